@@ -1,0 +1,304 @@
+"""What an audio file is, how long it lasts, and how loud it is along the way.
+
+Files arrive from strangers, so nothing here goes by a file's name: its first
+bytes choose one known decoder, and only that one ever sees it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import struct
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any
+
+from memocast.errors import MissingDecoder, Refused
+from memocast.memo import PEAK_SLICES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Samples = NDArray[np.float32] | NDArray[np.int16]
+
+MAX_DURATION = 24 * 3600
+"""Seconds. A few kilobytes can decompress to years of silence; nobody speaks longer."""
+
+_PEAK_RATE = 100
+"""Peaks are gathered a hundred times a second before they are reduced to slices."""
+
+_MEDIA_FORMATS = {"webm", "mka", "m4a"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """What decoding a file told. `duration` is in milliseconds; `peaks` as in `Memo`."""
+
+    format: str
+    duration: int
+    peaks: bytes
+
+
+class Peaks:
+    """Peak amplitudes of audio that arrives block by block.
+
+    A frame is one sample of every channel. Amplitudes are linear, 255 = full
+    scale, the maximum over the channels.
+    """
+
+    def __init__(self, sample_rate: int) -> None:
+        self.frames = 0
+        self._window = max(1, sample_rate // _PEAK_RATE)
+        self._gathered = bytearray()
+
+    def feed(self, block: Samples) -> int:
+        """Take a block of shape (frames, channels), int16 or float32; return its peak."""
+        import numpy as np
+
+        if not len(block):
+            return 0
+        if block.dtype == np.int16:
+            # In int16 the absolute value of -32768 is -32768.
+            loud = np.abs(block.astype(np.int32)).max(axis=1) / 32_768.0
+        else:
+            loud = np.nan_to_num(np.abs(block), nan=0.0, posinf=1.0).max(axis=1)
+        levels = np.minimum(np.round(loud * 255), 255).astype(np.uint8)
+        # The first samples may belong to a window that the last block began.
+        offset = self.frames % self._window
+        if offset:
+            begun = levels[: self._window - offset]
+            self._gathered[-1] = max(self._gathered[-1], int(begun.max()))
+            levels = levels[self._window - offset :]
+        if len(levels):
+            starts = np.arange(0, len(levels), self._window)
+            self._gathered += np.maximum.reduceat(levels, starts).tobytes()
+        self.frames += len(block)
+        return int(min(round(float(loud.max()) * 255), 255))
+
+    def slices(self, count: int = PEAK_SLICES) -> bytes:
+        """At most `count` peaks, each of an equal part of what was fed."""
+        total = len(self._gathered)
+        count = min(count, total)
+        edges = [index * total // count for index in range(count + 1)] if count else []
+        pairs = zip(edges, edges[1:], strict=False)
+        return bytes(max(self._gathered[start:end]) for start, end in pairs)
+
+
+def identify(path: Path) -> str:
+    """The format by the file's first bytes, as a file extension. Raises Refused."""
+    with path.open("rb") as file:
+        head = file.read(64)
+    format_ = _format_of(head)
+    if format_ is None:
+        what = "is empty" if not head else "is not audio that memocast knows"
+        raise Refused(
+            f"{path.name} {what}",
+            hint="memocast keeps Opus, Ogg, FLAC, WAV, MP3, AIFF, and with the extra 'media'"
+            " also M4A and WebM",
+        )
+    return format_
+
+
+def _format_of(head: bytes) -> str | None:
+    if head.startswith(b"OggS"):
+        return "opus" if b"OpusHead" in head else "ogg"
+    if head.startswith(b"fLaC"):
+        return "flac"
+    if head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE":
+        return "wav"
+    if head.startswith(b"FORM") and head[8:12] in (b"AIFF", b"AIFC"):
+        return "aiff"
+    if head.startswith(b"\x1aE\xdf\xa3"):  # EBML, RFC 8794
+        return "webm" if b"webm" in head else "mka"
+    if head[4:8] == b"ftyp":  # ISO/IEC 14496-12
+        return "m4a"
+    is_mpeg_audio = len(head) > 1 and head[0] == 0xFF and head[1] & 0xE6 == 0xE2
+    return "mp3" if head.startswith(b"ID3") or is_mpeg_audio else None
+
+
+def examine(path: Path, progress: Callable[[float], None] | None = None) -> Sound:
+    """Decode the whole file once; `progress` hears the seconds decoded so far.
+
+    Raises Refused when it is not audio, damaged, cut short or endless.
+    """
+    format_ = identify(path)
+    _refuse_cut_container(path, format_)
+    peaks: Peaks | None = None
+    rate = 0
+    for rate, block in blocks(path, format_):
+        peaks = peaks or Peaks(rate)
+        peaks.feed(block)
+        if peaks.frames > MAX_DURATION * rate:
+            raise Refused(f"{path.name} lasts longer than a day", hint="cut it into parts")
+        if progress:
+            progress(peaks.frames / rate)
+    if peaks is None or not peaks.frames:
+        raise Refused(f"{path.name} holds no sound", hint="play it elsewhere to see what it is")
+    return Sound(format_, round(peaks.frames * 1000 / rate), peaks.slices())
+
+
+def blocks(path: Path, format_: str, start: float = 0.0) -> Iterator[tuple[int, Samples]]:
+    """Yield (sample rate in Hz, float32 frames of shape (n, channels)) from `start` seconds on.
+
+    Raises Refused.
+    """
+    if format_ in _MEDIA_FORMATS:
+        return _media_blocks(path, start)
+    return _sound_blocks(path, start)
+
+
+def _sound_blocks(path: Path, start: float) -> Iterator[tuple[int, Samples]]:
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(path) as file:
+            read = file.seek(min(round(start * file.samplerate), file.frames)) if start else 0
+            while True:
+                block = file.read(file.samplerate, dtype="float32", always_2d=True)
+                if not len(block):
+                    break
+                read += len(block)
+                yield file.samplerate, block
+            missing = file.frames - read
+            if missing > file.samplerate // 10:
+                raise _cut_short(path)
+    except soundfile.SoundFileError as error:
+        raise _damaged(path, "damaged, cut short, or not audio") from error
+
+
+def _media_blocks(path: Path, start: float) -> Iterator[tuple[int, Samples]]:
+    try:
+        import av
+    except ImportError as error:
+        raise MissingDecoder(
+            f"{path.name} is WebM or M4A audio, which needs the extra 'media'",
+            hint="pip install 'memocast[media]', then try again",
+        ) from error
+
+    try:
+        # A file object, not a path: FFmpeg would take some names for protocols.
+        with path.open("rb") as raw, av.open(raw, options={"protocol_whitelist": ""}) as container:
+            if not container.streams.audio:
+                raise Refused(f"{path.name} holds no sound", hint="it may be a film or a picture")
+            stream = container.streams.audio[0]
+            resampler = av.AudioResampler(format="fltp")
+            seconds = 0.0
+            for frame in container.decode(stream):
+                for plain in resampler.resample(frame):
+                    seconds += plain.samples / plain.sample_rate
+                    if seconds > start:
+                        yield plain.sample_rate, plain.to_ndarray().T
+            declared = float(container.duration or 0) / av.time_base
+            if declared and seconds < declared - 0.5:
+                raise _cut_short(path)
+    except (av.FFmpegError, ValueError) as error:
+        raise _damaged(path, "damaged, cut short, or not audio") from error
+
+
+def _damaged(path: Path, how: str) -> Refused:
+    return Refused(f"{path.name} is {how}", hint="play it elsewhere, or fetch it again")
+
+
+def _cut_short(path: Path) -> Refused:
+    return Refused(
+        f"{path.name} is cut short: it holds less sound than it announces",
+        hint=f"'ffmpeg -i {path.name} whole.flac' makes a whole file of what is there",
+    )
+
+
+def _refuse_cut_container(path: Path, format_: str) -> None:
+    """Catch the cuts that decoders pass over in silence."""
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if format_ in ("wav", "aiff"):
+            head = file.read(8)
+            order = ">" if head.startswith(b"FORM") else "<"
+            announced = struct.unpack(order + "I", head[4:8])[0]
+            # 0xFFFFFFFF is what RF64 and programs that write to a pipe put there.
+            if announced != 0xFFFF_FFFF and announced + 8 > size + 1:
+                raise _cut_short(path)
+        if format_ in ("opus", "ogg") and whole_ogg_pages(file) < size:
+            raise _cut_short(path)
+
+
+def whole_ogg_pages(file: IO[bytes]) -> int:
+    """How many bytes from the file's start are whole Ogg pages (RFC 3533)."""
+    from mutagen.ogg import OggPage
+    from mutagen.ogg import error as OggError
+
+    file.seek(0)
+    end = 0
+    try:
+        while True:
+            OggPage(file)
+            end = file.tell()
+    except (EOFError, OggError):
+        return end
+
+
+def writer(path: Path, format_: str, sample_rate: int, channels: int = 1) -> Any:
+    """A `soundfile.SoundFile` open for writing int16 as Opus, FLAC or WAV.
+
+    Opus: 48 kb/s nominal (libsndfile takes 256 - 250 × compression_level), and
+    a page of audio at least every 200 ms, so that a crash loses no more.
+    """
+    import soundfile
+
+    if format_ != "opus":
+        return soundfile.SoundFile(
+            path, "w", sample_rate, channels, format=format_.upper(), subtype="PCM_16"
+        )
+    file = soundfile.SoundFile(
+        path, "w", sample_rate, channels, format="OGG", subtype="OPUS", compression_level=0.832
+    )
+    _limit_page_latency(file, milliseconds=200.0)
+    return file
+
+
+def _limit_page_latency(file: Any, milliseconds: float) -> None:
+    # soundfile offers no public way to this command of libsndfile. Where a
+    # later soundfile renames what it is reached by, pages are 1 s long again.
+    import soundfile
+
+    set_ogg_page_latency_ms = 0x1302
+    ffi = getattr(soundfile, "_ffi", None)
+    library = getattr(soundfile, "_snd", None)
+    handle = getattr(file, "_file", None)
+    if ffi and library and handle:
+        value = ffi.new("double*", milliseconds)
+        library.sf_command(handle, set_ogg_page_latency_ms, value, ffi.sizeof("double"))
+
+
+def salvage(path: Path, format_: str) -> None:
+    """Make a file that `writer` left unfinished playable, in place; nothing readable is lost.
+
+    Raises Refused when it holds no sound at all.
+    """
+    if format_ == "opus":
+        with path.open("r+b") as file:
+            file.truncate(whole_ogg_pages(file))
+            os.fsync(file.fileno())
+        return
+    _rewrite(path, format_)
+
+
+def _rewrite(path: Path, format_: str) -> None:
+    """FLAC's and WAV's headers carry a length that only a regular end fills in."""
+    import soundfile
+
+    mended = path.with_suffix(".mended")
+    try:
+        source = soundfile.SoundFile(path)
+    except soundfile.SoundFileError as error:
+        raise _damaged(path, "too short to hold sound") from error
+    with source, writer(mended, format_, source.samplerate, source.channels) as target:
+        # Small reads: the one that meets the torn end is lost whole.
+        with contextlib.suppress(soundfile.SoundFileError):
+            while len(block := source.read(source.samplerate // 100, dtype="int16")):
+                target.write(block)
+    with mended.open("rb") as file:
+        os.fsync(file.fileno())
+    mended.replace(path)

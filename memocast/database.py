@@ -1,0 +1,191 @@
+"""The library's SQLite database: its schema, its migrations, its failures.
+
+`docs/formats.md` describes the tables. `PRAGMA user_version` is the version
+of the schema; a database with a newer one is left untouched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from memocast.errors import LibraryError
+from memocast.memo import Memo
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+    from pathlib import Path
+
+BUSY_SECONDS = 20.0
+"""How long a write waits for another process before it gives up."""
+
+MIGRATIONS = (
+    """
+    CREATE TABLE memo (
+        number      INTEGER PRIMARY KEY,       -- the order in which memos arrived
+        id          TEXT NOT NULL UNIQUE,
+        title       TEXT NOT NULL,
+        description TEXT NOT NULL,
+        created     INTEGER NOT NULL,          -- unix seconds
+        duration    INTEGER NOT NULL,          -- milliseconds
+        bytes       INTEGER NOT NULL,
+        format      TEXT NOT NULL,             -- the audio file's extension
+        origin      TEXT NOT NULL CHECK (origin IN ('recorded', 'added', 'fetched')),
+        peaks       BLOB NOT NULL,
+        sha256      BLOB NOT NULL,             -- of the audio file
+        mtime       INTEGER NOT NULL           -- of the audio file, nanoseconds
+    ) STRICT;
+    CREATE TABLE torrent (
+        memo        TEXT PRIMARY KEY REFERENCES memo (id) ON DELETE CASCADE,
+        info_hash   TEXT NOT NULL UNIQUE,      -- hex; SHA-256 for a v2-only torrent
+        content     BLOB NOT NULL,             -- a .torrent: info and piece layers, as first shared
+        dn          TEXT NOT NULL,             -- the magnet's display name
+        trackers    TEXT NOT NULL,             -- those of the link it came by, a line each
+        shared      INTEGER NOT NULL,          -- 1: by the user's own 'share'
+        uploaded    INTEGER NOT NULL DEFAULT 0,
+        copies      INTEGER NOT NULL DEFAULT 0,  -- complete peers ever seen
+        last_copy   INTEGER                      -- unix seconds
+    ) STRICT;
+    CREATE TABLE state (
+        key         TEXT PRIMARY KEY,
+        value       TEXT NOT NULL
+    ) STRICT;
+    """,
+)
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open or create the database at `path` and migrate it forward. Raises LibraryError."""
+    import sqlite3
+
+    with translated(path):
+        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+        try:
+            _prepare(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    import sqlite3
+
+    connection.row_factory = sqlite3.Row
+    version = _version(connection)
+    if version > len(MIGRATIONS):
+        raise LibraryError(
+            f"{path} was written by a newer memocast (schema {version})",
+            hint="upgrade memocast; the library was not touched",
+        )
+    # Two processes that create one library at the same time both ask for WAL,
+    # and SQLite does not wait for its busy timeout there.
+    if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        _retry_while_busy(connection, "PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    if version < len(MIGRATIONS):
+        with transaction(connection):
+            for number in range(_version(connection), len(MIGRATIONS)):
+                for statement in MIGRATIONS[number].split(";\n"):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {number + 1}")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _retry_while_busy(connection: sqlite3.Connection, statement: str) -> None:
+    import sqlite3
+    import time
+
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute(statement)
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All of the block's statements take effect, or none."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        # A full disk has already rolled it back.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+@contextlib.contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn what SQLite and the file system raise about `path` into a LibraryError."""
+    import sqlite3
+
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _library_error(path, str(error)) from error
+    except OSError as error:
+        raise library_os_error(path, error) from error
+
+
+def _library_error(path: Path, reason: str) -> LibraryError:
+    folder = path.parent
+    if "locked" in reason:
+        return LibraryError(
+            f"the library {folder} is locked by another program",
+            hint="wait for that program, or end it, then try again",
+        )
+    if "full" in reason:
+        return LibraryError(
+            f"no room for the library {folder}: the disk is full", hint="free some space"
+        )
+    if "readonly" in reason or "unable to open" in reason:
+        return LibraryError(
+            f"the library {folder} cannot be written: {reason}",
+            hint="check its owner and permissions, or name another with --library",
+        )
+    return LibraryError(
+        f"the library's database {path} is damaged: {reason}",
+        hint="your audio is safe in 'memos' beside it; move library.db away and add those files",
+    )
+
+
+def library_os_error(path: Path, error: OSError) -> LibraryError:
+    """The LibraryError that says what `error` means for the library's file or folder `path`."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return LibraryError(f"no room for {path}: the disk is full", hint="free some space")
+    return LibraryError(
+        f"the library cannot be used: {error.strerror or error}: {error.filename or path}",
+        hint="check the path and its permissions, or name another with --library DIR",
+    )
+
+
+def memo(row: sqlite3.Row) -> Memo:
+    """The Memo of a row of `memo` joined with its `torrent`, if it has one."""
+    return Memo(
+        id=row["id"],
+        title=row["title"],
+        description=row["description"],
+        created=datetime.fromtimestamp(row["created"], UTC),
+        duration=row["duration"],
+        bytes=row["bytes"],
+        format=row["format"],
+        origin=row["origin"],
+        peaks=row["peaks"],
+        shared=bool(row["shared"]),
+        info_hash=row["info_hash"],
+    )

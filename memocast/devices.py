@@ -1,0 +1,116 @@
+"""Microphones and speakers, through PortAudio."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from memocast.errors import DeviceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_INSTALL = (
+    "install PortAudio: 'sudo apt install libportaudio2' on Debian and Ubuntu,"
+    " 'sudo dnf install portaudio' on Fedora, 'brew install portaudio' on macOS"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One device; `inputs` and `outputs` count channels, `sample_rate` is its default in Hz."""
+
+    index: int
+    name: str
+    inputs: int
+    outputs: int
+    sample_rate: int
+    default_input: bool
+    default_output: bool
+
+
+def portaudio() -> Any:
+    """The module `sounddevice`. Raises DeviceError when PortAudio is missing."""
+    with quiet_libraries():
+        try:
+            import sounddevice
+        except OSError as error:
+            raise DeviceError("PortAudio is not installed", hint=_INSTALL) from error
+    return sounddevice
+
+
+def devices() -> list[Device]:
+    """Every device that PortAudio sees, in its order. Raises DeviceError."""
+    sounddevice = portaudio()
+    # PortAudio looks for devices once, when it starts.
+    with quiet_libraries():
+        sounddevice._terminate()  # noqa: SLF001 - there is no public way to look again
+        sounddevice._initialize()  # noqa: SLF001
+        found = sounddevice.query_devices()
+        default_input, default_output = sounddevice.default.device
+    return [
+        Device(
+            index=index,
+            name=str(entry["name"]),
+            inputs=int(entry["max_input_channels"]),
+            outputs=int(entry["max_output_channels"]),
+            sample_rate=int(entry["default_samplerate"]),
+            default_input=index == default_input,
+            default_output=index == default_output,
+        )
+        for index, entry in enumerate(found)
+    ]
+
+
+def microphone(selection: str) -> Device:
+    """The input device chosen by number, name or part of a name; '' is the default one."""
+    found = [device for device in devices() if device.inputs]
+    default = next((device for device in found if device.default_input), None)
+    return _choose(found, default, selection, "microphone")
+
+
+def speaker(selection: str) -> Device:
+    """The output device chosen by number, name or part of a name; '' is the default one."""
+    found = [device for device in devices() if device.outputs]
+    default = next((device for device in found if device.default_output), None)
+    return _choose(found, default, selection, "speaker")
+
+
+def _choose(found: list[Device], default: Device | None, selection: str, what: str) -> Device:
+    if not found:
+        raise DeviceError(
+            f"there is no {what}", hint=f"connect one, then look again: memocast devices"
+        )
+    if not selection:
+        return default or found[0]
+    if selection.isdecimal():
+        fitting = [device for device in found if device.index == int(selection)]
+    else:
+        wanted = selection.casefold()
+        fitting = [device for device in found if device.name.casefold() == wanted]
+        fitting = fitting or [device for device in found if wanted in device.name.casefold()]
+    if not fitting:
+        raise DeviceError(
+            f"there is no {what} '{selection}'", hint="list them: memocast devices"
+        )
+    return fitting[0]
+
+
+@contextlib.contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Keep what ALSA and JACK print on their own off the user's terminal."""
+    try:
+        saved = os.dup(2)
+    except OSError:  # standard error is closed
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)

@@ -1,0 +1,176 @@
+"""Download: one torrent on its way in, held at a gate until its metadata is approved."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from memocast.errors import NotALink
+from memocast.link import MAX_TRACKERS
+from memocast.settings import TRACKER_SCHEMES
+from memocast.torrent import Description, description, stored
+
+if TYPE_CHECKING:
+    from memocast.link import Link
+    from memocast.torrent import Torrent
+
+STAGED_NAME = "audio"
+"""What the audio is called while it arrives: no name from the link reaches the disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """A torrent's info dictionary, read but not yet trusted.
+
+    `size` in bytes; `files` does not count padding; `info_hashes` in hex.
+    """
+
+    name: str
+    size: int
+    files: int
+    info_hashes: tuple[str, ...]
+    description: Description
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a download is. Sizes in bytes, `rate` in bytes a second."""
+
+    done: int
+    total: int
+    rate: int
+    peers: int
+    seeds: int
+
+
+class Download:
+    """A handle on the swarm's torrent."""
+
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
+
+    def metadata(self) -> Metadata | None:
+        """What the torrent holds, once that has arrived."""
+        import libtorrent as lt
+
+        torrent = self._handle.torrent_file()
+        if torrent is None or not torrent.is_valid():
+            return None
+        layout = torrent.layout()
+        padding = lt.file_storage.flag_pad_file
+        real = [
+            index
+            for index in range(layout.num_files())
+            if not layout.file_flags(index) & padding
+        ]
+        hashes = torrent.info_hashes()
+        known = []
+        if hashes.has_v1():
+            known.append(str(hashes.v1))
+        if hashes.has_v2():
+            known.append(str(hashes.v2))
+        return Metadata(
+            name=torrent.name(),
+            size=torrent.total_size(),
+            files=len(real),
+            info_hashes=tuple(known),
+            description=description(lt.bdecode(torrent.info_section())),
+        )
+
+    def start(self) -> None:
+        """Open the gate: ask peers for the audio, its beginning first."""
+        import libtorrent as lt
+
+        self._handle.unset_flags(lt.torrent_flags.upload_mode)
+
+    def look_again(self) -> None:
+        """Ask the DHT once more: a cold look-up races the bootstrap."""
+        self._handle.force_dht_announce()
+
+    def progress(self) -> Progress:
+        """Where the download stands."""
+        status = self._handle.status()
+        return Progress(
+            status.total_wanted_done,
+            status.total_wanted,
+            status.download_payload_rate,
+            status.num_peers,
+            status.num_seeds,
+        )
+
+    def ask_for_resume_data(self) -> None:
+        """Have the swarm emit a ResumeData event."""
+        import libtorrent as lt
+
+        self._handle.save_resume_data(
+            lt.torrent_handle.save_info_dict | lt.torrent_handle.flush_disk_cache
+        )
+
+
+def opened(link: Link) -> Link:
+    """The link with all that its .torrent file says, if it is one. Raises NotALink."""
+    if link.torrent is None:
+        return link
+    settings = _torrent_parameters(link, None)
+    hashes = settings.info_hashes
+    trackers = [url for url in settings.trackers if url.startswith(TRACKER_SCHEMES)]
+    return replace(
+        link,
+        v1=str(hashes.v1) if hashes.has_v1() else None,
+        v2=str(hashes.v2) if hashes.has_v2() else None,
+        dn=settings.ti.name(),
+        trackers=tuple(dict.fromkeys(trackers))[:MAX_TRACKERS],
+    )
+
+
+def finished_torrent(resume: bytes, link: Link) -> Torrent:
+    """The torrent to keep of a finished download, from its resume data."""
+    import libtorrent as lt
+
+    parameters = lt.read_resume_data(resume)
+    return stored(parameters, link.dn or parameters.ti.name(), link.trackers)
+
+
+def parameters(link: Link, resume: bytes | None) -> Any:
+    """libtorrent's parameters for a link, gated and with nothing in them but what we chose.
+
+    Raises NotALink when the link's .torrent is none.
+    """
+    import libtorrent as lt
+
+    settings = _torrent_parameters(link, resume)
+    flag = lt.torrent_flags
+    settings.flags |= flag.upload_mode | flag.sequential_download
+    settings.flags &= ~(flag.paused | flag.auto_managed | flag.seed_mode)
+    settings.renamed_files = {0: STAGED_NAME}
+    settings.peers = [*settings.peers, *link.peers]
+    # A torrent can name web seeds: any URL, of any machine. We take audio from peers only.
+    settings.url_seeds = []
+    settings.http_seeds = []
+    return settings
+
+
+def _torrent_parameters(link: Link, resume: bytes | None) -> Any:
+    import libtorrent as lt
+
+    if resume is not None:
+        # Torn by a crash? Then what is on disk is checked piece by piece.
+        with contextlib.suppress(RuntimeError):
+            return lt.read_resume_data(resume)
+    if link.torrent is not None:
+        try:
+            return lt.load_torrent_buffer(link.torrent)
+        except RuntimeError as error:
+            reason = str(error).partition("[")[0].strip()
+            raise NotALink(
+                f"the .torrent file is not valid: {reason}", hint="ask for it again"
+            ) from error
+    settings = lt.add_torrent_params()
+    hashes = []
+    if link.v1:
+        hashes.append(lt.sha1_hash(bytes.fromhex(link.v1)))
+    if link.v2:
+        hashes.append(lt.sha256_hash(bytes.fromhex(link.v2)))
+    settings.info_hashes = lt.info_hash_t(*hashes)
+    return settings

@@ -1,0 +1,81 @@
+"""Every way memocast can fail, each with its exit code and what to do next.
+
+    MemocastError        1   any other failure
+    ├── UsageError       2   a bad option, setting or file name
+    ├── NoSuchMemo       3   no memo has that id, or several do
+    ├── DeviceError      4   no microphone or speaker, or it went away
+    ├── NotALink         5   the text names no torrent
+    ├── SwarmTimeout     6   nobody answered, or nobody went on answering
+    ├── Refused          7   what arrived is not what memocast keeps
+    │   └── MissingDecoder   perhaps it is, but a decoder is not installed
+    ├── LibraryError     8   the library cannot be used
+    └── Interrupted    130   the user stopped it
+
+Only `memocast.cli.main` turns one into a message and an exit code. Exceptions
+of other packages are translated where those packages are used.
+"""
+
+from __future__ import annotations
+
+
+class MemocastError(Exception):
+    """A failure the user is told about: one sentence, and a hint with the next step."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(MemocastError):
+    """A bad option, setting or value, or a file that does not exist or is a directory."""
+
+    exit_code = 2
+
+
+class NoSuchMemo(MemocastError):
+    """The memo's id is unknown, or its prefix fits more than one memo."""
+
+    exit_code = 3
+
+
+class DeviceError(MemocastError):
+    """No microphone or speaker, none that works, or one that vanished."""
+
+    exit_code = 4
+
+
+class NotALink(MemocastError):
+    """The text is no magnet, share URL, info-hash or .torrent file."""
+
+    exit_code = 5
+
+
+class SwarmTimeout(MemocastError):
+    """The swarm made no progress within the time allowed."""
+
+    exit_code = 6
+
+
+class Refused(MemocastError):
+    """Not audio, too large, corrupted, or otherwise not to be kept."""
+
+    exit_code = 7
+
+
+class MissingDecoder(Refused):
+    """It may well be audio, but this installation cannot decode it."""
+
+
+class LibraryError(MemocastError):
+    """The library is locked, damaged, full, read-only, or newer than this program."""
+
+    exit_code = 8
+
+
+class Interrupted(MemocastError):
+    """The user stopped it before it had a result."""
+
+    exit_code = 130

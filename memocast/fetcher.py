@@ -1,0 +1,340 @@
+"""Fetching: link → swarm → library, in stages that the caller is told about."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from memocast import audio, events
+from memocast.download import STAGED_NAME, Download, Metadata, Progress, finished_torrent, opened
+from memocast.errors import LibraryError, MissingDecoder, Refused, SwarmTimeout
+from memocast.incoming import write_atomically
+from memocast.memo import now
+from memocast.presence import Presence
+from memocast.swarm import Swarm, classic
+from memocast.torrent import title_from_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from memocast.incoming import Entry
+    from memocast.library import Library
+    from memocast.link import Link
+    from memocast.memo import Memo
+    from memocast.settings import Settings
+
+DEFAULT_TIMEOUT = 120.0
+"""Seconds without progress."""
+
+DEFAULT_MAX_SIZE = 1 << 30
+"""Bytes."""
+
+_POLL_SECONDS = 0.1
+_DHT_RETRY_SECONDS = 0.5
+_RESUME_SECONDS = 5.0
+_LONGEST_DURATION_ERROR = 100
+"""Milliseconds. A claimed duration further from the decoded one is not believed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Another process is fetching the same torrent into this library."""
+
+
+@dataclass(slots=True)
+class Looking:
+    """Nobody has sent the metadata yet. `trackers` maps each URL to what it said so far."""
+
+    trackers: dict[str, str] = field(default_factory=dict)
+    dht: bool = False
+    dht_nodes: int = 0
+    lsd: bool = False
+    peers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What will be downloaded. `duration` in milliseconds, if the sender tells; `size` in bytes."""
+
+    title: str
+    size: int
+    duration: int | None
+    peaks: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Checking:
+    """All bytes are here and match their hashes; the audio is being decoded."""
+
+    seconds: float
+
+
+Stage = Waiting | Looking | Preview | Progress | Checking
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The memo; `downloaded` is False when the library already held it."""
+
+    memo: Memo
+    downloaded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`timeout` in seconds without progress, `max_size` in bytes."""
+
+    timeout: float = DEFAULT_TIMEOUT
+    max_size: int = DEFAULT_MAX_SIZE
+
+
+def fetch(
+    library: Library,
+    link: Link,
+    settings: Settings,
+    limits: Limits,
+    notify: Callable[[Stage], None],
+) -> Fetched:
+    """Bring the link's memo into the library.
+
+    Raises NotALink, SwarmTimeout, Refused, LibraryError. When it ends early,
+    what has arrived stays in `incoming/` for the next fetch of the same link.
+    """
+    link = opened(link)
+    entry: Entry | None = None
+    while entry is None:
+        memo = library.shares.memo(link.info_hashes)
+        if memo:
+            return Fetched(memo, downloaded=False)
+        with library.translated():
+            entry = library.incoming.download(link.info_hashes[0])
+        if entry is None:
+            notify(Waiting())
+            time.sleep(_POLL_SECONDS)
+    with _Fetch(library, link, settings, limits, notify, entry) as run:
+        return run.result()
+
+
+class _Fetch:
+    """One fetch, from its entry in `incoming/` to the memo."""
+
+    def __init__(
+        self,
+        library: Library,
+        link: Link,
+        settings: Settings,
+        limits: Limits,
+        notify: Callable[[Stage], None],
+        entry: Entry,
+    ) -> None:
+        self._library = library
+        self._link = link
+        self._settings = settings
+        self._limits = limits
+        self._notify = notify
+        self._entry = entry
+        self._resume_path = entry.folder / "resume"
+        self._key = link.info_hashes[0]
+        self._trackers = list(dict.fromkeys([*link.trackers, *settings.trackers]))
+        self._looking = Looking(
+            dict.fromkeys(classic(self._trackers), "asked"), settings.dht, lsd=settings.lsd
+        )
+        self._swarm = Swarm(settings, self._addresses(), exact_port=False)
+        self._download: Download | None = None
+        self._metadata: Metadata | None = None
+        self._complete = False
+        self._resume: bytes | None = None
+
+    def __enter__(self) -> _Fetch:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        try:
+            if isinstance(kind, type) and issubclass(kind, Refused):
+                if not issubclass(kind, MissingDecoder):
+                    self._entry.discard()
+            elif self._metadata is None and not self._resume_path.exists():
+                self._entry.discard()
+            elif kind is not None and not self._complete:
+                self._keep_resume_data()
+        finally:
+            self._swarm.close()
+            self._entry.release()
+
+    def result(self) -> Fetched:
+        self._library.recover(self._entry)
+        self._restage()
+        with self._library.translated():
+            resume = self._resume_path.read_bytes() if self._resume_path.exists() else None
+        self._download = self._swarm.fetch(
+            self._key, self._link, self._entry.folder, self._trackers, resume
+        )
+        metadata = self._await_metadata()
+        memo = self._library.shares.memo(metadata.info_hashes)
+        if memo:  # known by another of its hashes
+            self._entry.discard()
+            return Fetched(memo, downloaded=False)
+        self._approve(metadata)
+        self._await_completion()
+        return Fetched(self._kept(metadata), downloaded=True)
+
+    # -- stages ----------------------------------------------------------------
+
+    def _await_metadata(self) -> Metadata:
+        assert self._download is not None
+        deadline = time.monotonic() + self._limits.timeout
+        next_look = 0.0
+        while (metadata := self._download.metadata()) is None:
+            if time.monotonic() > deadline:
+                raise self._timeout("nobody sent the memo's description")
+            if self._settings.dht and time.monotonic() > next_look:
+                self._download.look_again()
+                next_look = time.monotonic() + _DHT_RETRY_SECONDS
+            self._looking.dht_nodes = self._swarm.dht_nodes
+            self._looking.peers = self._download.progress().peers
+            self._notify(self._looking)
+            self._poll()
+        self._metadata = metadata
+        return metadata
+
+    def _approve(self, metadata: Metadata) -> None:
+        if metadata.files != 1:
+            raise Refused(
+                f"the torrent holds {metadata.files} files; a memo is one",
+                hint="fetch it with a BitTorrent client, then: memocast add FILE",
+            )
+        if metadata.size > self._limits.max_size:
+            raise Refused(
+                f"the audio is {metadata.size:,} bytes, more than the limit of"
+                f" {self._limits.max_size:,}",
+                hint=f"allow it with --max-size {metadata.size}",
+            )
+        with self._library.translated():
+            staged = self._entry.folder / STAGED_NAME
+            # Blocks, not the apparent size: an unfinished download is a sparse file.
+            present = staged.stat().st_blocks * 512 if staged.exists() else 0
+            free = shutil.disk_usage(self._library.root).free
+        if metadata.size - present > free:
+            raise LibraryError(
+                f"no room for {metadata.size:,} bytes: the disk has {free:,} left",
+                hint="free some space, then fetch it again",
+            )
+        said = metadata.description
+        title = said.title or title_from_name(metadata.name)
+        self._notify(Preview(title, metadata.size, said.duration, said.peaks or b""))
+
+    def _await_completion(self) -> None:
+        assert self._download is not None
+        self._download.start()
+        best = -1
+        deadline = next_save = 0.0
+        while not self._complete:
+            progress = self._download.progress()
+            moment = time.monotonic()
+            if progress.done > best:
+                best = progress.done
+                deadline = moment + self._limits.timeout
+            # All there, but still being flushed: that is no time-out's business.
+            if moment > deadline and progress.done < progress.total:
+                raise self._timeout(
+                    f"the download stopped at {progress.done:,} of {progress.total:,} bytes"
+                )
+            if moment > next_save:
+                self._download.ask_for_resume_data()
+                next_save = moment + _RESUME_SECONDS
+            self._notify(progress)
+            self._poll()
+
+    def _kept(self, metadata: Metadata) -> Memo:
+        staged = self._entry.folder / STAGED_NAME
+        # The swarm still runs: who sent us the audio sees a complete copy for a while.
+        with self._library.translated():
+            sound = audio.examine(staged, lambda seconds: self._notify(Checking(seconds)))
+        resume = self._keep_resume_data()
+        said = metadata.description
+        draft = self._library.draft(
+            said.title or title_from_name(metadata.name),
+            said.description or "",
+            sound.format,
+            "fetched",
+        )
+        draft = replace(draft, created=said.created or now())
+        torrent = finished_torrent(resume, self._link)
+        self._swarm.drop(self._key)
+        with self._library.translated():
+            self._entry.note(draft.to_facts())
+            staged.rename(self._entry.audio(draft.format))
+        duration = sound.duration
+        if said.duration and abs(said.duration - duration) <= _LONGEST_DURATION_ERROR:
+            duration = said.duration
+        return self._library.keep(
+            self._entry, draft, duration, said.peaks or sound.peaks, torrent
+        )
+
+    # -- the swarm -------------------------------------------------------------
+
+    def _addresses(self) -> list[tuple[str, int]]:
+        # The library's own port is the seeder's, when one runs.
+        taken = Presence(self._library.root).is_running()
+        port = 0 if taken else self._library.listen_port()
+        addresses = self._settings.addresses(port)
+        return [(host, 0) for host, _ in addresses] if taken else addresses
+
+    def _poll(self) -> None:
+        for event in self._swarm.poll(_POLL_SECONDS):
+            match event:
+                case events.TrackerAnswered(url=url, peers=peers):
+                    self._looking.trackers[url] = f"answered, {peers} peers"
+                case events.TrackerFailed(url=url, reason=reason):
+                    self._looking.trackers[url] = f"failed: {reason}"
+                case events.ResumeData(content=content):
+                    self._save_resume_data(content)
+                case events.Completed():
+                    self._complete = True
+                case events.FileFailed(reason=reason, full=full):
+                    raise LibraryError(
+                        f"writing the download failed: {reason}",
+                        hint="free some space, then fetch it again"
+                        if full
+                        else "check the library's disk, then fetch it again",
+                    )
+
+    def _save_resume_data(self, content: bytes) -> None:
+        self._resume = content
+        with self._library.translated():
+            write_atomically(self._resume_path, content)
+
+    def _keep_resume_data(self) -> bytes:
+        """Have the swarm's resume data on disk, so that the next fetch goes on from here."""
+        assert self._download is not None
+        self._resume = None
+        self._download.ask_for_resume_data()
+        deadline = time.monotonic() + 10
+        while self._resume is None:
+            if time.monotonic() > deadline:
+                raise LibraryError("the download's state could not be saved", hint="fetch it again")
+            self._poll()
+        return self._resume
+
+    def _restage(self) -> None:
+        """Give audio that an interrupted `keep` had already named its name back."""
+        with self._library.translated():
+            for path in self._entry.folder.glob("audio.*"):
+                path.rename(self._entry.folder / STAGED_NAME)
+
+    def _timeout(self, what: str) -> SwarmTimeout:
+        looking = self._looking
+        tried = [f"tracker {url} ({said})" for url, said in looking.trackers.items()]
+        if looking.dht:
+            tried.append(f"the DHT ({self._swarm.dht_nodes} nodes)")
+        if looking.lsd:
+            tried.append("the local network")
+        if self._link.peers:
+            known = len(self._link.peers)
+            tried.append(f"{known} address{'es' * (known > 1)} in the link")
+        return SwarmTimeout(
+            f"{what} in {self._limits.timeout:g} s; tried: {'; '.join(tried) or 'nothing'}",
+            hint="ask the sender to run 'memocast seed', then fetch again; --timeout waits longer",
+        )

@@ -1,0 +1,140 @@
+"""The library's `incoming/` folder: recordings and downloads in progress.
+
+Each is an `Entry`: a folder whose owner holds an exclusive lock (flock) on
+the file `lock` in it. The kernel drops the lock when the owner dies, however
+it dies, so an unlocked entry is one that somebody left behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+Kind = Literal["recording", "import", "download"]
+
+_FACTS = "entry.json"
+
+
+class Entry:
+    """One thing on its way into the library. Its owner alone may touch the folder."""
+
+    def __init__(self, folder: Path, lock: int) -> None:
+        self.folder = folder
+        self._lock = lock
+
+    @property
+    def kind(self) -> Kind:
+        """Chosen by the folder's name, which exists before any file in it does."""
+        name = self.folder.name.partition("-")[0]
+        return "download" if name == "download" else "import" if name == "import" else "recording"
+
+    def audio(self, format_: str) -> Path:
+        """Where this entry's audio of that format is written."""
+        return self.folder / f"audio.{format_}"
+
+    def facts(self) -> dict[str, Any]:
+        """What was last noted; empty when nothing was, or when a crash tore it."""
+        try:
+            document = json.loads((self.folder / _FACTS).read_text())
+        except (OSError, ValueError):
+            return {}
+        return document if isinstance(document, dict) else {}
+
+    def note(self, facts: dict[str, Any]) -> None:
+        """Keep `facts` for whoever finishes this entry if its owner cannot."""
+        write_atomically(self.folder / _FACTS, json.dumps(facts).encode())
+
+    def discard(self) -> None:
+        """Remove the entry and all that is in it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.release()
+
+    def release(self) -> None:
+        """Give up ownership; what is in the folder stays."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+
+class Incoming:
+    """The folder of entries. Creating and claiming are serialised by a lock of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def create(self, kind: Kind) -> Entry:
+        """A new entry, owned by this process."""
+        with self._gate():
+            from pathlib import Path
+
+            folder = Path(tempfile.mkdtemp(prefix=f"{kind}-", dir=self.folder))
+            entry = self._claim(folder)
+        assert entry is not None, "nobody else can have locked a folder made under the gate"
+        return entry
+
+    def download(self, info_hash: str) -> Entry | None:
+        """The entry of that torrent, new or left behind; None while another process owns it."""
+        with self._gate():
+            folder = self.folder / f"download-{info_hash}"
+            folder.mkdir(exist_ok=True)
+            return self._claim(folder)
+
+    def left_behind(self) -> Iterator[Entry]:
+        """Claim, one by one, the recordings and imports that nobody owns."""
+        with self._gate():
+            entries = [
+                self._claim(folder)
+                for folder in sorted(self.folder.iterdir())
+                if folder.name.startswith(("recording-", "import-"))
+            ]
+        yield from (entry for entry in entries if entry is not None)
+
+    def _claim(self, folder: Path) -> Entry | None:
+        try:
+            lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:  # its owner has just finished with it
+            return None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            return None
+        if not _is_same_file(lock, folder / "lock"):  # discarded while we waited
+            os.close(lock)
+            return None
+        return Entry(folder, lock)
+
+    @contextlib.contextmanager
+    def _gate(self) -> Iterator[None]:
+        gate = os.open(self.folder / ".gate", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(gate, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(gate)
+
+
+def _is_same_file(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Readers of `path` see the old content or the new, never a part, even after a crash."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
+    with partial.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)

@@ -1,0 +1,264 @@
+"""Library: the local folder that holds the memos, shared by any number of processes.
+
+A memo exists when its row and its file do: the file is put in place first,
+the row after, and what a crash leaves between the two is found again in
+`incoming/`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from memocast import database
+from memocast.errors import NoSuchMemo
+from memocast.incoming import Entry, Incoming
+from memocast.memo import Memo, Origin, new_id, now
+from memocast.shares import Shares
+
+if TYPE_CHECKING:
+    import contextlib
+    from pathlib import Path
+
+    from memocast.torrent import Torrent
+
+_SELECT = """
+    SELECT memo.*, torrent.info_hash, coalesce(torrent.shared, 0) AS shared
+    FROM memo LEFT JOIN torrent ON torrent.memo = memo.id
+"""
+_NEWEST_FIRST = " ORDER BY memo.created DESC, memo.number DESC"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A memo that has everything but its place in the library. Fields as in `Memo`."""
+
+    id: str
+    title: str
+    description: str
+    created: datetime
+    format: str
+    origin: Origin
+
+    def to_facts(self) -> dict[str, Any]:
+        """The draft as an entry of `incoming/` notes it."""
+        return {
+            "id": self.id,
+            "title": self.title,
+            "description": self.description,
+            "created": int(self.created.timestamp()),
+            "format": self.format,
+            "origin": self.origin,
+        }
+
+    @classmethod
+    def from_facts(cls, facts: dict[str, Any]) -> Draft | None:
+        """The draft that was noted, or None when nothing whole was."""
+        try:
+            created = datetime.fromtimestamp(facts.pop("created"), UTC)
+            return cls(created=created, **facts)
+        except (KeyError, TypeError):
+            return None
+
+
+class Library:
+    """One library on disk. Every method may raise LibraryError."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.database_path = root / "library.db"
+        self._memos = root / "memos"
+        with database.translated(self.database_path):
+            for folder in (root, self._memos, root / "incoming", root / "log"):
+                folder.mkdir(parents=True, exist_ok=True)
+            if not os.access(root, os.W_OK):
+                raise PermissionError(13, "the folder is read-only", str(root))
+        self.incoming = Incoming(root / "incoming")
+        self._database = database.connect(self.database_path)
+        self.shares = Shares(self._database, self.database_path, self._memos)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._database.close()
+
+    # -- reading ---------------------------------------------------------------
+
+    def memos(self, query: str = "", limit: int | None = None) -> list[Memo]:
+        """Newest first; with `query`, those with it in title or description, whatever the case."""
+        with self.translated():
+            rows = self._database.execute(_SELECT + _NEWEST_FIRST).fetchall()
+            files = {entry.name for entry in os.scandir(self._memos)}
+        found = (database.memo(row) for row in rows)
+        wanted = query.casefold()
+        matching = [
+            memo
+            for memo in found
+            if memo.filename in files
+            and (wanted in memo.title.casefold() or wanted in memo.description.casefold())
+        ]
+        return matching[:limit]
+
+    def get(self, reference: str) -> Memo:
+        """The memo of an id, a unique prefix of one, or `latest`. Raises NoSuchMemo."""
+        wanted = reference.lower()
+        known = self.memos()
+        if wanted == "latest":
+            if not known:
+                raise NoSuchMemo("the library is empty", hint="make one: memocast record")
+            return known[0]
+        fitting = [memo for memo in known if wanted and memo.id.startswith(wanted)]
+        if not fitting:
+            raise NoSuchMemo(
+                f"there is no memo '{reference}'", hint="list the memos: memocast list"
+            )
+        if len(fitting) > 1:
+            some = ", ".join(memo.id for memo in fitting[:4])
+            raise NoSuchMemo(
+                f"'{reference}' fits {len(fitting)} memos: {some}{', …' * (len(fitting) > 4)}",
+                hint="type more of the id",
+            )
+        return fitting[0]
+
+    def path(self, memo: Memo) -> Path:
+        """The memo's audio file."""
+        return self._memos / memo.filename
+
+    # -- writing ---------------------------------------------------------------
+
+    def draft(self, title: str, description: str, format_: str, origin: Origin) -> Draft:
+        """A draft made now, under an id that nothing in the library has."""
+        with self.translated():
+            taken = {row["id"] for row in self._database.execute("SELECT id FROM memo")}
+        id_ = new_id()
+        while id_ in taken:
+            id_ = new_id()
+        return Draft(id_, title, description, now(), format_, origin)
+
+    def keep(
+        self,
+        entry: Entry,
+        draft: Draft,
+        duration: int,
+        peaks: bytes,
+        torrent: Torrent | None = None,
+    ) -> Memo:
+        """Make the entry's audio a memo, and the entry disappear."""
+        audio = entry.audio(draft.format)
+        target = self._memos / f"{draft.id}.{draft.format}"
+        with self.translated():
+            digest = _fsync_and_hash(audio)
+            entry.note(draft.to_facts())
+            audio.rename(target)
+            _fsync_folder(self._memos)
+            status = target.stat()
+            with database.transaction(self._database):
+                if torrent:
+                    self.shares.forget_lost(torrent)
+                self._database.execute(
+                    "INSERT INTO memo (id, title, description, created, duration, bytes,"
+                    " format, origin, peaks, sha256, mtime)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        draft.id,
+                        draft.title,
+                        draft.description,
+                        int(draft.created.timestamp()),
+                        duration,
+                        status.st_size,
+                        draft.format,
+                        draft.origin,
+                        peaks,
+                        digest,
+                        status.st_mtime_ns,
+                    ),
+                )
+                if torrent:
+                    self.shares.insert(draft.id, torrent, shared=False)
+        entry.discard()
+        return self.get(draft.id)
+
+    def edit(self, memo: Memo, title: str | None, description: str | None) -> Memo:
+        """Change the title or description here; links already given out stay as they are."""
+        changed = replace(
+            memo,
+            title=memo.title if title is None else title,
+            description=memo.description if description is None else description,
+        )
+        with self.translated():
+            self._database.execute(
+                "UPDATE memo SET title = ?, description = ? WHERE id = ?",
+                (changed.title, changed.description, memo.id),
+            )
+        return changed
+
+    def remove(self, memo: Memo) -> None:
+        """Delete the memo: the row, then the file. A running seeder drops it within 2 s."""
+        with self.translated():
+            self._database.execute("DELETE FROM memo WHERE id = ?", (memo.id,))
+            self.path(memo).unlink(missing_ok=True)
+
+    def recover(self, entry: Entry) -> Draft | None:
+        """The draft noted in an entry left behind; None when there is nothing to finish.
+
+        Undoes a `keep` that died between putting the file in place and the row.
+        """
+        draft = Draft.from_facts(entry.facts())
+        if draft is None:
+            return None
+        target = self._memos / f"{draft.id}.{draft.format}"
+        with self.translated():
+            row = self._database.execute("SELECT 1 FROM memo WHERE id = ?", (draft.id,)).fetchone()
+            if row is not None:
+                return None
+            if target.exists():
+                target.rename(entry.audio(draft.format))
+        return draft
+
+    # -- what processes agree on -----------------------------------------------
+
+    def listen_port(self) -> int:
+        """The port this library listens on: chosen at random once, and kept."""
+        import random
+
+        chosen = str(random.randrange(49_152, 65_536))  # noqa: S311 - IANA's dynamic ports
+        with self.translated(), database.transaction(self._database):
+            self._database.execute(
+                "INSERT OR IGNORE INTO state VALUES ('listen_port', ?)", (chosen,)
+            )
+            row = self._database.execute(
+                "SELECT value FROM state WHERE key = 'listen_port'"
+            ).fetchone()
+        return int(row["value"])
+
+    def revision(self) -> int:
+        """Changes whenever another process has changed the library."""
+        with self.translated():
+            return int(self._database.execute("PRAGMA data_version").fetchone()[0])
+
+    def orphans(self) -> list[Path]:
+        """Files in `memos/` that belong to no memo."""
+        with self.translated():
+            rows = self._database.execute("SELECT id, format FROM memo").fetchall()
+            known = {f"{row['id']}.{row['format']}" for row in rows}
+            return sorted(path for path in self._memos.iterdir() if path.name not in known)
+
+    def translated(self) -> contextlib.AbstractContextManager[None]:
+        """A block whose OSError and sqlite3.Error come out as LibraryError."""
+        return database.translated(self.database_path)
+
+
+def _fsync_and_hash(path: Path) -> bytes:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def _fsync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

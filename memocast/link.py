@@ -1,0 +1,162 @@
+"""What people paste, and the Link it means."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from memocast.errors import NotALink, UsageError
+from memocast.settings import TRACKER_SCHEMES, host_and_port
+
+MAX_TRACKERS = 30
+MAX_PEERS = 100
+MAX_TORRENT_FILE = 8 << 20
+"""Bytes. A .torrent of one memo is a few kilobytes; larger files are not read at all."""
+
+_HINT = "paste a magnet link, a share URL, an info-hash, or the name of a .torrent file"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A torrent to look for, and where.
+
+    `v1` is the SHA-1 info-hash and `v2` the SHA-256 one (BEP 52), both in hex;
+    at least one is set unless `torrent`, the bytes of a .torrent file, is.
+    `peers` are IP addresses and ports.
+    """
+
+    v1: str | None = None
+    v2: str | None = None
+    dn: str = ""
+    trackers: tuple[str, ...] = ()
+    peers: tuple[tuple[str, int], ...] = ()
+    torrent: bytes | None = None
+
+    @property
+    def info_hashes(self) -> tuple[str, ...]:
+        """The info-hashes that are known, version 1 first."""
+        return tuple(info_hash for info_hash in (self.v1, self.v2) if info_hash)
+
+
+def parse(text: str) -> list[Link]:
+    """Every link in what someone pasted: one, or for a share URL perhaps several.
+
+    Raises NotALink, or UsageError when it is a path that does not exist or a folder.
+    """
+    text = text.strip()
+    if not text:
+        raise NotALink("the link is empty", hint=_HINT)
+    if text[:8].lower() == "magnet:?":
+        return [_magnet(text)]
+    if re.match(r"(?i)https?://", text):
+        return _page(text)
+    hashes = _info_hash(text)
+    if hashes:
+        return [hashes]
+    return [_torrent_file(text)]
+
+
+def _magnet(text: str) -> Link:
+    # A fragment is no part of a magnet; some pages append one.
+    query = text[len("magnet:?") :].partition("#")[0]
+    v1 = v2 = None
+    dn = ""
+    trackers: list[str] = []
+    peers: list[tuple[str, int]] = []
+    for key, value in parse_qsl(query, errors="replace"):
+        name = key.lower()
+        if name == "xt" or name.startswith("xt."):
+            topic = _topic(value)
+            v1, v2 = v1 or topic.v1, v2 or topic.v2
+        elif name == "dn":
+            dn = dn or value[:500]
+        elif (name == "tr" or name.startswith("tr.")) and value.startswith(TRACKER_SCHEMES):
+            trackers.append(value)
+        elif name == "x.pe":
+            try:
+                peers.append(host_and_port(value))
+            except ValueError:
+                continue  # a host name: looking it up would tell a stranger's server who asks
+    if not (v1 or v2):
+        raise NotALink("the magnet link names no torrent that memocast can find", hint=_HINT)
+    # dict.fromkeys: each once, in their order.
+    kept_trackers = tuple(dict.fromkeys(trackers))[:MAX_TRACKERS]
+    return Link(v1, v2, dn, kept_trackers, tuple(dict.fromkeys(peers))[:MAX_PEERS])
+
+
+def _topic(value: str) -> Link:
+    """`urn:btih:` with a SHA-1 in hex or base32 (BEP 9), `urn:btmh:` with a multihash (BEP 52)."""
+    scheme, _, digest = value.rpartition(":")
+    if scheme.lower() == "urn:btih":
+        return _info_hash(digest) or Link()
+    if scheme.lower() == "urn:btmh" and re.fullmatch(r"(?i)1220[0-9a-f]{64}", digest):
+        return Link(v2=digest[4:].lower())
+    return Link()
+
+
+def _info_hash(text: str) -> Link | None:
+    if re.fullmatch(r"(?i)[0-9a-f]{40}", text):
+        return Link(v1=text.lower())
+    if re.fullmatch(r"(?i)[0-9a-f]{64}", text):
+        return Link(v2=text.lower())
+    if re.fullmatch(r"(?i)[a-z2-7]{32}", text):
+        try:
+            return Link(v1=base64.b32decode(text.upper()).hex())
+        except binascii.Error:
+            return None
+    return None
+
+
+def _page(url: str) -> list[Link]:
+    """Magnets in `seeds=` parameters, as the 2016 web demo wrote them, or in the fragment."""
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise NotALink("the URL is malformed", hint=_HINT) from error
+    # Values are decoded once, and a '+' in one belongs to the magnet.
+    texts = [
+        unquote(value)
+        for key, _, value in (field.partition("=") for field in parts.query.split("&"))
+        if key == "seeds"
+    ]
+    if parts.fragment.lower().startswith("magnet:?"):
+        texts.append(parts.fragment)
+    elif parts.fragment:
+        texts += [unquote(field) for field in parts.fragment.split("&")]
+    magnets = [text.strip() for text in texts if text.strip()[:8].lower() == "magnet:?"]
+    if not magnets:
+        raise NotALink("the URL carries no magnet link", hint=_HINT)
+    return [_magnet(text) for text in magnets]
+
+
+def _torrent_file(text: str) -> Link:
+    path = Path(text)
+    try:
+        if path.is_dir():
+            raise UsageError(f"'{text}' is a directory", hint="name a .torrent file in it")
+        content = _read_limited(path)
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
+        if text.lower().endswith(".torrent"):
+            raise UsageError(
+                f"there is no file '{text}'", hint="check the name, or paste a magnet link"
+            ) from error
+        shown = text if len(text) <= 60 else f"{text[:57]}…"
+        raise NotALink(f"'{shown}' is not a link", hint=_HINT) from error
+    except OSError as error:
+        raise NotALink(f"'{text[:60]}' is not a link: {error.strerror}", hint=_HINT) from error
+    # A bencoded dictionary; whether it is a torrent is for libtorrent to say.
+    if not (content.startswith(b"d") and content.endswith(b"e")):
+        raise NotALink(f"'{text}' is not a .torrent file", hint=_HINT)
+    return Link(torrent=content)
+
+
+def _read_limited(path: Path) -> bytes:
+    with path.open("rb") as file:
+        content = file.read(MAX_TORRENT_FILE + 1)
+    if len(content) > MAX_TORRENT_FILE:
+        raise NotALink(f"'{path}' is too large for a .torrent of a memo", hint=_HINT)
+    return content

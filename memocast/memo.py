@@ -1,0 +1,118 @@
+"""Memo: one recording and what is known of it."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from memocast.errors import UsageError
+
+Origin = Literal["recorded", "added", "fetched"]
+
+TITLE_MAX_BYTES = 300
+DESCRIPTION_MAX_BYTES = 8_000
+
+PEAK_SLICES = 200
+"""How many equal slices of the audio a waveform is drawn from, at most."""
+
+_CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+@dataclass(frozen=True, slots=True)
+class Memo:
+    """One recording in a library.
+
+    `created` is in UTC and whole seconds. `duration` is in milliseconds.
+    `peaks` holds up to 200 bytes: the largest absolute amplitude over all
+    channels of each equal slice of the audio, linear, 255 = full scale.
+    `format` is the extension of the audio file. `info_hash` is the hex
+    info-hash of the memo's torrent, once it has one.
+    """
+
+    id: str
+    title: str
+    description: str
+    created: datetime
+    duration: int
+    bytes: int
+    format: str
+    origin: Origin
+    peaks: bytes
+    shared: bool = False
+    info_hash: str | None = None
+
+    @property
+    def filename(self) -> str:
+        """The audio file's name in the library's `memos` folder."""
+        return f"{self.id}.{self.format}"
+
+    def to_json(self, *, peaks: bool = False) -> dict[str, Any]:
+        """The memo as `docs/formats.md` promises it to scripts."""
+        document: dict[str, Any] = {
+            "id": self.id,
+            "title": self.title,
+            "description": self.description,
+            "created": rfc3339(self.created),
+            "duration": self.duration / 1000,
+            "bytes": self.bytes,
+            "format": self.format,
+            "origin": self.origin,
+            "shared": self.shared,
+            "info_hash": self.info_hash,
+        }
+        if peaks:
+            document["peaks"] = list(self.peaks)
+        return document
+
+
+def new_id() -> str:
+    """A random memo id: 8 characters of Crockford's base32, lower case (40 bits)."""
+    return "".join(secrets.choice(_CROCKFORD) for _ in range(8))
+
+
+def now() -> datetime:
+    """The present in UTC, cut to whole seconds so that both ends of a transfer agree."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def rfc3339(moment: datetime) -> str:
+    """`2026-11-23T09:37:00Z` (RFC 3339)."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def title_from_time(moment: datetime) -> str:
+    """What a memo without a title is called: its local date and time."""
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def checked_title(title: str) -> str:
+    """`title`, without surrounding white space, once it is known to fit into a torrent.
+
+    Raises UsageError when it is empty, not text, or longer than 300 bytes of UTF-8.
+    """
+    title = title.strip()
+    if not title:
+        raise UsageError("the title is empty", hint="give it at least one visible character")
+    return _checked(title, "title", TITLE_MAX_BYTES)
+
+
+def checked_description(description: str) -> str:
+    """`description`, once it is known to fit: at most 8,000 bytes of UTF-8, else UsageError."""
+    return _checked(description, "description", DESCRIPTION_MAX_BYTES)
+
+
+def _checked(text: str, what: str, limit: int) -> str:
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"the {what} is not valid UTF-8", hint="retype it, or set your locale to UTF-8"
+        ) from error
+    if size > limit:
+        raise UsageError(
+            f"the {what} takes {size:,} bytes, {size - limit:,} more than fit",
+            hint=f"a {what} holds at most {limit:,} bytes of UTF-8",
+        )
+    return text

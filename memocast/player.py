@@ -1,0 +1,126 @@
+"""Player: an audio file → the speaker."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from memocast import audio
+from memocast.devices import portaudio, quiet_libraries, speaker
+from memocast.errors import DeviceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from memocast.audio import Samples
+
+SPEEDS = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
+_CHUNK_SECONDS = 0.05
+
+
+class Player:
+    """Plays one file in a thread of its own; every method may be called while it does."""
+
+    def __init__(self, path: Path, format_: str, duration: float, device: str = "") -> None:
+        """`duration` in seconds. Raises DeviceError, Refused."""
+        self._sounddevice = portaudio()
+        self._device = speaker(device)
+        self._path = path
+        self._format = format_
+        self.duration = duration
+        self.position = 0.0
+        self.speed = 1.0
+        self.paused = False
+        self._wanted: float | None = None
+        self._stopping = threading.Event()
+        self._ended = threading.Event()
+        self._failure: Exception | None = None
+        self._thread = threading.Thread(target=self._run, name="player", daemon=True)
+
+    def start(self) -> None:
+        """Begin to play."""
+        self._thread.start()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait up to `seconds` for the end; True once there. Raises what went wrong."""
+        ended = self._ended.wait(seconds)
+        if ended and self._failure:
+            raise self._failure
+        return ended
+
+    def stop(self) -> None:
+        """End, wherever it is."""
+        self._stopping.set()
+        self._ended.wait(2)
+
+    def seek(self, seconds: float) -> None:
+        """Go on from there, within the file."""
+        self._wanted = self.position = max(0.0, min(seconds, self.duration))
+
+    def faster(self, steps: int) -> None:
+        """Change the speed by so many steps of `SPEEDS`, up or down."""
+        index = SPEEDS.index(self.speed) + steps
+        self.speed = SPEEDS[max(0, min(index, len(SPEEDS) - 1))]
+
+    def _run(self) -> None:
+        try:
+            self._play()
+        except self._sounddevice.PortAudioError as error:
+            self._failure = DeviceError(
+                f"the speaker '{self._device.name}' failed: {error.args[0]}",
+                hint="choose another: memocast devices",
+            )
+        except Exception as error:  # noqa: BLE001 - raised again by `wait`, in the caller's thread
+            self._failure = error
+        finally:
+            self._ended.set()
+
+    def _play(self) -> None:
+        import numpy as np
+
+        chunks = self._chunks(0.0)
+        first = next(chunks, None)
+        if first is None:
+            return
+        rate, samples = first
+        channels = samples.shape[1]
+        with quiet_libraries():
+            stream = self._sounddevice.OutputStream(
+                samplerate=rate, channels=channels, dtype="float32", device=self._device.index
+            )
+            stream.start()
+        with stream:
+            while not self._stopping.is_set():
+                stream.write(self._at_speed(samples))
+                self.position += len(samples) / rate
+                while self.paused and self._wanted is None and not self._stopping.wait(0.02):
+                    pass
+                if self._wanted is not None:
+                    start, self._wanted = self._wanted, None
+                    chunks = self._chunks(start)
+                following = next(chunks, None)
+                if following is None:
+                    break
+                samples = following[1]
+            if not self._stopping.is_set():
+                # PortAudio drops what its buffer holds at close.
+                silence = round((stream.latency + 0.1) * rate)
+                stream.write(np.zeros((silence, channels), np.float32))
+
+    def _chunks(self, start: float) -> Iterator[tuple[int, Samples]]:
+        for rate, block in audio.blocks(self._path, self._format, start):
+            step = max(1, round(rate * _CHUNK_SECONDS))
+            for index in range(0, len(block), step):
+                yield rate, block[index : index + step]
+
+    def _at_speed(self, samples: Any) -> Any:
+        import numpy as np
+
+        if self.speed == 1.0:
+            return np.ascontiguousarray(samples, dtype=np.float32)
+        wanted = max(1, round(len(samples) / self.speed))
+        places = np.linspace(0, len(samples) - 1, wanted)
+        known = np.arange(len(samples))
+        columns = [np.interp(places, known, column) for column in samples.T]
+        return np.ascontiguousarray(np.stack(columns, axis=1), dtype=np.float32)

@@ -1,0 +1,111 @@
+"""Presence: which process, if any, seeds a library, and how it says that it fares.
+
+A seeder holds `seeder.lock` (flock) for as long as it runs and writes
+`seeder.json` beside it. The two files are all that other processes need.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+from memocast.errors import MemocastError
+from memocast.incoming import write_atomically
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STOP_SECONDS = 15.0
+START_SECONDS = 20.0
+_POLL_SECONDS = 0.02
+
+
+class Presence:
+    """One process's view of the seeder of a library, and its claim to be that seeder."""
+
+    def __init__(self, root: Path) -> None:
+        self._lock_path = root / "seeder.lock"
+        self._report_path = root / "seeder.json"
+        self._lock = -1
+
+    def claim(self) -> bool:
+        """Become the seeder of the library, until `release` or death. False: another one is."""
+        lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            return False
+        self._lock = lock
+        return True
+
+    def release(self) -> None:
+        """Stop being the seeder."""
+        if self._lock >= 0:
+            self._report_path.unlink(missing_ok=True)
+            os.close(self._lock)
+            self._lock = -1
+
+    def is_running(self) -> bool:
+        """Whether some process is the seeder now."""
+        try:
+            lock = os.open(self._lock_path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            # Shared, so that two who only ask do not take each other for a seeder.
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(lock)
+        return False
+
+    def publish(self, report: dict[str, Any]) -> None:
+        """Say how this seeder fares."""
+        write_atomically(self._report_path, json.dumps(report).encode())
+
+    def report(self) -> dict[str, Any] | None:
+        """What the running seeder last said; None when none runs or it has said nothing yet."""
+        if not self.is_running():
+            return None
+        try:
+            document = json.loads(self._report_path.read_text())
+        except (OSError, ValueError):
+            return None
+        return document if isinstance(document, dict) and "pid" in document else None
+
+    def stop(self) -> bool:
+        """Ask the running seeder to end and wait until it has. False: none was running."""
+        if not self.is_running():
+            return False
+        deadline = time.monotonic() + STOP_SECONDS
+        asked = None
+        while self.is_running():
+            # A seeder that has only just begun cannot be asked before it gives its pid.
+            report = self.report()
+            if report and report["pid"] != asked:
+                asked = int(report["pid"])
+                self._terminate(asked)
+            if time.monotonic() > deadline:
+                raise MemocastError(
+                    f"the running seeder (pid {asked}) did not stop in {STOP_SECONDS:.0f} s",
+                    hint=f"end it yourself: kill {asked}" if asked else "try again",
+                )
+            time.sleep(_POLL_SECONDS)
+        return True
+
+    def _terminate(self, pid: int) -> None:
+        try:
+            os.kill(pid, signal.SIGTERM)
+        except ProcessLookupError:
+            pass  # it has just ended
+        except PermissionError as error:
+            raise MemocastError(
+                f"the running seeder (pid {pid}) belongs to another user",
+                hint="ask that user to stop it",
+            ) from error

@@ -1,0 +1,173 @@
+"""Settings: defaults, then `config.toml`, then the environment.
+
+A file or variable that cannot be understood is an error, never a silent
+default: a mistyped `trackers` would otherwise contact the public ones.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import os
+import tomllib
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from memocast.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FORMATS = ("opus", "flac", "wav")
+TRACKER_SCHEMES = ("udp://", "http://", "https://", "ws://", "wss://")
+
+_PREFIX = "MEMOCAST_"
+_NOT_SETTINGS = {"MEMOCAST_LIBRARY"}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a user can change; `docs/formats.md` describes each key.
+
+    Rates are in bytes a second, 0 = unlimited. Port 0 in `listen` stands for
+    the port that the library chose for itself.
+    """
+
+    trackers: tuple[str, ...] = (
+        "udp://tracker.opentrackr.org:1337/announce",
+        "udp://explodie.org:6969/announce",
+    )
+    dht: bool = True
+    dht_bootstrap: tuple[str, ...] = (
+        "dht.libtorrent.org:25401",
+        "router.bittorrent.com:6881",
+        "dht.transmissionbt.com:6881",
+    )
+    lsd: bool = True
+    port_mapping: bool = True
+    listen: tuple[str, ...] = ("0.0.0.0:0", "[::]:0")  # noqa: S104 - a peer must be reachable
+    stun_server: str = ""
+    upload_limit: int = 0
+    download_limit: int = 0
+    seed_fetched: bool = True
+    device: str = ""
+    format: str = "opus"
+    page_url: str = ""
+    autostart: bool = True
+
+    def addresses(self, chosen_port: int) -> list[tuple[str, int]]:
+        """Where to listen, as IP addresses and ports, with the library's port in place of 0."""
+        pairs = [host_and_port(text) for text in self.listen]
+        return [(host, port or chosen_port) for host, port in pairs]
+
+
+def config_path() -> Path:
+    """Where the user's `config.toml` is looked for."""
+    import platformdirs
+
+    return platformdirs.user_config_path("memocast", appauthor=False) / "config.toml"
+
+
+def load(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings in force. Raises UsageError naming the file or variable and the bad key."""
+    path = path or config_path()
+    environment = os.environ if environment is None else environment
+    settings = _with_file(Settings(), path)
+    for variable, text in environment.items():
+        if variable.startswith(_PREFIX) and variable not in _NOT_SETTINGS:
+            key = variable.removeprefix(_PREFIX).lower()
+            _known(key, f"${variable}", "environment variable")
+            settings = replace(settings, **{key: _from_text(key, text, f"${variable}")})
+    return settings
+
+
+def host_and_port(text: str) -> tuple[str, int]:
+    """`HOST:PORT` with an IP address as HOST (IPv6 in brackets). Raises ValueError."""
+    host, separator, port = text.rpartition(":")
+    if not separator or not (port.isascii() and port.isdigit()) or int(port) > 65_535:
+        raise ValueError(text)
+    if host.startswith("[") and host.endswith("]"):
+        return str(ipaddress.IPv6Address(host[1:-1])), int(port)
+    return str(ipaddress.IPv4Address(host)), int(port)
+
+
+def _with_file(settings: Settings, path: Path) -> Settings:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return settings
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"cannot read the settings in {path}: {error}", hint="mend the file or move it away"
+        ) from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(
+            f"{path} is not valid TOML: {error}", hint="mend the line it names"
+        ) from error
+    for key, value in document.items():
+        _known(key, f"'{key}' in {path}", "setting")
+        settings = replace(settings, **{key: _checked(key, value, f"'{key}' in {path}")})
+    return settings
+
+
+def _known(key: str, where: str, what: str) -> None:
+    names = [field.name for field in fields(Settings)]
+    if key in names:
+        return
+    close = difflib.get_close_matches(key, names, n=1)
+    hint = f"did you mean '{close[0]}'?" if close else f"the settings are: {', '.join(names)}"
+    raise UsageError(f"there is no such {what}: {where}", hint=hint)
+
+
+def _from_text(key: str, text: str, where: str) -> Any:
+    default = getattr(Settings(), key)
+    if isinstance(default, bool):
+        if text not in ("true", "false"):
+            raise UsageError(f"{where} is '{text}'", hint="use true or false")
+        return text == "true"
+    if isinstance(default, int):
+        if not (text.isascii() and text.isdigit()):
+            raise UsageError(f"{where} is '{text}'", hint="use a whole number, 0 or more")
+        return _checked(key, int(text), where)
+    return _checked(key, text.split() if isinstance(default, tuple) else text, where)
+
+
+def _checked(key: str, value: object, where: str) -> Any:
+    default = getattr(Settings(), key)
+    if isinstance(default, tuple):
+        return _checked_list(key, value, where)
+    if type(value) is not type(default):
+        kinds = {bool: "true or false", int: "a whole number", str: "text in quotes"}
+        raise UsageError(f"{where} has the wrong type", hint=f"use {kinds[type(default)]}")
+    if isinstance(value, int) and not 0 <= value < 2**31:
+        raise UsageError(f"{where} is out of range", hint="use 0 (none) to 2147483647")
+    if key == "format" and value not in FORMATS:
+        raise UsageError(f"{where} is '{value}'", hint=f"use one of: {', '.join(FORMATS)}")
+    return value
+
+
+def _checked_list(key: str, value: object, where: str) -> tuple[str, ...]:
+    if isinstance(value, str) and key == "listen":
+        value = [value]
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise UsageError(f"{where} has the wrong type", hint='use a list: ["…", "…"]')
+    for item in value:
+        if key == "trackers" and not item.startswith(TRACKER_SCHEMES):
+            raise UsageError(
+                f"{where} names '{item}', which is no tracker",
+                hint="a tracker begins with udp://, http://, https:// or wss://",
+            )
+        if key == "listen":
+            try:
+                host_and_port(item)
+            except ValueError as error:
+                raise UsageError(
+                    f"{where} names '{item}', which is no address to listen on",
+                    hint="use IP:PORT, for instance 0.0.0.0:6881 or [::]:6881",
+                ) from error
+        if key == "dht_bootstrap" and not item.rpartition(":")[2].isdigit():
+            raise UsageError(f"{where} names '{item}'", hint="use HOST:PORT")
+    if key == "listen" and not value:
+        raise UsageError(f"{where} is empty", hint="use IP:PORT, for instance 0.0.0.0:6881")
+    return tuple(value)

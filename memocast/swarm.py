@@ -1,0 +1,251 @@
+"""Swarm: our live presence on BitTorrent, a libtorrent session.
+
+This is the classic session: TCP, uTP, the DHT, LSD, PEX, UDP and HTTP
+trackers. WebRTC takes part in none of it: it needs other settings (one
+connection per address) and lives in a process of its own, which the seeder
+will supervise beside this one.
+
+Torrents are known by a key of the caller's: a memo's info-hash.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from memocast.download import Download, parameters
+from memocast.errors import MemocastError
+from memocast.events import Completed, translate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from memocast.events import Event
+    from memocast.link import Link
+    from memocast.settings import Settings
+    from memocast.torrent import Torrent
+
+CLASSIC_TRACKERS = ("udp://", "http://", "https://")
+_MIB = 1 << 20
+_LOOK_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """One torrent in the swarm at this moment.
+
+    `upload_rate` in bytes a second, `uploaded` in bytes since the session
+    began. `complete` holds an identity for each connected peer that has every
+    piece; the identity lasts as long as that peer's session does.
+    """
+
+    key: str
+    peers: int
+    upload_rate: int
+    uploaded: int
+    complete: tuple[str, ...]
+
+
+class Swarm:
+    """A running session. `poll` is the one place that takes libtorrent's alerts."""
+
+    def __init__(
+        self, settings: Settings, addresses: Sequence[tuple[str, int]], *, exact_port: bool
+    ) -> None:
+        import libtorrent as lt
+
+        self._session = lt.session(_session_settings(settings, addresses, exact_port))
+        # Without a filter, the rate limits leave out loopback and LAN peers.
+        everyone = lt.ip_filter()
+        limited = 1 << self._session.global_peer_class_id
+        everyone.add_rule("0.0.0.0", "255.255.255.255", limited)  # noqa: S104
+        everyone.add_rule("::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", limited)
+        self._session.set_peer_class_filter(everyone)
+        self._handles: dict[str, Any] = {}
+        self._keys: dict[Any, str] = {}
+        self._active: dict[str, Any] = {}
+        self._next_look = 0.0
+        self.dht_nodes = 0
+
+    def close(self) -> None:
+        """Leave every swarm. Waits at most a second for trackers to hear of it."""
+        self._handles.clear()
+        self._keys.clear()
+        self._active.clear()
+        del self._session
+
+    def poll(self, seconds: float) -> list[Event]:
+        """Wait up to `seconds` for something to happen; return all that has."""
+        import libtorrent as lt
+
+        moment = time.monotonic()
+        if moment >= self._next_look:
+            # The answers are alerts too: asking at every poll would never let it wait.
+            self._session.post_torrent_updates()
+            self._session.post_session_stats()
+            self._next_look = moment + _LOOK_SECONDS
+        self._session.wait_for_alert(round(seconds * 1000))
+        events = []
+        for alert in self._session.pop_alerts():
+            key = self._keys.get(getattr(alert, "handle", None), "")
+            if isinstance(alert, lt.state_update_alert):
+                for status in alert.status:
+                    self._note(status)
+            elif isinstance(alert, lt.session_stats_alert):
+                self.dht_nodes = alert.values["dht.dht_nodes"]
+            elif isinstance(alert, lt.torrent_finished_alert):
+                # Finished in memory; the flush says when it is on disk.
+                alert.handle.flush_cache()
+            elif isinstance(alert, lt.cache_flushed_alert):
+                if key and alert.handle.status().is_seeding:
+                    events.append(Completed(key))
+            elif event := translate(alert, key):
+                events.append(event)
+        return events
+
+    # -- seeding ---------------------------------------------------------------
+
+    def seed(self, key: str, torrent: Torrent, path: Path, trackers: Iterable[str]) -> None:
+        """Offer the file at `path`, which the caller knows to be intact.
+
+        Never writes to it: libtorrent would otherwise restore a file that was
+        changed, from whoever sends it the pieces.
+        """
+        import libtorrent as lt
+
+        settings = lt.load_torrent_buffer(torrent.content)
+        flag = lt.torrent_flags
+        settings.flags |= flag.seed_mode | flag.upload_mode
+        settings.flags &= ~(flag.paused | flag.auto_managed)
+        settings.save_path = str(path.parent)
+        settings.renamed_files = {0: path.name}
+        settings.trackers = classic(trackers)
+        self._add(key, settings)
+
+    def drop(self, key: str) -> None:
+        """Stop offering or fetching that torrent; its file stays."""
+        handle = self._handles.pop(key, None)
+        self._active.pop(key, None)
+        if handle is not None:
+            self._keys.pop(handle, None)
+            self._session.remove_torrent(handle)
+
+    def announce(self, key: str) -> None:
+        """Tell the DHT and the trackers now rather than when their turn comes."""
+        handle = self._handles[key]
+        handle.force_dht_announce()
+        handle.force_reannounce()
+
+    def transfers(self) -> list[Transfer]:
+        """The torrents that had a peer or moved a byte since the session began."""
+        return [self._transfer(key, status) for key, status in self._active.items()]
+
+    # -- fetching --------------------------------------------------------------
+
+    def fetch(
+        self,
+        key: str,
+        link: Link,
+        folder: Path,
+        trackers: Iterable[str],
+        resume: bytes | None = None,
+    ) -> Download:
+        """Look for the link's torrent, and wait at its metadata. Raises NotALink."""
+        settings = parameters(link, resume)
+        settings.save_path = str(folder)
+        settings.trackers = classic(trackers)
+        handle = self._add(key, settings)
+        return Download(handle)
+
+    def _add(self, key: str, settings: Any) -> Any:
+        try:
+            handle = self._session.add_torrent(settings)
+        except RuntimeError as error:
+            raise MemocastError(
+                f"BitTorrent refused the torrent: {error}", hint="is it shared twice?"
+            ) from error
+        self._handles[key] = handle
+        self._keys[handle] = key
+        return handle
+
+    def _note(self, status: Any) -> None:
+        key = self._keys.get(status.handle)
+        if key and (status.num_peers or status.total_payload_upload):
+            self._active[key] = status
+
+    def _transfer(self, key: str, status: Any) -> Transfer:
+        import libtorrent as lt
+
+        # Only torrents with a peer are asked for their peers: there may be thousands.
+        peers = self._handles[key].get_peer_info() if status.num_peers else []
+        unready = lt.peer_info.connecting | lt.peer_info.handshake
+        connected = [peer for peer in peers if not peer.flags & unready]
+        return Transfer(
+            key=key,
+            peers=len(connected),
+            upload_rate=status.upload_payload_rate,
+            uploaded=status.total_payload_upload,
+            complete=tuple(
+                str(peer.pid)
+                for peer in connected
+                if peer.flags & lt.peer_info.seed or peer.progress_ppm == 1_000_000
+            ),
+        )
+
+
+def classic(trackers: Iterable[str]) -> list[str]:
+    """The trackers that this session can talk to."""
+    return [tracker for tracker in trackers if tracker.startswith(CLASSIC_TRACKERS)]
+
+
+def _session_settings(
+    settings: Settings, addresses: Sequence[tuple[str, int]], exact_port: bool
+) -> dict[str, Any]:
+    """libtorrent's settings; `docs/design.md` gives the measurement behind each unusual one."""
+    import libtorrent as lt
+
+    from memocast import __version__
+
+    category = lt.alert.category_t
+    interfaces = [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in addresses]
+    return {
+        "user_agent": f"memocast/{__version__}",
+        "alert_mask": category.error_notification
+        | category.status_notification
+        | category.storage_notification
+        | category.tracker_notification
+        | category.port_mapping_notification
+        | category.dht_notification,
+        "alert_queue_size": 20_000,
+        # Who we reach, and how.
+        "listen_interfaces": ",".join(interfaces),
+        "listen_system_port_fallback": not exact_port,
+        "max_retry_port_bind": 0 if exact_port else 10,
+        "enable_dht": settings.dht,
+        "dht_bootstrap_nodes": ",".join(settings.dht_bootstrap),
+        "dht_upload_rate_limit": 100_000,
+        "enable_lsd": settings.lsd,
+        "enable_upnp": settings.port_mapping,
+        "enable_natpmp": settings.port_mapping,
+        "announce_to_all_trackers": True,
+        "announce_to_all_tiers": True,
+        "stop_tracker_timeout": 1,
+        "max_webtorrent_offers": 0,
+        "webtorrent_stun_server": "",
+        # Many listeners behind one address, each served at once, and seen.
+        "allow_multiple_connections_per_ip": True,
+        "unchoke_slots_limit": -1,
+        "close_redundant_connections": False,
+        "connections_limit": 1_000,
+        "min_reconnect_time": 1,
+        # Speed on links that have it.
+        "recv_socket_buffer_size": _MIB,
+        "send_socket_buffer_size": _MIB,
+        "tick_interval": 100,
+        "upload_rate_limit": settings.upload_limit,
+        "download_rate_limit": settings.download_limit,
+        # Strangers decide the metadata's size, up to here.
+        "max_metadata_size": 4 * _MIB,
+    }

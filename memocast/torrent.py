@@ -1,0 +1,201 @@
+"""Memo ↔ torrent: one memo, one version 1 torrent (BEP 3), one file.
+
+A magnet link carries only the info dictionary, so what must travel with the
+audio lives in it, under the key `memocast`; `docs/formats.md` describes it.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from memocast.errors import Refused
+from memocast.memo import DESCRIPTION_MAX_BYTES, PEAK_SLICES, TITLE_MAX_BYTES, Memo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+KEY = b"memocast"
+KEY_VERSION = 1
+NAME_MAX_BYTES = 120
+MAX_PIECES = 1_024
+MIN_PIECE_LENGTH = 16 * 1024
+
+# Names that Windows keeps for devices, whatever follows their first dot.
+_DEVICE_NAME = re.compile(r"(?i)^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)")
+_JOINERS = "\u200c\u200d"  # format characters that scripts and emoji need
+
+
+@dataclass(frozen=True, slots=True)
+class Torrent:
+    """A memo's torrent, as it is kept for good.
+
+    `info_hash` is hex: SHA-1 of the info dictionary, or SHA-256 where it has
+    no version 1 (BEP 52). `content` is a bencoded .torrent without trackers;
+    the info dictionary in it never changes. `dn` is the magnet's display name.
+    `trackers` are those of the link it came by; empty for a memo of our own.
+    """
+
+    info_hash: str
+    content: bytes
+    dn: str
+    trackers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What an info dictionary says of its memo; None where it says nothing usable."""
+
+    title: str | None = None
+    description: str | None = None
+    created: datetime | None = None
+    duration: int | None = None
+    peaks: bytes | None = None
+
+
+def make(memo: Memo, path: Path) -> Torrent:
+    """Hash the audio at `path` into the memo's torrent; the same memo gives the same bytes."""
+    import libtorrent as lt
+
+    name = file_name(memo.title, memo.format)
+    creator = lt.create_torrent(
+        [lt.create_file_entry(name, memo.bytes)],
+        piece_length(memo.bytes),
+        lt.create_torrent.v1_only,
+    )
+    # The content is hashed under its own name in the library, so hand the
+    # hashes over piece by piece; libtorrent would look for a file called `name`.
+    import hashlib
+
+    length = creator.piece_length()
+    with path.open("rb") as file:
+        for index in range(creator.num_pieces()):
+            creator.set_hash(index, hashlib.sha1(file.read(length), usedforsecurity=False).digest())
+    document = creator.generate()
+    info = document[b"info"]
+    info[KEY] = {
+        b"v": KEY_VERSION,
+        b"title": memo.title.encode(),
+        b"description": memo.description.encode(),
+        b"created": int(memo.created.timestamp()),
+        b"duration": memo.duration,
+        b"peaks": memo.peaks,
+    }
+    content = lt.bencode({b"info": info})
+    return Torrent(str(_parameters(content).info_hashes.v1), content, name)
+
+
+def piece_length(size: int) -> int:
+    """The smallest power of two, at least 16 KiB, that gives at most 1,024 pieces."""
+    length = MIN_PIECE_LENGTH
+    while length * MAX_PIECES < size:
+        length *= 2
+    return length
+
+
+def file_name(title: str, extension: str) -> str:
+    """A file name for `title` that is safe on every system: at most 120 bytes, no path in it."""
+    text = "".join(
+        " " if char in '/\\:*?"<>|' or unicodedata.category(char)[0] == "Z" else char
+        for char in unicodedata.normalize("NFC", title)
+        if char in _JOINERS or unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn")
+    )
+    suffix = f".{extension}"
+    room = NAME_MAX_BYTES - len(suffix.encode())
+    text = " ".join(text.split()).lstrip(". ").encode()[:room].decode(errors="ignore")
+    text = text.rstrip(". ")
+    if not text or _DEVICE_NAME.match(text):
+        text = f"memo {text}".strip()
+    return text + suffix
+
+
+def magnet(torrent: Torrent, trackers: Iterable[str], peers: Iterable[tuple[str, int]] = ()) -> str:
+    """The magnet link (BEP 9, and BEP 53's btmh for version 2) with these trackers and peers.
+
+    `peers` are IP addresses and ports, written as x.pe.
+    """
+    hashes = _parameters(torrent.content).info_hashes
+    topics = [f"xt=urn:btih:{hashes.v1}"] if hashes.has_v1() else []
+    if hashes.has_v2():
+        topics.append(f"xt=urn:btmh:1220{hashes.v2}")
+    parts = [*topics, f"dn={quote(torrent.dn, safe='')}"]
+    parts += [f"tr={quote(tracker, safe='')}" for tracker in trackers]
+    for host, port in peers:
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        parts.append(f"x.pe={quote(address, safe=':[]')}")
+    return "magnet:?" + "&".join(parts)
+
+
+def with_trackers(torrent: Torrent, trackers: Iterable[str]) -> bytes:
+    """The bytes of a .torrent file with these trackers, each in a tier of its own (BEP 12)."""
+    import libtorrent as lt
+
+    document = lt.bdecode(torrent.content)
+    tiers = [[tracker.encode()] for tracker in trackers]
+    if tiers:
+        document[b"announce"] = tiers[0][0]
+        document[b"announce-list"] = tiers
+    content: bytes = lt.bencode(document)
+    return content
+
+
+def stored(parameters: Any, dn: str, trackers: Iterable[str]) -> Torrent:
+    """The Torrent to keep of a libtorrent `add_torrent_params` that has its metadata."""
+    import libtorrent as lt
+
+    document = lt.bdecode(lt.bencode(lt.write_torrent_file(parameters)))
+    kept = {key: document[key] for key in (b"info", b"piece layers") if key in document}
+    hashes = parameters.info_hashes
+    info_hash = str(hashes.v1) if hashes.has_v1() else str(hashes.v2)
+    return Torrent(info_hash, lt.bencode(kept), dn, tuple(trackers))
+
+
+def description(info: object) -> Description:
+    """What the decoded info dictionary of a stranger says under our key, checked field by field."""
+    key = info.get(KEY) if isinstance(info, dict) else None
+    if not isinstance(key, dict):
+        return Description()
+    created = _integer(key.get(b"created"), 0, 253_402_300_799)  # the year 9999
+    peaks = key.get(b"peaks")
+    return Description(
+        title=_text(key.get(b"title"), TITLE_MAX_BYTES, empty=False),
+        description=_text(key.get(b"description"), DESCRIPTION_MAX_BYTES, empty=True),
+        created=None if created is None else datetime.fromtimestamp(created, UTC),
+        duration=_integer(key.get(b"duration"), 0, 10**11),
+        peaks=peaks if isinstance(peaks, bytes) and 0 < len(peaks) <= PEAK_SLICES else None,
+    )
+
+
+def title_from_name(name: str) -> str:
+    """A title for a torrent that brings none: its file's name without the extension."""
+    stem, _, extension = name.rpartition(".")
+    text = (stem if stem and len(extension) <= 5 else name).strip()
+    return text.encode(errors="replace")[:TITLE_MAX_BYTES].decode(errors="ignore") or "untitled"
+
+
+def _text(value: object, limit: int, *, empty: bool) -> str | None:
+    if not isinstance(value, bytes) or len(value) > limit:
+        return None
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        return None
+    return text if empty or text.strip() else None
+
+
+def _integer(value: object, low: int, high: int) -> int | None:
+    return value if isinstance(value, int) and low <= value <= high else None
+
+
+def _parameters(content: bytes) -> Any:
+    import libtorrent as lt
+
+    try:
+        return lt.load_torrent_buffer(content)
+    except RuntimeError as error:
+        raise Refused(f"the torrent is damaged: {error}", hint="fetch the memo again") from error
