@@ -7,6 +7,7 @@ bytes choose one known decoder, and only that one ever sees it.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import struct
 from dataclasses import dataclass
@@ -83,8 +84,7 @@ class Peaks:
         total = len(self._gathered)
         count = min(count, total)
         edges = [index * total // count for index in range(count + 1)] if count else []
-        pairs = zip(edges, edges[1:], strict=False)
-        return bytes(max(self._gathered[start:end]) for start, end in pairs)
+        return bytes(max(self._gathered[start:end]) for start, end in itertools.pairwise(edges))
 
 
 def identify(path: Path) -> str:
@@ -177,10 +177,14 @@ def _media_blocks(path: Path, start: float) -> Iterator[tuple[int, Samples]]:
             f"{path.name} is WebM or M4A audio, which needs the extra 'media'",
             hint="pip install 'memocast[media]', then try again",
         ) from error
+    import numpy as np
 
     try:
         # A file object, not a path: FFmpeg would take some names for protocols.
-        with path.open("rb") as raw, av.open(raw, options={"protocol_whitelist": ""}) as container:
+        with (
+            path.open("rb") as raw,
+            av.open(raw, "r", options={"protocol_whitelist": ""}) as container,
+        ):
             if not container.streams.audio:
                 raise Refused(f"{path.name} holds no sound", hint="it may be a film or a picture")
             stream = container.streams.audio[0]
@@ -190,7 +194,7 @@ def _media_blocks(path: Path, start: float) -> Iterator[tuple[int, Samples]]:
                 for plain in resampler.resample(frame):
                     seconds += plain.samples / plain.sample_rate
                     if seconds > start:
-                        yield plain.sample_rate, plain.to_ndarray().T
+                        yield plain.sample_rate, plain.to_ndarray().T.astype(np.float32, copy=False)
             declared = float(container.duration or 0) / av.time_base
             if declared and seconds < declared - 0.5:
                 raise _cut_short(path)
@@ -226,16 +230,15 @@ def _refuse_cut_container(path: Path, format_: str) -> None:
 
 def whole_ogg_pages(file: IO[bytes]) -> int:
     """How many bytes from the file's start are whole Ogg pages (RFC 3533)."""
-    from mutagen.ogg import OggPage
-    from mutagen.ogg import error as OggError
+    from mutagen import ogg
 
     file.seek(0)
     end = 0
     try:
         while True:
-            OggPage(file)
+            ogg.OggPage(file)  # type: ignore[no-untyped-call]
             end = file.tell()
-    except (EOFError, OggError):
+    except (EOFError, ogg.error):
         return end
 
 
@@ -294,11 +297,14 @@ def _rewrite(path: Path, format_: str) -> None:
         source = soundfile.SoundFile(path)
     except soundfile.SoundFileError as error:
         raise _damaged(path, "too short to hold sound") from error
-    with source, writer(mended, format_, source.samplerate, source.channels) as target:
-        # Small reads: the one that meets the torn end is lost whole.
-        with contextlib.suppress(soundfile.SoundFileError):
-            while len(block := source.read(source.samplerate // 100, dtype="int16")):
-                target.write(block)
+    # Small reads: the one that meets the torn end is lost whole.
+    with (
+        source,
+        writer(mended, format_, source.samplerate, source.channels) as target,
+        contextlib.suppress(soundfile.SoundFileError),
+    ):
+        while len(block := source.read(source.samplerate // 100, dtype="int16")):
+            target.write(block)
     with mended.open("rb") as file:
         os.fsync(file.fileno())
     mended.replace(path)

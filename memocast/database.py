@@ -182,7 +182,7 @@ def memo(row: sqlite3.Row) -> Memo:
         description=row["description"],
         created=datetime.fromtimestamp(row["created"], UTC),
         duration=row["duration"],
-        bytes=row["bytes"],
+        size=row["bytes"],
         format=row["format"],
         origin=row["origin"],
         peaks=row["peaks"],

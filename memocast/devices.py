@@ -81,7 +81,7 @@ def speaker(selection: str) -> Device:
 def _choose(found: list[Device], default: Device | None, selection: str, what: str) -> Device:
     if not found:
         raise DeviceError(
-            f"there is no {what}", hint=f"connect one, then look again: memocast devices"
+            f"there is no {what}", hint="connect one, then look again: memocast devices"
         )
     if not selection:
         return default or found[0]
@@ -92,9 +92,7 @@ def _choose(found: list[Device], default: Device | None, selection: str, what: s
         fitting = [device for device in found if device.name.casefold() == wanted]
         fitting = fitting or [device for device in found if wanted in device.name.casefold()]
     if not fitting:
-        raise DeviceError(
-            f"there is no {what} '{selection}'", hint="list them: memocast devices"
-        )
+        raise DeviceError(f"there is no {what} '{selection}'", hint="list them: memocast devices")
     return fitting[0]
 
 

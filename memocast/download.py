@@ -60,9 +60,7 @@ class Download:
         layout = torrent.layout()
         padding = lt.file_storage.flag_pad_file
         real = [
-            index
-            for index in range(layout.num_files())
-            if not layout.file_flags(index) & padding
+            index for index in range(layout.num_files()) if not layout.file_flags(index) & padding
         ]
         hashes = torrent.info_hashes()
         known = []
@@ -128,7 +126,7 @@ def finished_torrent(resume: bytes, link: Link) -> Torrent:
     """The torrent to keep of a finished download, from its resume data."""
     import libtorrent as lt
 
-    parameters = lt.read_resume_data(resume)
+    parameters: Any = lt.read_resume_data(resume)
     return stored(parameters, link.dn or parameters.ti.name(), link.trackers)
 
 
@@ -167,7 +165,7 @@ def _torrent_parameters(link: Link, resume: bytes | None) -> Any:
                 f"the .torrent file is not valid: {reason}", hint="ask for it again"
             ) from error
     settings = lt.add_torrent_params()
-    hashes = []
+    hashes: list[Any] = []
     if link.v1:
         hashes.append(lt.sha1_hash(bytes.fromhex(link.v1)))
     if link.v2:

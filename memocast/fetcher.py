@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from memocast import audio, events
 from memocast.download import STAGED_NAME, Download, Metadata, Progress, finished_torrent, opened
@@ -145,9 +145,9 @@ class _Fetch:
         self._download: Download | None = None
         self._metadata: Metadata | None = None
         self._complete = False
-        self._resume: bytes | None = None
+        self._resume_data: list[bytes] = []
 
-    def __enter__(self) -> _Fetch:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
@@ -269,9 +269,7 @@ class _Fetch:
         duration = sound.duration
         if said.duration and abs(said.duration - duration) <= _LONGEST_DURATION_ERROR:
             duration = said.duration
-        return self._library.keep(
-            self._entry, draft, duration, said.peaks or sound.peaks, torrent
-        )
+        return self._library.keep(self._entry, draft, duration, said.peaks or sound.peaks, torrent)
 
     # -- the swarm -------------------------------------------------------------
 
@@ -302,21 +300,21 @@ class _Fetch:
                     )
 
     def _save_resume_data(self, content: bytes) -> None:
-        self._resume = content
+        self._resume_data.append(content)
         with self._library.translated():
             write_atomically(self._resume_path, content)
 
     def _keep_resume_data(self) -> bytes:
         """Have the swarm's resume data on disk, so that the next fetch goes on from here."""
         assert self._download is not None
-        self._resume = None
+        self._resume_data.clear()
         self._download.ask_for_resume_data()
         deadline = time.monotonic() + 10
-        while self._resume is None:
+        while not self._resume_data:
             if time.monotonic() > deadline:
                 raise LibraryError("the download's state could not be saved", hint="fetch it again")
             self._poll()
-        return self._resume
+        return self._resume_data[-1]
 
     def _restage(self) -> None:
         """Give audio that an interrupted `keep` had already named its name back."""

@@ -245,6 +245,12 @@ class Library:
             known = {f"{row['id']}.{row['format']}" for row in rows}
             return sorted(path for path in self._memos.iterdir() if path.name not in known)
 
+    def check(self) -> str:
+        """What SQLite's own check finds wrong with the database; empty when nothing is."""
+        with self.translated():
+            found = str(self._database.execute("PRAGMA quick_check(1)").fetchone()[0])
+        return "" if found == "ok" else found
+
     def translated(self) -> contextlib.AbstractContextManager[None]:
         """A block whose OSError and sqlite3.Error come out as LibraryError."""
         return database.translated(self.database_path)

@@ -24,7 +24,7 @@ _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 class Memo:
     """One recording in a library.
 
-    `created` is in UTC and whole seconds. `duration` is in milliseconds.
+    `created` is in UTC and whole seconds, `duration` in milliseconds, `size` in bytes.
     `peaks` holds up to 200 bytes: the largest absolute amplitude over all
     channels of each equal slice of the audio, linear, 255 = full scale.
     `format` is the extension of the audio file. `info_hash` is the hex
@@ -36,7 +36,7 @@ class Memo:
     description: str
     created: datetime
     duration: int
-    bytes: int
+    size: int
     format: str
     origin: Origin
     peaks: bytes
@@ -56,7 +56,7 @@ class Memo:
             "description": self.description,
             "created": rfc3339(self.created),
             "duration": self.duration / 1000,
-            "bytes": self.bytes,
+            "bytes": self.size,
             "format": self.format,
             "origin": self.origin,
             "shared": self.shared,

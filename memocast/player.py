@@ -71,7 +71,7 @@ class Player:
                 f"the speaker '{self._device.name}' failed: {error.args[0]}",
                 hint="choose another: memocast devices",
             )
-        except Exception as error:  # noqa: BLE001 - raised again by `wait`, in the caller's thread
+        except Exception as error:  # raised again by `wait`, in the caller's thread
             self._failure = error
         finally:
             self._ended.set()

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from memocast import __version__, events
 from memocast.errors import MemocastError
 from memocast.memo import rfc3339
-from memocast.swarm import Swarm, Transfer, classic
+from memocast.settings import address
+from memocast.swarm import Swarm, Transfer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -84,9 +85,7 @@ class Seeder:
         self._damaged: set[str] = set()
         self._reach = Reach()
         self._started = datetime.now(UTC)
-        self._swarm = Swarm(
-            settings, settings.addresses(library.listen_port()), exact_port=True
-        )
+        self._swarm = Swarm(settings, settings.addresses(library.listen_port()), exact_port=True)
 
     def run(self, stopping: Callable[[], bool]) -> None:
         """Seed until `stopping()`. Raises MemocastError when the port is taken."""
@@ -194,10 +193,10 @@ class Seeder:
         for event in happened:
             match event:
                 case events.Listening(host=host, port=port):
-                    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-                    if address not in self._reach.listening:
-                        self._reach.listening.append(address)
-                        self._notify("listening", {"address": address})
+                    where = address(host, port)
+                    if where not in self._reach.listening:
+                        self._reach.listening.append(where)
+                        self._notify("listening", {"address": where})
                 case events.PortMapped(by=by, port=port):
                     self._reach.mapped[by] = port
                     self._reach.mapping_failed.pop(by, None)
@@ -250,22 +249,18 @@ class Seeder:
             offer = self._offers.get(transfer.key)
             if offer:
                 active[offer.seedable.memo.id] = _facts(offer, transfer)
-        self._presence.publish(
-            {
-                "pid": os.getpid(),
-                "version": __version__,
-                "started": rfc3339(self._started),
-                "seeding": len(self._offers),
-                "only": sorted(self._only),
-                "damaged": sorted(self._damaged),
-                "reach": {
-                    **asdict(self._reach),
-                    "dht": self._settings.dht,
-                    "tracker_urls": classic(self._settings.trackers),
-                },
-                "memos": active,
-            }
-        )
+        report = {
+            "pid": os.getpid(),
+            "version": __version__,
+            "started": rfc3339(self._started),
+            "seeding": len(self._offers),
+            "only": sorted(self._only),
+            "damaged": sorted(self._damaged),
+            "reach": asdict(self._reach),
+            "memos": active,
+        }
+        self._presence.publish(report)
+        self._notify("report", report)
 
     def _write_tallies(self) -> None:
         for offer in self._offers.values():

@@ -11,13 +11,13 @@ import ipaddress
 import os
 import tomllib
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memocast.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 FORMATS = ("opus", "flac", "wav")
 TRACKER_SCHEMES = ("udp://", "http://", "https://", "ws://", "wss://")
@@ -46,7 +46,7 @@ class Settings:
     )
     lsd: bool = True
     port_mapping: bool = True
-    listen: tuple[str, ...] = ("0.0.0.0:0", "[::]:0")  # noqa: S104 - a peer must be reachable
+    listen: tuple[str, ...] = ("0.0.0.0:0", "[::]:0")
     stun_server: str = ""
     upload_limit: int = 0
     download_limit: int = 0
@@ -90,6 +90,11 @@ def host_and_port(text: str) -> tuple[str, int]:
     if host.startswith("[") and host.endswith("]"):
         return str(ipaddress.IPv6Address(host[1:-1])), int(port)
     return str(ipaddress.IPv4Address(host)), int(port)
+
+
+def address(host: str, port: int) -> str:
+    """The `HOST:PORT` that `host_and_port` reads: IPv6 in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _with_file(settings: Settings, path: Path) -> Settings:

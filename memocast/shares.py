@@ -56,14 +56,12 @@ class Shares:
         return _torrent(row) if row else None
 
     def memo(self, info_hashes: tuple[str, ...]) -> Memo | None:
-        """The memo whose torrent has one of these info-hashes (hex), if its file is there."""
-        marks = ", ".join("?" * len(info_hashes))
+        """The memo whose torrent has one of these info-hashes, one or two, in hex, if it exists."""
         with self._translated():
             row = self._database.execute(
                 "SELECT memo.*, torrent.info_hash, torrent.shared FROM memo"
-                " JOIN torrent ON torrent.memo = memo.id"
-                f" WHERE torrent.info_hash IN ({marks})",  # noqa: S608 - only question marks
-                info_hashes,
+                " JOIN torrent ON torrent.memo = memo.id WHERE torrent.info_hash IN (?, ?)",
+                (info_hashes[0], info_hashes[-1]),
             ).fetchone()
         if row is None:
             return None

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from memocast.download import Download, parameters
 from memocast.errors import MemocastError
 from memocast.events import Completed, translate
+from memocast.settings import address
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -56,7 +57,7 @@ class Swarm:
     ) -> None:
         import libtorrent as lt
 
-        self._session = lt.session(_session_settings(settings, addresses, exact_port))
+        self._session: Any = lt.session(_session_settings(settings, addresses, exact_port))
         # Without a filter, the rate limits leave out loopback and LAN peers.
         everyone = lt.ip_filter()
         limited = 1 << self._session.global_peer_class_id
@@ -87,7 +88,7 @@ class Swarm:
             self._session.post_session_stats()
             self._next_look = moment + _LOOK_SECONDS
         self._session.wait_for_alert(round(seconds * 1000))
-        events = []
+        events: list[Event] = []
         for alert in self._session.pop_alerts():
             key = self._keys.get(getattr(alert, "handle", None), "")
             if isinstance(alert, lt.state_update_alert):
@@ -202,14 +203,13 @@ def classic(trackers: Iterable[str]) -> list[str]:
 
 def _session_settings(
     settings: Settings, addresses: Sequence[tuple[str, int]], exact_port: bool
-) -> dict[str, Any]:
+) -> Any:
     """libtorrent's settings; `docs/design.md` gives the measurement behind each unusual one."""
     import libtorrent as lt
 
     from memocast import __version__
 
     category = lt.alert.category_t
-    interfaces = [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in addresses]
     return {
         "user_agent": f"memocast/{__version__}",
         "alert_mask": category.error_notification
@@ -220,7 +220,7 @@ def _session_settings(
         | category.dht_notification,
         "alert_queue_size": 20_000,
         # Who we reach, and how.
-        "listen_interfaces": ",".join(interfaces),
+        "listen_interfaces": ",".join(address(*pair) for pair in addresses),
         "listen_system_port_fallback": not exact_port,
         "max_retry_port_bind": 0 if exact_port else 10,
         "enable_dht": settings.dht,

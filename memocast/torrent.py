@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from memocast.errors import Refused
 from memocast.memo import DESCRIPTION_MAX_BYTES, PEAK_SLICES, TITLE_MAX_BYTES, Memo
+from memocast.settings import address
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -64,8 +65,8 @@ def make(memo: Memo, path: Path) -> Torrent:
 
     name = file_name(memo.title, memo.format)
     creator = lt.create_torrent(
-        [lt.create_file_entry(name, memo.bytes)],
-        piece_length(memo.bytes),
+        [lt.create_file_entry(name, memo.size)],
+        piece_length(memo.size),
         lt.create_torrent.v1_only,
     )
     # The content is hashed under its own name in the library, so hand the
@@ -76,7 +77,7 @@ def make(memo: Memo, path: Path) -> Torrent:
     with path.open("rb") as file:
         for index in range(creator.num_pieces()):
             creator.set_hash(index, hashlib.sha1(file.read(length), usedforsecurity=False).digest())
-    document = creator.generate()
+    document: Any = creator.generate()
     info = document[b"info"]
     info[KEY] = {
         b"v": KEY_VERSION,
@@ -126,8 +127,7 @@ def magnet(torrent: Torrent, trackers: Iterable[str], peers: Iterable[tuple[str,
     parts = [*topics, f"dn={quote(torrent.dn, safe='')}"]
     parts += [f"tr={quote(tracker, safe='')}" for tracker in trackers]
     for host, port in peers:
-        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        parts.append(f"x.pe={quote(address, safe=':[]')}")
+        parts.append(f"x.pe={quote(address(host, port), safe=':[]')}")
     return "magnet:?" + "&".join(parts)
 
 
@@ -135,7 +135,7 @@ def with_trackers(torrent: Torrent, trackers: Iterable[str]) -> bytes:
     """The bytes of a .torrent file with these trackers, each in a tier of its own (BEP 12)."""
     import libtorrent as lt
 
-    document = lt.bdecode(torrent.content)
+    document: Any = lt.bdecode(torrent.content)
     tiers = [[tracker.encode()] for tracker in trackers]
     if tiers:
         document[b"announce"] = tiers[0][0]
@@ -148,7 +148,8 @@ def stored(parameters: Any, dn: str, trackers: Iterable[str]) -> Torrent:
     """The Torrent to keep of a libtorrent `add_torrent_params` that has its metadata."""
     import libtorrent as lt
 
-    document = lt.bdecode(lt.bencode(lt.write_torrent_file(parameters)))
+    written: Any = lt.write_torrent_file(parameters)
+    document: Any = lt.bdecode(lt.bencode(written))
     kept = {key: document[key] for key in (b"info", b"piece layers") if key in document}
     hashes = parameters.info_hashes
     info_hash = str(hashes.v1) if hashes.has_v1() else str(hashes.v2)

@@ -1,0 +1,111 @@
+"""The command line: typer commands, one module a family, and the only error catcher."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from typing import Annotated
+
+import typer
+from typer._click.exceptions import ClickException, UsageError
+
+from memocast import __version__
+from memocast.cli import (
+    console,
+    doctoring,
+    exporting,
+    fetching,
+    memos,
+    playing,
+    recording,
+    seeding,
+    sharing,
+)
+from memocast.cli.state import State, library_root
+from memocast.errors import MemocastError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="memocast",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+for _family in (recording, memos, exporting, playing, sharing, seeding, fetching, doctoring):
+    _family.register(app)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        console.data(f"memocast {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def start(
+    context: typer.Context,
+    library: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="The library to use instead of $MEMOCAST_LIBRARY or your data folder.",
+        ),
+    ] = None,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Record a voice memo, get a link, and anyone with the link can listen."""
+    context.obj = State(library_root(library))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; return its exit code. Errors become messages here and nowhere else."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        code = app(args=arguments, prog_name="memocast", standalone_mode=False)
+        sys.stdout.flush()
+    except MemocastError as error:
+        console.report(error)
+        return error.exit_code
+    except UsageError as error:
+        console.report(_usage(error))
+        return error.exit_code
+    except ClickException as error:
+        console.report(MemocastError(error.format_message()))
+        return error.exit_code
+    except (typer.Abort, KeyboardInterrupt, EOFError):
+        console.note("interrupted")
+        return INTERRUPTED
+    except OSError as error:
+        if error.errno == errno.EPIPE:  # who read our output has left
+            _forget_stdout()
+            return 1
+        if error.filename is None and error.errno in (errno.ENOSPC, errno.EIO, errno.EBADF):
+            _forget_stdout()
+            console.report(MemocastError(f"cannot write the output: {error.strerror}"))
+            return 1
+        raise
+    return code if isinstance(code, int) else 0
+
+
+def _usage(error: UsageError) -> MemocastError:
+    message = error.format_message().rstrip(".")
+    command = error.ctx.command_path if error.ctx else "memocast"
+    return MemocastError(
+        message[:1].lower() + message[1:], hint=f"see the options: {command} --help"
+    )
+
+
+def _forget_stdout() -> None:
+    """Keep Python from complaining about what it could not flush."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -1,0 +1,65 @@
+"""`doctor`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from memocast.cli import console
+from memocast.cli.state import JsonOption, state
+
+if TYPE_CHECKING:
+    from memocast.doctor import Finding
+
+
+def register(app: typer.Typer) -> None:
+    """Add this family's commands to the application."""
+    app.command()(doctor)
+
+
+def doctor(context: typer.Context, json: JsonOption = False) -> None:
+    """Look for what would stop recording or sharing; exit with 1 when something would.
+
+    Example: memocast doctor
+    """
+    from memocast.doctor import examine
+
+    current = state(context)
+    findings: list[Finding] = []
+    if console.stderr_is_terminal():
+        console.note("looking; the network's answers take up to 10 s")
+    for finding in examine(current.library, current.settings):
+        findings.append(finding)
+        if not json:
+            _print(finding)
+    if json:
+        console.document(
+            [
+                {
+                    "check": finding.check,
+                    "ok": finding.ok,
+                    "detail": finding.detail,
+                    "fix": finding.fix,
+                }
+                for finding in findings
+            ]
+        )
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+def _print(finding: Finding) -> None:
+    sign = "ok" if finding.ok else "problem"
+    line = f"{sign}\t{console.safe(finding.check)}\t{console.safe(finding.detail)}"
+    if console.stdout_is_terminal():
+        from rich.text import Text
+
+        text = Text(f"{'✓' if finding.ok else '✗'} ", "green" if finding.ok else "red")
+        text.append(f"{console.safe(finding.check)}: ", "bold")
+        text.append(console.safe(finding.detail), "")
+        if finding.fix:
+            text.append(f"\n    {console.safe(finding.fix)}", "yellow")
+        console.screen().print(text)
+    else:
+        console.data(f"{line}\t{console.safe(finding.fix)}".rstrip("\t"))

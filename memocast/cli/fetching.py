@@ -1,0 +1,217 @@
+"""`fetch`."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from memocast.cli import console, values
+from memocast.cli.state import JsonOption, State, state
+from memocast.errors import Interrupted
+from memocast.fetcher import DEFAULT_MAX_SIZE, DEFAULT_TIMEOUT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.text import Text
+
+    from memocast.fetcher import Limits, Stage
+    from memocast.link import Link
+    from memocast.memo import Memo
+
+
+def register(app: typer.Typer) -> None:
+    """Add this family's commands to the application."""
+    app.command()(fetch)
+
+
+def fetch(
+    context: typer.Context,
+    links: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="LINK…",
+            help="Magnet, share URL, info-hash or .torrent file; '-' reads links, one a line.",
+        ),
+    ],
+    peer: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HOST:PORT", help="Also ask this peer. Can be repeated."),
+    ] = None,
+    timeout: Annotated[
+        str, typer.Option(metavar="TIME", help="Give up after this long without progress.")
+    ] = f"{DEFAULT_TIMEOUT:g}",
+    play: Annotated[bool, typer.Option("--play", help="Play it when it has arrived.")] = False,
+    max_size: Annotated[
+        str, typer.Option(metavar="SIZE", help="Refuse audio larger than this.")
+    ] = f"{DEFAULT_MAX_SIZE >> 30}GiB",
+    json: JsonOption = False,
+) -> None:
+    """Fetch memos into the library; print an id a line.
+
+    What was interrupted goes on where it stopped when you fetch it again.
+
+    Example: memocast fetch "magnet:?xt=urn:btih:…" --timeout 5m
+    """
+    from memocast import fetcher
+
+    current = state(context)
+    limits = fetcher.Limits(values.seconds(timeout), values.byte_count(max_size))
+    peers = tuple(values.peer(text) for text in peer or [])
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.default_int_handler)
+
+    def fetch_text(text: str) -> None:
+        from memocast.link import parse
+
+        def fetch_one(link: Link) -> None:
+            memo = _fetch(current, replace(link, peers=(*link.peers, *peers)), limits, json=json)
+            if play:
+                from memocast.cli.playing import play_memo
+
+                play_memo(current, memo, current.settings.device)
+
+        console.each(parse(text), fetch_one)
+
+    console.each(_texts(links), fetch_text)
+
+
+def _texts(links: list[str]) -> Iterator[str]:
+    for link in links:
+        if link == "-":
+            yield from (line for line in sys.stdin if line.strip())
+        else:
+            yield link
+
+
+def _fetch(current: State, link: Link, limits: Limits, *, json: bool) -> Memo:
+    from memocast import fetcher
+
+    library = current.library
+    display = _Display()
+    try:
+        fetched = fetcher.fetch(library, link, current.settings, limits, display.show)
+    except KeyboardInterrupt:
+        display.close()
+        raise Interrupted(
+            "interrupted; what has arrived is kept",
+            hint="fetch the same link again to go on from there",
+        ) from None
+    finally:
+        display.close()
+    memo = fetched.memo
+    if json:
+        console.document({**memo.to_json(), "downloaded": fetched.downloaded})
+    else:
+        console.data(memo.id)
+    title = console.safe(memo.title)
+    if not fetched.downloaded:
+        console.note(f"'{title}' was in the library already")
+        return memo
+    console.note(f"fetched '{title}' ({console.clock(memo.duration / 1000)})")
+    _tell_who_seeds(current)
+    return memo
+
+
+def _tell_who_seeds(current: State) -> None:
+    from memocast.presence import Presence
+
+    if not current.settings.seed_fetched:
+        console.note("it is not seeded from here: 'seed_fetched' is off")
+    elif Presence(current.root).is_running():
+        console.note("your running seeder keeps it available to others")
+    else:
+        console.note("hint: keep it available to others: memocast seed --background")
+
+
+class _Display:
+    """The stage a fetch is in, on stderr if that is a terminal."""
+
+    def __init__(self) -> None:
+        self._live = console.meter("") if console.stderr_is_terminal() else None
+        self._preview: Text | None = None
+        self._shown = 0.0
+        self._began = time.monotonic()
+        if self._live:
+            self._live.start()
+
+    def close(self) -> None:
+        """Leave the screen clean."""
+        if self._live:
+            self._live.update("", refresh=True)
+            self._live.stop()
+            self._live = None
+
+    def show(self, stage: Stage) -> None:
+        """Show it, at most ten times a second."""
+        from memocast import fetcher
+
+        if not self._live:
+            return
+        if isinstance(stage, fetcher.Preview):
+            self._preview = self._describe(stage)
+        moment = time.monotonic()
+        if moment - self._shown < 0.1:
+            return
+        self._shown = moment
+        self._live.update(self._picture(stage), refresh=True)
+
+    def _width(self) -> int:
+        return min(self._live.console.width if self._live else 80, 80) - 1
+
+    def _describe(self, stage: Any) -> Text:
+        from rich.text import Text
+
+        from memocast.cli import waveform
+
+        text = Text(no_wrap=True, overflow="ellipsis")
+        text.append(console.safe(stage.title), "bold")
+        length = "" if stage.duration is None else f"  {console.clock(stage.duration / 1000)}"
+        text.append(f"{length}  {console.size(stage.size)}\n", "dim")
+        if stage.peaks:
+            text.append(waveform.draw(stage.peaks, self._width()) + "\n", "green")
+        return text
+
+    def _picture(self, stage: Stage) -> Text:
+        from rich.text import Text
+
+        from memocast import fetcher
+        from memocast.download import Progress
+
+        text = self._preview.copy() if self._preview else Text(no_wrap=True, overflow="ellipsis")
+        if isinstance(stage, fetcher.Looking):
+            self._look(text, stage)
+        elif isinstance(stage, fetcher.Waiting):
+            text.append("another memocast fetches this memo; waiting for it")
+        elif isinstance(stage, Progress):
+            self._download(text, stage)
+        elif isinstance(stage, fetcher.Checking):
+            text.append(f"checking the audio: {console.clock(stage.seconds)}")
+        return text
+
+    def _look(self, text: Text, stage: Any) -> None:
+        what = "asking for the description" if stage.peers else "looking for peers"
+        waited = time.monotonic() - self._began
+        text.append(f"{what}  {console.clock(waited)}  {stage.peers} peers\n")
+        for url, said in stage.trackers.items():
+            text.append(console.safe(f"  tracker {url}: {said}\n"), "dim")
+        if stage.dht:
+            text.append(f"  DHT: {stage.dht_nodes} nodes\n", "dim")
+        if stage.lsd:
+            text.append("  local network: asked", "dim")
+
+    def _download(self, text: Text, stage: Any) -> None:
+        width = 24
+        filled = round(width * stage.done / max(stage.total, 1))
+        text.append("━" * filled, "green")
+        text.append("━" * (width - filled), "dim")
+        percent = 100 * stage.done // max(stage.total, 1)
+        text.append(f" {percent:3}%  {console.size(stage.done)}  {console.size(stage.rate)}/s")
+        text.append(f"  {stage.peers} peers")
+        if stage.rate > 0:
+            text.append(f"  {console.clock((stage.total - stage.done) / stage.rate)} left")

@@ -1,0 +1,283 @@
+"""`add`, `list`, `show`, `edit` and `remove`."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from memocast.cli import console
+from memocast.cli.state import JsonOption, MemoArgument, MemosArgument, State, state
+from memocast.errors import Refused, UsageError
+from memocast.memo import TITLE_MAX_BYTES, Memo, checked_description, checked_title, rfc3339
+
+_STDIN_LIMIT = 4 << 30
+
+
+def register(app: typer.Typer) -> None:
+    """Add this family's commands to the application."""
+    app.command()(add)
+    app.command("list")(list_)
+    app.command()(show)
+    app.command()(edit)
+    app.command()(remove)
+
+
+def add(
+    context: typer.Context,
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE…", help="Audio files; '-' is standard input.")
+    ],
+    title: Annotated[
+        str | None, typer.Option(help="What to call it; else the file's name.")
+    ] = None,
+    description: Annotated[
+        str, typer.Option("--description", "-d", help="A text that travels with it.")
+    ] = "",
+    json: JsonOption = False,
+) -> None:
+    """Take existing audio into the library, byte for byte; print an id a line.
+
+    Example: memocast add --title "Grandma's story" story.m4a
+    """
+    current = state(context)
+    if title is not None:
+        title = checked_title(title)
+        if len(files) > 1:
+            raise UsageError("--title is for one file", hint="add them one by one, or without it")
+    checked_description(description)
+    added: list[Memo] = []
+
+    def add_one(name: str) -> None:
+        memo = _add(current, name, title, description)
+        added.append(memo)
+        if not json:
+            console.data(memo.id)
+
+    try:
+        console.each(files, add_one)
+    finally:
+        if json:
+            console.document([memo.to_json() for memo in added])
+
+
+def _add(current: State, name: str, title: str | None, description: str) -> Memo:
+    from memocast import audio
+
+    source = _source(name)
+    library = current.library
+    with library.translated():
+        entry = library.incoming.create("import")
+    try:
+        # In a folder of its own: the entry has files with names too.
+        staged = entry.folder / "source" / (source.name if source else "standard input")
+        progress = console.Counter(f"reading {staged.name}")
+        try:
+            _copy(current, source, staged)
+            with library.translated():
+                sound = audio.examine(staged, progress)
+        finally:
+            progress.done()
+        called = title or (_title_of(source) if source else None)
+        draft = library.draft(called or "standard input", description, sound.format, "added")
+        with library.translated():
+            staged.rename(entry.audio(sound.format))
+        return library.keep(entry, draft, sound.duration, sound.peaks)
+    except BaseException:
+        entry.discard()
+        raise
+
+
+def _source(name: str) -> Path | None:
+    if name == "-":
+        return None
+    path = Path(name)
+    try:
+        if path.is_dir():
+            raise UsageError(f"'{name}' is a directory", hint=f"name the files: {name}/*")
+        if not path.exists():
+            raise UsageError(f"there is no file '{name}'", hint="check the name")
+        if not path.is_file():
+            raise UsageError(f"'{name}' is no regular file", hint="pipe it: … | memocast add -")
+        with path.open("rb"):
+            pass
+    except (OSError, ValueError) as error:
+        raise UsageError(f"'{name}' cannot be read: {error}", hint="check its owner") from error
+    return path
+
+
+def _copy(current: State, source: Path | None, staged: Path) -> None:
+    with current.library.translated():
+        staged.parent.mkdir()
+        if source:
+            shutil.copyfile(source, staged)
+            return
+        with staged.open("wb") as file:
+            while block := sys.stdin.buffer.read(1 << 20):
+                file.write(block)
+                if file.tell() > _STDIN_LIMIT:
+                    raise Refused("standard input is larger than 4 GiB", hint="cut it into parts")
+
+
+def _title_of(path: Path) -> str:
+    text = path.stem.encode(errors="replace")[:TITLE_MAX_BYTES].decode(errors="ignore").strip()
+    return text or "untitled"
+
+
+def list_(
+    context: typer.Context,
+    query: Annotated[
+        str, typer.Argument(help="Only memos with this in title or description.")
+    ] = "",
+    limit: Annotated[int | None, typer.Option(min=0, help="At most this many.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """List memos, newest first: id, created, seconds, bytes, title.
+
+    Example: memocast list monday --limit 5
+    """
+    memos = state(context).library.memos(query, limit)
+    if json:
+        console.document([memo.to_json() for memo in memos])
+    elif console.stdout_is_terminal():
+        _table(memos, query)
+    else:
+        for memo in memos:
+            console.data(
+                f"{memo.id}\t{rfc3339(memo.created)}\t{memo.duration / 1000:.3f}"
+                f"\t{memo.size}\t{console.safe(memo.title)}"
+            )
+
+
+def _table(memos: list[Memo], query: str) -> None:
+    if not memos:
+        console.note("no memo matches" if query else "no memos yet; make one: memocast record")
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("id", no_wrap=True)
+    table.add_column("created", no_wrap=True)
+    table.add_column("length", justify="right", no_wrap=True)
+    table.add_column("size", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True, width=1)
+    table.add_column("title", no_wrap=True, overflow="ellipsis")
+    for memo in memos:
+        mark = Text("↑", "green") if memo.shared else Text("↓" * (memo.origin == "fetched"), "cyan")
+        table.add_row(
+            Text(memo.id, "bold"),
+            Text(f"{memo.created.astimezone():%Y-%m-%d %H:%M}"),
+            Text(console.clock(memo.duration / 1000)),
+            Text(console.size(memo.size)),
+            mark,
+            Text(console.safe(memo.title)),
+        )
+    console.screen().print(table)
+
+
+def show(context: typer.Context, memo: MemoArgument, json: JsonOption = False) -> None:
+    """Show everything about one memo, with its waveform.
+
+    Example: memocast show latest --json
+    """
+    current = state(context)
+    found = current.library.get(memo)
+    if json:
+        console.document(found.to_json(peaks=True))
+        return
+    if console.stdout_is_terminal():
+        _card(found)
+        return
+    from memocast.cli import waveform
+
+    for key, value in found.to_json().items():
+        text = {True: "true", False: "false", None: ""}.get(value, value)
+        console.data(f"{key}: {console.safe(str(text))}".rstrip())
+    console.data(f"waveform: {waveform.draw(found.peaks, 60)}")
+
+
+def _card(memo: Memo) -> None:
+    from rich.panel import Panel
+    from rich.text import Text
+
+    from memocast.cli import waveform
+
+    screen = console.screen()
+    inner = min(screen.width, 80) - 4
+    text = Text()
+    text.append(waveform.draw(memo.peaks, inner) + "\n", "green")
+    text.append(
+        f"{console.clock(memo.duration / 1000)}  {console.size(memo.size)}  {memo.format}"
+        f"  {memo.created.astimezone():%Y-%m-%d %H:%M:%S %z}  {memo.origin}\n",
+        "dim",
+    )
+    if memo.description:
+        text.append("\n" + console.safe(memo.description, lines=True) + "\n")
+    if memo.info_hash:
+        known = "shared" if memo.shared else "not shared by you"
+        text.append(f"\ninfo-hash {memo.info_hash}\n{known}", "dim")
+    else:
+        text.append(f"\nnot shared; get a link: memocast share {memo.id}", "dim")
+    heading = Text.assemble((memo.id, "bold"), "  ", console.safe(memo.title))
+    screen.print(Panel(text, title=heading, title_align="left", width=inner + 4))
+
+
+def edit(
+    context: typer.Context,
+    memo: MemoArgument,
+    title: Annotated[str | None, typer.Option(help="The new title.")] = None,
+    description: Annotated[
+        str | None, typer.Option("--description", "-d", help="The new description.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Change a memo's title or description. Links given out stay as they are.
+
+    Example: memocast edit latest --title "Ideas for Tuesday"
+    """
+    current = state(context)
+    found = current.library.get(memo)
+    if title is None and description is None:
+        if not console.stdin_is_terminal():
+            raise UsageError("nothing to change", hint="use --title, -d or both")
+        title = console.ask_text("title", found.title)
+        description = console.ask_text("description", found.description)
+    changed = current.library.edit(
+        found,
+        None if title is None else checked_title(title),
+        None if description is None else checked_description(description),
+    )
+    if json:
+        console.document(changed.to_json())
+
+
+def remove(
+    context: typer.Context,
+    memo: MemosArgument,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Delete memos and stop seeding them. Copies that others fetched stay theirs.
+
+    Example: memocast remove 3k9 --yes
+    """
+    current = state(context)
+    if not yes and not console.stdin_is_terminal():
+        raise UsageError("removing needs a yes", hint="add --yes")
+    removed: list[Memo] = []
+
+    def remove_one(reference: str) -> None:
+        found = current.library.get(reference)
+        if yes or console.ask(f"remove '{console.safe(found.title)}' ({found.id})?"):
+            current.library.remove(found)
+            removed.append(found)
+
+    try:
+        console.each(memo, remove_one)
+    finally:
+        if json:
+            console.document([found.to_json() for found in removed])

@@ -1,0 +1,107 @@
+"""`play`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from memocast.cli import console
+from memocast.cli.state import MemoArgument, State, state
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from memocast.memo import Memo
+    from memocast.player import Player
+
+_POLL_SECONDS = 0.05
+_SEEK_SECONDS = 5.0
+
+
+def register(app: typer.Typer) -> None:
+    """Add this family's commands to the application."""
+    app.command()(play)
+
+
+def play(
+    context: typer.Context,
+    memo: MemoArgument,
+    device: Annotated[
+        str | None, typer.Option(help="A speaker's number or name; see 'devices'.")
+    ] = None,
+) -> None:
+    """Play a memo.
+
+    Space pauses, the arrows seek by 5 s, [ and ] change the speed, q ends.
+
+    Example: memocast play latest
+    """
+    current = state(context)
+    play_memo(current, current.library.get(memo), device or "")
+
+
+def play_memo(current: State, memo: Memo, device: str) -> None:
+    """Play to the end, or until the user stops it."""
+    from memocast.player import Player
+
+    path = current.library.path(memo)
+    player = Player(path, memo.format, memo.duration / 1000, device)
+    player.start()
+    try:
+        _until_the_end(player, memo)
+    finally:
+        player.stop()
+
+
+def _until_the_end(player: Player, memo: Memo) -> None:
+    from memocast.cli.keys import keys
+
+    live = console.meter("") if console.stderr_is_terminal() else None
+    with keys() as read:
+        if live:
+            live.start()
+        try:
+            while not player.wait(0):
+                key = read(_POLL_SECONDS)
+                if key == "q":
+                    return
+                _obey(player, key)
+                if live:
+                    live.update(_picture(player, memo, live.console.width), refresh=True)
+        finally:
+            if live:
+                live.update("", refresh=True)
+                live.stop()
+
+
+def _obey(player: Player, key: str) -> None:
+    if key == "space":
+        player.paused = not player.paused
+    elif key == "right":
+        player.seek(player.position + _SEEK_SECONDS)
+    elif key == "left":
+        player.seek(player.position - _SEEK_SECONDS)
+    elif key in "[]" and key:
+        player.faster(1 if key == "]" else -1)
+
+
+def _picture(player: Player, memo: Memo, width: int) -> Text:
+    from rich.text import Text
+
+    from memocast.cli import waveform
+
+    inner = min(width, 80) - 1
+    drawn = waveform.draw(memo.peaks, inner)
+    played = min(inner, round(inner * player.position / max(player.duration, 0.001)))
+    picture = Text(no_wrap=True, overflow="crop")
+    picture.append(f"{console.safe(memo.title)[: inner - 1]}\n", "bold")
+    picture.append(drawn[:played], "green")
+    picture.append(drawn[played:], "dim")
+    sign = "❚❚" if player.paused else "▶"
+    picture.append(
+        f"\n{sign} {console.clock(player.position)} / {console.clock(player.duration)}"
+        f"  ×{player.speed:g}"
+    )
+    picture.append("   space ⏯  ←→ seek  [ ] speed  q ends", "dim")
+    return picture

@@ -1,0 +1,268 @@
+"""`record` and `devices`."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Self
+
+import typer
+
+from memocast.cli import console, values
+from memocast.cli.state import JsonOption, State, state
+from memocast.errors import Interrupted, MemocastError, UsageError
+from memocast.memo import checked_description, checked_title, title_from_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from memocast.incoming import Entry
+    from memocast.library import Draft
+    from memocast.memo import Memo
+    from memocast.recorder import Captured, Recorder
+
+_POLL_SECONDS = 0.05
+
+
+def register(app: typer.Typer) -> None:
+    """Add this family's commands to the application."""
+    app.command()(record)
+    app.command()(devices)
+
+
+def record(
+    context: typer.Context,
+    title: Annotated[
+        str | None, typer.Argument(help="What to call it; else its date and time.")
+    ] = None,
+    description: Annotated[
+        str, typer.Option("--description", "-d", help="A text that travels with it.")
+    ] = "",
+    duration: Annotated[
+        str | None, typer.Option(metavar="TIME", help="End by itself after 90, 90s or 1m30s.")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="A microphone's number or name; see 'devices'.")
+    ] = None,
+    format_: Annotated[
+        str | None, typer.Option("--format", metavar="opus|flac|wav", help="How to keep it.")
+    ] = None,
+    share: Annotated[bool, typer.Option("--share", help="Also print its link.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Record from the microphone; print the new memo's id.
+
+    Space pauses. Enter, q or Ctrl-C ends and keeps. Esc discards, after asking.
+
+    Example: memocast record --duration 1m30s "Ideas for Monday"
+    """
+    current = state(context)
+    limit = None if duration is None else values.seconds(duration)
+    chosen = _format(format_ or current.settings.format)
+    checked_description(description)
+    draft = current.library.draft("untitled", description, chosen, "recorded")
+    title = checked_title(title) if title is not None else title_from_time(draft.created)
+    draft = replace(draft, title=title)
+
+    with current.library.translated():
+        entry = current.library.incoming.create("recording")
+    memo, failure = _record(current, entry, draft, device or current.settings.device, limit)
+    link = None
+    if share and failure is None:
+        from memocast.cli.sharing import shared_link
+
+        link = shared_link(current, memo)
+        memo = current.library.get(memo.id)
+    if json:
+        console.document({**memo.to_json(), "link": link} if share else memo.to_json())
+    else:
+        console.data(memo.id)
+        if link:
+            console.data(link)
+    if share and failure is None:
+        from memocast.cli.sharing import ensure_seeder
+
+        ensure_seeder(current)
+    if failure:
+        raise failure
+
+
+def _format(name: str) -> str:
+    from memocast.settings import FORMATS
+
+    if name not in FORMATS:
+        raise UsageError(f"there is no format '{name}'", hint=f"use one of: {', '.join(FORMATS)}")
+    return name
+
+
+def _record(
+    current: State, entry: Entry, draft: Draft, device: str, limit: float | None
+) -> tuple[Memo, MemocastError | None]:
+    """Record into the entry and keep it; also return what ended the recording, if it failed."""
+    from memocast.recorder import Recorder
+
+    recorder = None
+    try:
+        with current.library.translated():
+            entry.note(draft.to_facts())
+            recorder = Recorder(entry.audio(draft.format), draft.format, device, limit)
+        recorder.start()
+    except BaseException:
+        entry.discard()
+        raise
+    failure: MemocastError | None = None
+    discarded = False
+    with _ending_signals():
+        try:
+            discarded = _until_the_end(recorder)
+        except KeyboardInterrupt:
+            pass
+        except MemocastError as error:
+            failure = error
+        captured = recorder.stop()
+    if discarded:
+        entry.discard()
+        raise Interrupted("the recording was discarded")
+    if not captured.duration:
+        entry.discard()
+        raise failure or Interrupted("it ended before a sound arrived; nothing was kept")
+    memo = current.library.keep(entry, draft, captured.duration, captured.peaks)
+    _tell(memo, captured)
+    return memo, failure
+
+
+def _tell(memo: Memo, captured: Captured) -> None:
+    if captured.lost:
+        console.note(
+            f"{captured.lost:.1f} s of sound did not arrive: the machine was too busy, or it slept"
+        )
+    console.note(
+        f"kept {console.clock(memo.duration / 1000)} as '{console.safe(memo.title)}'"
+        f" ({console.size(memo.size)})"
+    )
+
+
+@contextlib.contextmanager
+def _ending_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP end and keep, as Ctrl-C does; once it ends, nothing interrupts it."""
+
+    def end(_number: int, _frame: object) -> None:
+        for name in ending:
+            signal.signal(name, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    ending = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(name, end) for name in ending]
+    try:
+        yield
+    finally:
+        for name, handler in zip(ending, before, strict=True):
+            signal.signal(name, handler)
+
+
+def _until_the_end(recorder: Recorder) -> bool:
+    """Obey keys until the recording ends; True when it is to be discarded."""
+    from memocast.cli.keys import keys
+
+    if not console.stderr_is_terminal():
+        console.note(f"recording from {console.safe(recorder.device.name)}; Ctrl-C ends and keeps")
+    asking = False
+    with keys() as read, _Meter(recorder) as meter:
+        while not recorder.is_finished():
+            key = read(_POLL_SECONDS)
+            if asking and key:
+                if key in ("y", "Y"):
+                    return True
+                asking = False
+            elif key == "space":
+                recorder.resume() if recorder.paused else recorder.pause()
+            elif key in ("enter", "q"):
+                return False
+            elif key == "escape":
+                asking = True
+            meter.show(asking=asking)
+    return False
+
+
+class _Meter:
+    """The level, the time and the size, on one line of stderr, if that is a terminal."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._held = 0.0
+
+    def __enter__(self) -> Self:
+        self._live = None
+        if console.stderr_is_terminal():
+            self._live = console.meter("")
+            self._live.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._live:
+            self._live.update("", refresh=True)
+            self._live.stop()
+
+    def show(self, *, asking: bool) -> None:
+        if not self._live:
+            return
+        from rich.text import Text
+
+        from memocast.cli import waveform
+
+        recorder = self._recorder
+        # The bar falls slowly, so that a short peak is seen.
+        self._held = max(waveform.height(recorder.level), self._held - 0.08)
+        clipped = recorder.level >= 255
+        bar = "█" * round(self._held * 24)
+        line = Text(no_wrap=True, overflow="crop")
+        if recorder.paused:
+            line.append("❚❚ paused   ", "yellow")
+        else:
+            line.append("● recording ", "red")
+        line.append(f"{console.clock(recorder.elapsed):>7} ")
+        line.append(f"{bar:<24}", "red" if clipped else "green")
+        line.append(f"{console.size(recorder.size):>9}  ", "dim")
+        if asking:
+            line.append("discard it? y/N", "bold red")
+        else:
+            line.append("space ⏯  q ends  esc ✗", "dim")
+        self._live.update(line, refresh=True)
+
+
+def devices(json: JsonOption = False) -> None:
+    """List microphones and speakers; * marks the default of each.
+
+    Example: memocast devices
+    """
+    from memocast.devices import devices as find_devices
+
+    found = find_devices()
+    if json:
+        console.document(
+            [
+                {
+                    "index": device.index,
+                    "name": device.name,
+                    "inputs": device.inputs,
+                    "outputs": device.outputs,
+                    "sample_rate": device.sample_rate,
+                    "default_input": device.default_input,
+                    "default_output": device.default_output,
+                }
+                for device in found
+            ]
+        )
+        return
+    for device in found:
+        for what, channels, default in (
+            ("microphone", device.inputs, device.default_input),
+            ("speaker", device.outputs, device.default_output),
+        ):
+            if channels:
+                mark = "*" if default else ""
+                name = console.safe(device.name)
+                console.data(f"{device.index}\t{what}{mark}\t{device.sample_rate} Hz\t{name}")
+    if not found:
+        console.note("there is no microphone and no speaker")

@@ -1,0 +1,101 @@
+"""What every command shares: which library, which settings."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from memocast.cli import console
+
+if TYPE_CHECKING:
+    from memocast.library import Library
+    from memocast.settings import Settings
+
+
+def library_root(chosen: str | None) -> Path:
+    """The library's folder: the option, `$MEMOCAST_LIBRARY`, or the platform's data folder."""
+    chosen = chosen or os.environ.get("MEMOCAST_LIBRARY")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    import platformdirs
+
+    return platformdirs.user_data_path("memocast", appauthor=False)
+
+
+@dataclass
+class State:
+    """Set up before any command runs; opens things when a command first needs them."""
+
+    root: Path
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings in force. Raises UsageError."""
+        from memocast import settings
+
+        return settings.load()
+
+    @cached_property
+    def library(self) -> Library:
+        """The library, with what crashed commands left behind put in it. Raises LibraryError."""
+        from memocast.library import Library
+        from memocast.recovery import adopt
+
+        # A typing error in the settings is told before anything is written.
+        _ = self.settings
+        library = Library(self.root)
+        for memo in adopt(library):
+            title = console.safe(memo.title)
+            console.note(f"recovered an unfinished recording as memo {memo.id}: {title}")
+        return library
+
+
+def state(context: typer.Context) -> State:
+    """The State of this run."""
+    found = context.find_object(State)
+    assert found is not None, "the main callback sets it"
+    return found
+
+
+def complete_memo(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Ids and titles for the shell's completion. Creates and reports nothing."""
+    from memocast.errors import MemocastError
+    from memocast.library import Library
+
+    root = library_root((context.find_root().params or {}).get("library"))
+    if not (root / "library.db").exists():
+        return []
+    try:
+        memos = Library(root).memos()
+    except MemocastError:
+        return []
+    known = [(memo.id, console.safe(memo.title)) for memo in memos]
+    if known:
+        known.append(("latest", f"the newest: {known[0][1]}"))
+    return [(name, title) for name, title in known if name.startswith(incomplete)]
+
+
+MemoArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="MEMO",
+        help="An id, a unique prefix of one, or 'latest'.",
+        autocompletion=complete_memo,
+        show_default=False,
+    ),
+]
+MemosArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="MEMO…",
+        help="Ids, unique prefixes of them, or 'latest'.",
+        autocompletion=complete_memo,
+        show_default=False,
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]

@@ -1,0 +1,197 @@
+"""What would stop recording or sharing, each with its fix."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from memocast import events
+from memocast.devices import microphone, speaker
+from memocast.errors import MemocastError
+from memocast.link import Link
+from memocast.presence import Presence
+from memocast.swarm import Swarm, classic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from memocast.devices import Device
+    from memocast.library import Library
+    from memocast.settings import Settings
+
+NETWORK_SECONDS = 10.0
+_ENOUGH_BYTES = 100_000_000
+_POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at; `fix` is empty when it is fine."""
+
+    check: str
+    ok: bool
+    detail: str
+    fix: str = ""
+
+
+def examine(library: Library, settings: Settings) -> Iterator[Finding]:
+    """Look at everything. Contacts the trackers and the DHT, with an info-hash of nothing."""
+    yield _device("microphone", microphone, settings.device)
+    yield _device("speaker", speaker, "")
+    yield _library(library)
+    yield _seeder(library, settings)
+    yield from _network(library, settings)
+
+
+def _device(what: str, find: Callable[[str], Device], selection: str) -> Finding:
+    try:
+        return Finding(what, ok=True, detail=find(selection).name)
+    except MemocastError as error:
+        return Finding(what, ok=False, detail=error.message, fix=error.hint)
+
+
+def _library(library: Library) -> Finding:
+    free = shutil.disk_usage(library.root).free
+    orphans = library.orphans()
+    problem = library.check()
+    if problem:
+        return Finding(
+            "library",
+            ok=False,
+            detail=f"{library.root}: the database is damaged: {problem}",
+            fix="your audio is safe in 'memos'; move library.db away and add those files",
+        )
+    if orphans:
+        return Finding(
+            "library",
+            ok=False,
+            detail=f"{len(orphans)} files in 'memos' belong to no memo, first {orphans[0].name}",
+            fix=f"add it as a memo or delete it: {orphans[0]}",
+        )
+    if free < _ENOUGH_BYTES:
+        return Finding(
+            "library", ok=False, detail=f"only {free:,} bytes are free", fix="free some space"
+        )
+    count = len(library.memos())
+    return Finding("library", ok=True, detail=f"{library.root}: {count} memos, {free:,} bytes free")
+
+
+def _seeder(library: Library, settings: Settings) -> Finding:
+    report = Presence(library.root).report()
+    wanted = library.shares.seedable(fetched=settings.seed_fetched)
+    damaged = [found.memo.id for found in wanted if not found.intact]
+    if damaged:
+        return Finding(
+            "seeder",
+            ok=False,
+            detail=f"{len(damaged)} memos were changed on disk: {', '.join(damaged[:5])}",
+            fix="put the original file back, or remove the memo",
+        )
+    if report:
+        return Finding(
+            "seeder", ok=True, detail=f"running, pid {report['pid']}, {report['seeding']} memos"
+        )
+    if wanted:
+        return Finding(
+            "seeder",
+            ok=False,
+            detail=f"not running, so {len(wanted)} links do not answer",
+            fix="memocast seed --background",
+        )
+    return Finding("seeder", ok=True, detail="not running, and nothing is shared")
+
+
+def _network(library: Library, settings: Settings) -> Iterator[Finding]:
+    trackers = classic(settings.trackers)
+    mapped: list[str] = []
+    refused: dict[str, str] = {}
+    said: dict[str, Finding] = {}
+    listening: list[str] = []
+    busy: list[str] = []
+    # A port of its own: the seeder may hold the library's.
+    addresses = [(host, 0) for host, _ in settings.addresses(0)]
+    swarm = Swarm(settings, addresses, exact_port=False)
+    try:
+        # Nobody has this info-hash; a tracker that answers it answers any.
+        nothing = secrets.token_hex(20)
+        swarm.fetch(nothing, Link(v1=nothing), library.root / "incoming", trackers)
+        deadline = time.monotonic() + NETWORK_SECONDS
+        while time.monotonic() < deadline:
+            for event in swarm.poll(_POLL_SECONDS):
+                match event:
+                    case events.Listening(host=host):
+                        listening.append(host)
+                    case events.ListenFailed(host=host, reason=reason):
+                        busy.append(f"{host}: {reason}")
+                    case events.PortMapped(by=by):
+                        mapped.append(by)
+                    case events.PortMappingFailed(by=by, reason=reason):
+                        refused[by] = reason
+                    case events.TrackerAnswered(url=url):
+                        said[url] = Finding(f"tracker {url}", ok=True, detail="answers")
+                    case events.TrackerFailed(url=url, reason=reason):
+                        said[url] = _tracker_problem(url, reason)
+            mapping_known = bool(mapped) or len(refused) > 1 or not settings.port_mapping
+            dht_known = swarm.dht_nodes > 0 or not settings.dht
+            if listening and mapping_known and dht_known and len(said) == len(trackers):
+                break
+        nodes = swarm.dht_nodes
+    finally:
+        swarm.close()
+    yield _listening(listening, busy)
+    yield _port_mapping(settings, mapped, refused)
+    yield _dht(settings, nodes)
+    if not trackers:
+        yield Finding("trackers", ok=True, detail="turned off")
+    for url in trackers:
+        yield said.get(url) or _tracker_problem(url, "no answer")
+
+
+def _tracker_problem(url: str, reason: str) -> Finding:
+    return Finding(
+        f"tracker {url}",
+        ok=False,
+        detail=reason,
+        fix="check your connection, or set 'trackers' to others in config.toml",
+    )
+
+
+def _listening(listening: list[str], failed: list[str]) -> Finding:
+    if listening:
+        return Finding("listening", ok=True, detail=" ".join(dict.fromkeys(listening)))
+    return Finding(
+        "listening",
+        ok=False,
+        detail="; ".join(dict.fromkeys(failed)) or "no address works",
+        fix="set 'listen' to an address of this machine",
+    )
+
+
+def _port_mapping(settings: Settings, mapped: list[str], refused: dict[str, str]) -> Finding:
+    if not settings.port_mapping:
+        return Finding("port mapping", ok=True, detail="turned off")
+    if mapped:
+        return Finding("port mapping", ok=True, detail=f"works by {', '.join(sorted(set(mapped)))}")
+    reasons = "; ".join(f"{by}: {reason}" for by, reason in refused.items())
+    return Finding(
+        "port mapping",
+        ok=False,
+        detail=reasons or "no router answered UPnP or NAT-PMP",
+        fix="turn on UPnP in your router, or forward the port of 'memocast status' to this machine",
+    )
+
+
+def _dht(settings: Settings, nodes: int) -> Finding:
+    if not settings.dht:
+        return Finding("dht", ok=True, detail="turned off")
+    if nodes:
+        return Finding("dht", ok=True, detail=f"{nodes} nodes")
+    return Finding(
+        "dht",
+        ok=False,
+        detail="no node answered",
+        fix="allow outgoing UDP, or set 'dht_bootstrap' to nodes you can reach",
+    )
