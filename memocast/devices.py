@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from memocast.errors import DeviceError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _INSTALL = (
     "install PortAudio: 'sudo apt install libportaudio2' on Debian and Ubuntu,"
@@ -33,11 +28,10 @@ class Device:
 
 def portaudio() -> Any:
     """The module `sounddevice`. Raises DeviceError when PortAudio is missing."""
-    with quiet_libraries():
-        try:
-            import sounddevice
-        except OSError as error:
-            raise DeviceError("PortAudio is not installed", hint=_INSTALL) from error
+    try:
+        import sounddevice
+    except OSError as error:
+        raise DeviceError("PortAudio is not installed", hint=_INSTALL) from error
     return sounddevice
 
 
@@ -45,11 +39,10 @@ def devices() -> list[Device]:
     """Every device that PortAudio sees, in its order. Raises DeviceError."""
     sounddevice = portaudio()
     # PortAudio looks for devices once, when it starts.
-    with quiet_libraries():
-        sounddevice._terminate()  # noqa: SLF001 - there is no public way to look again
-        sounddevice._initialize()  # noqa: SLF001
-        found = sounddevice.query_devices()
-        default_input, default_output = sounddevice.default.device
+    sounddevice._terminate()  # noqa: SLF001 - there is no public way to look again
+    sounddevice._initialize()  # noqa: SLF001
+    found = sounddevice.query_devices()
+    default_input, default_output = sounddevice.default.device
     return [
         Device(
             index=index,
@@ -94,21 +87,3 @@ def _choose(found: list[Device], default: Device | None, selection: str, what: s
     if not fitting:
         raise DeviceError(f"there is no {what} '{selection}'", hint="list them: memocast devices")
     return fitting[0]
-
-
-@contextlib.contextmanager
-def quiet_libraries() -> Iterator[None]:
-    """Keep what ALSA and JACK print on their own off the user's terminal."""
-    try:
-        saved = os.dup(2)
-    except OSError:  # standard error is closed
-        yield
-        return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
-    try:
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)

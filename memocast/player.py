@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from memocast import audio
-from memocast.devices import portaudio, quiet_libraries, speaker
+from memocast.devices import portaudio, speaker
 from memocast.errors import DeviceError
 
 if TYPE_CHECKING:
@@ -85,11 +85,9 @@ class Player:
             return
         rate, samples = first
         channels = samples.shape[1]
-        with quiet_libraries():
-            stream = self._sounddevice.OutputStream(
-                samplerate=rate, channels=channels, dtype="float32", device=self._device.index
-            )
-            stream.start()
+        stream = self._sounddevice.OutputStream(
+            samplerate=rate, channels=channels, dtype="float32", device=self._device.index
+        )
         with stream:
             while not self._stopping.is_set():
                 stream.write(self._at_speed(samples))

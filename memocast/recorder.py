@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from memocast import audio
-from memocast.devices import microphone, portaudio, quiet_libraries
+from memocast.devices import microphone, portaudio
 from memocast.errors import DeviceError, LibraryError, UsageError
 
 if TYPE_CHECKING:
@@ -72,17 +72,16 @@ class Recorder:
         """Open the microphone. Raises DeviceError."""
         self._last_block = time.monotonic()
         try:
-            with quiet_libraries():
-                self._stream = self._sounddevice.RawInputStream(
-                    samplerate=self._rate,
-                    blocksize=_BLOCK_FRAMES,
-                    device=self.device.index,
-                    channels=1,
-                    dtype="int16",
-                    latency="high",
-                    callback=self._take,
-                )
-                self._stream.start()
+            self._stream = self._sounddevice.RawInputStream(
+                samplerate=self._rate,
+                blocksize=_BLOCK_FRAMES,
+                device=self.device.index,
+                channels=1,
+                dtype="int16",
+                latency="high",
+                callback=self._take,
+            )
+            self._stream.start()
         except self._sounddevice.PortAudioError as error:
             self._file.close()
             raise DeviceError(
@@ -192,10 +191,9 @@ class Recorder:
             rates = [rate for rate in rates if rate in _OPUS_RATES]
         for rate in dict.fromkeys(rates):
             try:
-                with quiet_libraries():
-                    self._sounddevice.check_input_settings(
-                        device=self.device.index, channels=1, dtype="int16", samplerate=rate
-                    )
+                self._sounddevice.check_input_settings(
+                    device=self.device.index, channels=1, dtype="int16", samplerate=rate
+                )
             except self._sounddevice.PortAudioError as error:
                 reason = error
             else:

@@ -68,9 +68,7 @@ def start(
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return its exit code. Errors become messages here and nowhere else."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+    console.set_up_streams()
     try:
         code = app(args=arguments, prog_name="memocast", standalone_mode=False)
         sys.stdout.flush()

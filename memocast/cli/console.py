@@ -11,7 +11,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import sys
 import time
 import unicodedata
@@ -30,6 +32,24 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _JOINERS = "\u200c\u200d"
+
+
+def set_up_streams() -> None:
+    """Keep stderr to ourselves, and survive streams that are closed or not UTF-8.
+
+    ALSA, PortAudio and mpg123 print to descriptor 2 on their own; what they
+    say goes nowhere, while `sys.stderr` goes on through a copy of it.
+    """
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(os.dup(nowhere), "w")
+    elif isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    ours = os.dup(nowhere if sys.stderr is None else 2)
+    encoding = "utf-8" if sys.stderr is None else sys.stderr.encoding
+    sys.stderr = os.fdopen(ours, "w", encoding=encoding, errors="replace", buffering=1)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
 
 
 def data(text: str) -> None:

@@ -1,0 +1,348 @@
+"""What the tests share: real processes, real libraries, a real microphone.
+
+Nothing here leaves this machine. Every process that a test starts has the
+trackers, the DHT's bootstrap nodes, LSD and port mapping turned off and
+listens on loopback; a test turns on exactly what it is about.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+DEADLINE = 30.0
+"""Seconds that anything a test waits for may take on a slow machine."""
+
+PRIVATE = {
+    "MEMOCAST_TRACKERS": "",
+    "MEMOCAST_DHT": "false",
+    "MEMOCAST_DHT_BOOTSTRAP": "",
+    "MEMOCAST_LSD": "false",
+    "MEMOCAST_PORT_MAPPING": "false",
+    "MEMOCAST_STUN_SERVER": "",
+    "MEMOCAST_LISTEN": "127.0.0.1:0",
+}
+
+
+def wait_for(what: str, probe: Callable[[], Any], seconds: float = DEADLINE) -> Any:
+    """The first true value of `probe`, asked again and again until the deadline."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = probe()
+        if found:
+            return found
+        select.select([], [], [], 0.02)
+    pytest.fail(f"waited {seconds:g} s in vain for {what}")
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.splitlines()
+
+
+class Memocast:
+    """`memocast` in processes of its own, with one library and an environment of its own."""
+
+    def __init__(self, home: Path, **environment: str) -> None:
+        self.home = home
+        self.library = home / "library"
+        home.mkdir(parents=True, exist_ok=True)
+        # Coverage of locale and colours: what a script sees, not what this terminal has.
+        self.environment = {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "HOME": str(home),
+            "LANG": "C.UTF-8",
+            "MEMOCAST_LIBRARY": str(self.library),
+            **PRIVATE,
+            **environment,
+        }
+
+    def with_(self, **environment: str) -> Memocast:
+        """The same library under other settings."""
+        twin = Memocast(self.home)
+        twin.environment = {**self.environment, **environment}
+        return twin
+
+    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+        """Start a command and return its process."""
+        options = {
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            "text": True,
+            "env": self.environment,
+            "cwd": self.home,
+            **options,
+        }
+        return subprocess.Popen([sys.executable, "-m", "memocast", *arguments], **options)
+
+    def run(self, *arguments: str, expect: int | None = 0, stdin: str | bytes = b"") -> Result:
+        """Run a command to its end; it must end with the exit code `expect`."""
+        given = stdin.encode() if isinstance(stdin, str) else stdin
+        process = self.start(*arguments, stdin=subprocess.PIPE, text=False)
+        try:
+            out, err = process.communicate(given, timeout=60)
+        except BaseException:
+            process.kill()
+            process.communicate()
+            raise
+        result = Result(process.returncode, out.decode(errors="replace"), err.decode())
+        assert "Traceback" not in result.err, result.err
+        if expect is not None:
+            assert result.code == expect, result
+        if expect:
+            assert "memocast: error: " in result.err or expect in (1, 130), result
+        return result
+
+    def shell(self, script: str, expect: int = 0) -> Result:
+        """Run a POSIX shell script, as a user's would."""
+        done = subprocess.run(
+            ["sh", "-c", script],
+            env=self.environment,
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        assert done.returncode == expect, done
+        return Result(done.returncode, done.stdout, done.stderr)
+
+    def add(self, path: Path, **options: str) -> str:
+        """Add a file; return the id of its memo."""
+        flags = [text for name, value in options.items() for text in (f"--{name}", value)]
+        return self.run("add", str(path), *flags).out.strip()
+
+    def show(self, memo: str = "latest") -> Any:
+        """The memo as `show --json` prints it."""
+        return self.run("show", memo, "--json").json
+
+    def audio(self, memo: str = "latest") -> Path:
+        """The memo's audio file."""
+        shown = self.show(memo)
+        return self.library / "memos" / f"{shown['id']}.{shown['format']}"
+
+    def seeder(self) -> Any:
+        """What the running seeder says of itself, or None."""
+        return self.run("status", "--json").json["seeder"]
+
+    def snapshot(self) -> dict[str, bytes | None]:
+        """Every file of the library that matters, to prove that nothing changed."""
+        if not self.library.is_dir():
+            return {}
+        return {
+            str(path.relative_to(self.library)): path.read_bytes() if path.is_file() else None
+            for path in sorted(self.library.rglob("*"))
+            if not path.name.startswith(("library.db", ".gate", "seeder"))
+        } | {"rows": json.dumps(self.run("list", "--json").json).encode()}
+
+    def stop(self) -> None:
+        """End the library's seeder, if one runs."""
+        if (self.library / "seeder.lock").exists():
+            self.run("seed", "--stop", expect=None)
+
+
+@pytest.fixture
+def memocast(tmp_path: Path) -> Iterator[Callable[..., Memocast]]:
+    """Make users: `memocast("anna")` has a home and a library of her own."""
+    made: list[Memocast] = []
+
+    def make(name: str = "anna", **environment: str) -> Memocast:
+        user = Memocast(tmp_path / name, **environment)
+        made.append(user)
+        return user
+
+    yield make
+    for user in made:
+        user.stop()
+
+
+@pytest.fixture
+def anna(memocast: Callable[..., Memocast]) -> Memocast:
+    """Somebody who records and shares."""
+    return memocast("anna")
+
+
+@pytest.fixture
+def ben(memocast: Callable[..., Memocast]) -> Memocast:
+    """Somebody who listens."""
+    return memocast("ben")
+
+
+@contextlib.contextmanager
+def running(process: subprocess.Popen[Any]) -> Iterator[subprocess.Popen[Any]]:
+    """End the process and close its pipes when the block ends, however it ends."""
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream:
+                stream.close()
+
+
+@pytest.fixture(scope="session")
+def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five seconds or so of speech, 48 kHz mono, 16 bits, as WAV."""
+    import numpy as np
+    import soundfile
+
+    folder = tmp_path_factory.mktemp("speech")
+    said = "The quick brown fox jumps over the lazy dog. Call me back before noon on Thursday."
+    subprocess.run(["espeak-ng", "-w", folder / "raw.wav", said], check=True)
+    samples, rate = soundfile.read(folder / "raw.wav")
+    places = np.arange(int(len(samples) * 48_000 / rate)) * rate / 48_000
+    soundfile.write(
+        folder / "speech.wav",
+        np.interp(places, np.arange(len(samples)), samples) * 0.8,
+        48_000,
+        subtype="PCM_16",
+    )
+    return folder / "speech.wav"
+
+
+@pytest.fixture(scope="session")
+def opus(speech: Path) -> Path:
+    """The speech as Ogg Opus."""
+    return encoded(speech, speech.with_name("speech.opus"), format="OGG", subtype="OPUS")
+
+
+@pytest.fixture(scope="session")
+def flac(speech: Path) -> Path:
+    """The speech as FLAC."""
+    return encoded(speech, speech.with_name("speech.flac"), format="FLAC")
+
+
+def encoded(source: Path, target: Path, **options: str) -> Path:
+    """Encode a WAV with libsndfile."""
+    import soundfile
+
+    samples, rate = soundfile.read(source, dtype="int16")
+    soundfile.write(target, samples, rate, **options)
+    return target
+
+
+@dataclass(frozen=True)
+class SoundCard:
+    """A PulseAudio server with one microphone and one speaker, both virtual and bit-exact."""
+
+    environment: dict[str, str]
+
+    def pactl(self, *arguments: str) -> str:
+        return subprocess.run(
+            ["pactl", *arguments],
+            env={**os.environ, **self.environment},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+
+    def listeners(self) -> int:
+        """How many programs record from the microphone now."""
+        return len(self.pactl("list", "short", "source-outputs").splitlines())
+
+    def say(self, wav: Path) -> None:
+        """Speak a 48 kHz mono WAV into the microphone, in real time."""
+        self.start_saying(wav).wait()
+
+    def start_saying(self, wav: Path) -> subprocess.Popen[bytes]:
+        """Begin to speak and return at once."""
+        return subprocess.Popen(
+            ["paplay", "--device=vmic", str(wav)], env={**os.environ, **self.environment}
+        )
+
+
+@pytest.fixture(scope="session")
+def sound_card(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoundCard]:
+    """A sound card of this test session's own."""
+    # A socket's path is at most 108 characters; pytest's folders can be longer.
+    import tempfile
+
+    with (
+        tempfile.TemporaryDirectory(prefix="mc-pulse-") as folder,
+        start_sound_card(Path(folder)) as card,
+    ):
+        yield card
+
+
+@contextlib.contextmanager
+def start_sound_card(folder: Path) -> Iterator[SoundCard]:
+    """Run a PulseAudio server in `folder` while the block lasts."""
+    socket = folder / "native"
+    sinks = [
+        part
+        for name in ("vmic", "vspk")
+        for part in (
+            "-L",
+            f"module-null-sink sink_name={name} rate=48000 channels=1 format=s16le norewinds=1",
+        )
+    ]
+    server = subprocess.Popen(
+        [
+            *("pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--disallow-exit"),
+            "--use-pid-file=no",
+            *("-L", f"module-native-protocol-unix auth-anonymous=1 socket={socket}"),
+            *sinks,
+        ],
+        env={**os.environ, "XDG_RUNTIME_DIR": str(folder), "HOME": str(folder)},
+        stderr=subprocess.DEVNULL,
+    )
+    card = SoundCard({"PULSE_SERVER": f"unix:{socket}"})
+    try:
+        wait_for("PulseAudio", lambda: socket.exists() and _has_sinks(card))
+        card.pactl("set-default-sink", "vspk")
+        card.pactl("set-default-source", "vmic.monitor")
+        yield card
+    finally:
+        server.kill()
+        server.wait()
+
+
+def _has_sinks(card: SoundCard) -> bool:
+    try:
+        return "vspk" in card.pactl("list", "short", "sinks")
+    except subprocess.CalledProcessError:
+        return False
+
+
+@pytest.fixture
+def speaking_anna(anna: Memocast, sound_card: SoundCard) -> Memocast:
+    """Anna, at a machine with a microphone and a speaker."""
+    anna.environment.update(sound_card.environment)
+    return anna
+
+
+def needs(program: str) -> str:
+    """The path of a program that the test command installs; missing is a failure, not a skip."""
+    found = shutil.which(program)
+    assert found, f"{program} is not installed; run ./check, which installs it"
+    return found
