@@ -140,7 +140,7 @@ def _torrent_file(text: str) -> Link:
             raise UsageError(f"'{text}' is a directory", hint="name a .torrent file in it")
         content = _read_limited(path)
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:
-        if text.lower().endswith(".torrent"):
+        if text.lower().endswith(".torrent") and "://" not in text:
             raise UsageError(
                 f"there is no file '{text}'", hint="check the name, or paste a magnet link"
             ) from error

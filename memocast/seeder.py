@@ -61,8 +61,33 @@ class _Offer:
     new_copies: int = 0
     last_copy: int | None = None
     complete_since: dict[str, float] = field(default_factory=dict)
-    seen: set[str] = field(default_factory=set)
+    sent_to_complete: dict[str, int] = field(default_factory=dict)
+    unseen_copies: int = 0
     said: tuple[int, int, int] = (0, 0, 0)
+
+    def count(self, transfer: Transfer, moment: float) -> None:
+        """Count copies: complete peers, and those that came and went between two looks.
+
+        The latter show in the bytes: as many as make a copy were sent to
+        peers that are gone and were never seen complete.
+        """
+        self.uploaded = transfer.uploaded
+        complete = {peer.identity: peer.sent for peer in transfer.peers if peer.complete}
+        self.complete_since = {
+            identity: self.complete_since.get(identity, moment) for identity in complete
+        }
+        fresh = len(complete.keys() - self.sent_to_complete.keys())
+        self.sent_to_complete |= complete
+        accounted = sum(self.sent_to_complete.values()) + sum(
+            peer.sent for peer in transfer.peers if not peer.complete
+        )
+        unseen = (transfer.uploaded - accounted) // max(self.seedable.memo.size, 1)
+        if unseen > self.unseen_copies:
+            fresh += unseen - self.unseen_copies
+            self.unseen_copies = unseen
+        if fresh:
+            self.new_copies += fresh
+            self.last_copy = int(time.time())
 
 
 class Seeder:
@@ -225,17 +250,10 @@ class Seeder:
             offer = self._offers.get(transfer.key)
             if offer is None:
                 continue
-            offer.uploaded = transfer.uploaded
-            offer.complete_since = {
-                peer: offer.complete_since.get(peer, moment) for peer in transfer.complete
-            }
-            fresh = set(transfer.complete) - offer.seen
-            if fresh:
-                offer.seen |= fresh
-                offer.new_copies += len(fresh)
-                offer.last_copy = int(time.time())
+            offer.count(transfer, moment)
+            if offer.new_copies:
                 self._tally(offer)
-            said = (transfer.peers, len(transfer.complete), transfer.uploaded)
+            said = (len(transfer.peers), len(offer.complete_since), transfer.uploaded)
             if said != offer.said:
                 offer.said = said
                 facts = _facts(offer, transfer)
@@ -282,10 +300,10 @@ class Seeder:
 def _facts(offer: _Offer, transfer: Transfer) -> dict[str, Any]:
     moment = time.monotonic()
     return {
-        "peers": transfer.peers,
+        "peers": len(transfer.peers),
         "upload_rate": transfer.upload_rate,
         "uploaded": transfer.uploaded,
-        "copies": len(transfer.complete),
+        "copies": len(offer.complete_since),
         "safe": any(moment - since >= SAFE_SECONDS for since in offer.complete_since.values()),
     }
 

@@ -34,19 +34,25 @@ _LOOK_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
+class Peer:
+    """A connected peer. `identity` lasts as long as its session; `sent` in bytes, by us to it."""
+
+    identity: str
+    sent: int
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Transfer:
     """One torrent in the swarm at this moment.
 
-    `upload_rate` in bytes a second, `uploaded` in bytes since the session
-    began. `complete` holds an identity for each connected peer that has every
-    piece; the identity lasts as long as that peer's session does.
+    `upload_rate` in bytes a second, `uploaded` in bytes since the session began.
     """
 
     key: str
-    peers: int
     upload_rate: int
     uploaded: int
-    complete: tuple[str, ...]
+    peers: tuple[Peer, ...]
 
 
 class Swarm:
@@ -182,16 +188,18 @@ class Swarm:
         # Only torrents with a peer are asked for their peers: there may be thousands.
         peers = self._handles[key].get_peer_info() if status.num_peers else []
         unready = lt.peer_info.connecting | lt.peer_info.handshake
-        connected = [peer for peer in peers if not peer.flags & unready]
         return Transfer(
             key=key,
-            peers=len(connected),
             upload_rate=status.upload_payload_rate,
             uploaded=status.total_payload_upload,
-            complete=tuple(
-                str(peer.pid)
-                for peer in connected
-                if peer.flags & lt.peer_info.seed or peer.progress_ppm == 1_000_000
+            peers=tuple(
+                Peer(
+                    str(peer.pid),
+                    peer.total_upload,
+                    bool(peer.flags & lt.peer_info.seed) or peer.progress_ppm == 1_000_000,
+                )
+                for peer in peers
+                if not peer.flags & unready
             ),
         )
 
