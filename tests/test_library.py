@@ -1,0 +1,290 @@
+"""The library on disk: any number of processes, crashes at any moment, and what it refuses."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from memocast.database import MIGRATIONS
+from memocast.errors import LibraryError, MemocastError, NoSuchMemo
+from memocast.incoming import Incoming
+from memocast.library import Draft, Library
+from memocast.memo import now
+from memocast.recovery import adopt
+from memocast.torrent import make
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from conftest import Memocast
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[Library]:
+    found = Library(tmp_path / "library")
+    yield found
+    found.close()
+
+
+def keep(library: Library, source: Path, title: str = "A memo", **changes: object) -> str:
+    """Put a file into the library the way `add` does, without a process."""
+    entry = library.incoming.create("import")
+    draft = library.draft(title, "", source.suffix[1:], "added")
+    if changes:
+        draft = Draft(**{**{k: getattr(draft, k) for k in draft.__slots__}, **changes})  # type: ignore[arg-type]
+    entry.audio(draft.format).write_bytes(source.read_bytes())
+    return library.keep(entry, draft, 5000, b"\1\2\3").id
+
+
+def test_the_layout_is_the_documented_one(anna: Memocast, opus: Path) -> None:
+    memo = anna.add(opus)
+    assert sorted(path.name for path in anna.library.iterdir()) == [
+        "incoming",
+        "library.db",
+        "log",
+        "memos",
+    ]
+    (audio,) = (anna.library / "memos").iterdir()
+    assert audio.name == f"{memo}.opus"
+    assert audio.read_bytes() == opus.read_bytes()
+    database = sqlite3.connect(anna.library / "library.db")
+    assert database.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+    assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    database.close()
+
+
+def test_many_processes_use_one_library_at_once(anna: Memocast, opus: Path) -> None:
+    def add_and_edit(number: int) -> str:
+        memo = anna.add(opus, title=f"Memo {number}")
+        anna.run("edit", memo, "--title", f"Edited {number}")
+        anna.run("list")
+        return memo
+
+    with ThreadPoolExecutor(6) as pool:
+        ids = list(pool.map(add_and_edit, range(12)))
+    listed = anna.run("list", "--json").json
+    assert {memo["id"] for memo in listed} == set(ids)
+    assert {memo["title"] for memo in listed} == {f"Edited {number}" for number in range(12)}
+    assert [path.name for path in (anna.library / "incoming").iterdir()] == [".gate"]
+
+
+def test_ids_prefixes_and_latest(library: Library, opus: Path) -> None:
+    keep(library, opus, id="abcd0001")
+    keep(library, opus, id="abcd0002")
+    keep(library, opus, id="zzzz0003")
+    assert library.get("ABCD0001").id == "abcd0001"
+    assert library.get("z").id == "zzzz0003"
+    assert library.get("latest").id == "zzzz0003"
+    with pytest.raises(NoSuchMemo, match=r"'abcd' fits 2 memos: abcd000[12], abcd000[12]$"):
+        library.get("abcd")
+    for reference in ("q", "", "%", "abcd0001x"):
+        with pytest.raises(NoSuchMemo):
+            library.get(reference)
+
+
+def test_queries_match_title_and_description_whatever_the_case(
+    library: Library, opus: Path
+) -> None:
+    keep(library, opus, "Straße nach Ulm")
+    keep(library, opus, "Other", description="about ÜBERRASCHUNG")
+    assert [memo.title for memo in library.memos("STRASSE")] == ["Straße nach Ulm"]
+    assert [memo.title for memo in library.memos("überr")] == ["Other"]
+    assert library.memos("100%") == []
+    assert len(library.memos(limit=1)) == 1
+
+
+def test_a_memo_whose_file_is_gone_is_no_memo(library: Library, opus: Path) -> None:
+    memo = library.get(keep(library, opus))
+    library.path(memo).unlink()
+    assert library.memos() == []
+    with pytest.raises(NoSuchMemo):
+        library.get(memo.id)
+
+
+def test_a_crash_between_the_file_and_the_row_is_undone_once(library: Library, opus: Path) -> None:
+    entry = library.incoming.create("recording")
+    draft = library.draft("Almost kept", "", "opus", "recorded")
+    entry.note(draft.to_facts())
+    # Exactly what `keep` has done when the power fails before the row is written.
+    target = library.root / "memos" / f"{draft.id}.opus"
+    target.write_bytes(opus.read_bytes())
+    entry.release()
+    (adopted,) = adopt(library)
+    assert (adopted.id, adopted.title) == (draft.id, "Almost kept")
+    assert target.read_bytes() == opus.read_bytes()
+    assert list(adopt(library)) == []
+    assert not list((library.root / "incoming").glob("recording-*"))
+
+
+def test_a_crash_after_the_row_leaves_one_memo(library: Library, opus: Path) -> None:
+    memo = library.get(keep(library, opus))
+    entry = library.incoming.create("recording")
+    entry.note(Draft(memo.id, "again", "", now(), "opus", "recorded").to_facts())
+    entry.release()
+    assert list(adopt(library)) == []
+    assert [found.title for found in library.memos()] == ["A memo"]
+    assert not list((library.root / "incoming").glob("recording-*"))
+
+
+def test_an_entry_in_use_is_never_touched(library: Library, opus: Path) -> None:
+    entry = library.incoming.create("recording")
+    entry.note(library.draft("In progress", "", "opus", "recorded").to_facts())
+    entry.audio("opus").write_bytes(opus.read_bytes())
+    other = Library(library.root)
+    assert list(adopt(other)) == []
+    other.close()
+    entry.release()
+    assert [memo.title for memo in adopt(library)] == ["In progress"]
+
+
+def test_an_add_that_was_killed_leaves_nothing(library: Library, opus: Path) -> None:
+    entry = library.incoming.create("import")
+    entry.audio("opus").write_bytes(opus.read_bytes()[:1000])
+    entry.release()
+    assert list(adopt(library)) == []
+    assert [path.name for path in (library.root / "incoming").iterdir()] == [".gate"]
+
+
+def test_an_unlocked_download_stays_for_the_next_fetch(library: Library) -> None:
+    entry = library.incoming.download("ab" * 20)
+    assert entry is not None
+    (entry.folder / "audio").write_bytes(b"part")
+    assert Incoming(library.root / "incoming").download("ab" * 20) is None, "it is in use"
+    entry.release()
+    assert list(adopt(library)) == []
+    again = library.incoming.download("ab" * 20)
+    assert again is not None
+    assert (again.folder / "audio").read_bytes() == b"part"
+    again.discard()
+
+
+def test_two_processes_adopt_a_recording_once(anna: Memocast, opus: Path) -> None:
+    anna.run("list")
+    library = Library(anna.library)
+    for number in range(3):
+        entry = library.incoming.create("recording")
+        draft = library.draft(f"Left {number}", "", "opus", "recorded")
+        entry.note(draft.to_facts())
+        entry.audio("opus").write_bytes(opus.read_bytes())
+        entry.release()
+    library.close()
+    processes = [anna.start("list") for _ in range(4)]
+    notes = "".join(process.communicate(timeout=30)[1] for process in processes)
+    assert notes.count("recovered an unfinished recording") == 3
+    assert len(anna.run("list").lines) == 3
+
+
+def test_two_memos_of_one_torrent_cannot_both_be_shared(library: Library, opus: Path) -> None:
+    moment = now()
+    one, two = (library.get(keep(library, opus, created=moment)) for _ in range(2))
+    torrent = make(one, library.path(one))
+    assert torrent == make(two, library.path(two))
+    library.shares.share(one, torrent)
+    with pytest.raises(MemocastError, match=f"the same torrent as memo {one.id}"):
+        library.shares.share(two, torrent)
+
+
+def test_a_file_that_was_touched_is_intact_and_one_that_was_changed_is_not(
+    library: Library, opus: Path
+) -> None:
+    memo = library.get(keep(library, opus))
+    path = library.path(memo)
+    os.utime(path, (1, 1))
+    assert library.shares.is_intact(memo)
+    content = bytearray(path.read_bytes())
+    content[2000] ^= 1
+    path.write_bytes(content)
+    assert not library.shares.is_intact(memo)
+
+
+def test_a_newer_library_is_refused_untouched(anna: Memocast, opus: Path) -> None:
+    anna.add(opus)
+    database = sqlite3.connect(anna.library / "library.db")
+    database.execute("PRAGMA user_version = 99")
+    database.close()
+    before = (anna.library / "library.db").read_bytes()
+    result = anna.run("list", expect=8)
+    assert "was written by a newer memocast (schema 99)" in result.err
+    assert "hint: upgrade memocast" in result.err
+    assert (anna.library / "library.db").read_bytes() == before
+
+
+def test_a_damaged_database_is_exit_8_and_the_audio_is_safe(anna: Memocast, opus: Path) -> None:
+    anna.add(opus)
+    (anna.library / "library.db").write_bytes(b"not a database at all" * 500)
+    (audio,) = (anna.library / "memos").iterdir()
+    result = anna.run("list", expect=8)
+    assert "database" in result.err
+    assert "your audio is safe in 'memos'" in result.err
+    assert audio.read_bytes() == opus.read_bytes()
+
+
+def test_a_locked_database_is_exit_8(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = sqlite3.connect(library.database_path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    library._database.execute("PRAGMA busy_timeout = 50")
+    with pytest.raises(LibraryError, match="is locked by another program"):
+        library.listen_port()
+    other.execute("ROLLBACK")
+    other.close()
+
+
+@contextlib.contextmanager
+def mounted(folder: Path, size: str) -> Iterator[Path]:
+    """A file system of its own in memory."""
+    folder.mkdir()
+    options = ["-t", "tmpfs", "-o", f"size={size}", "tmpfs"]
+    subprocess.run(["mount", *options, folder], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def test_a_full_disk_is_exit_8_and_nothing_is_left(
+    anna: Memocast, flac: Path, tmp_path: Path
+) -> None:
+    with mounted(tmp_path / "small", "600k") as small:
+        cramped = anna.with_(MEMOCAST_LIBRARY=str(small / "library"))
+        cramped.run("list")
+        result = cramped.run("add", str(flac), str(flac), str(flac), str(flac), expect=8)
+        assert "the disk is full" in result.err
+        kept = cramped.run("list").lines
+        assert len(kept) == len(result.lines)
+        assert [path.name for path in (small / "library/incoming").iterdir()] == [".gate"]
+
+
+def test_a_read_only_library_is_exit_8(anna: Memocast, opus: Path, tmp_path: Path) -> None:
+    # A read-only mount stops root as well; permissions would not.
+    with mounted(tmp_path / "disk", "5m") as disk:
+        user = anna.with_(MEMOCAST_LIBRARY=str(disk / "library"))
+        memo = user.add(opus)
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        for command in (["add", str(opus)], ["list"], ["remove", memo, "--yes"], ["seed"]):
+            result = user.run(*command, expect=8)
+            assert result.out == ""
+            assert "the folder is read-only" in result.err
+            assert "memocast: hint: " in result.err
+
+
+def test_a_library_path_that_is_a_file_is_exit_8(anna: Memocast) -> None:
+    (anna.home / "file").write_text("mine")
+    result = anna.run("--library", str(anna.home / "file"), "list", expect=8)
+    assert "memocast: hint: " in result.err
+    assert (anna.home / "file").read_text() == "mine"
+
+
+def test_the_listen_port_is_chosen_once_and_kept(library: Library) -> None:
+    port = library.listen_port()
+    assert 49_152 <= port <= 65_535
+    assert library.listen_port() == port
+    other = Library(library.root)
+    assert other.listen_port() == port
+    other.close()
