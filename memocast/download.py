@@ -153,9 +153,14 @@ def _torrent_parameters(link: Link, resume: bytes | None) -> Any:
     import libtorrent as lt
 
     if resume is not None:
-        # Torn by a crash? Then what is on disk is checked piece by piece.
-        with contextlib.suppress(RuntimeError):
-            return lt.read_resume_data(resume)
+        with contextlib.suppress(RuntimeError):  # torn by a crash: begin with the link
+            settings = lt.read_resume_data(resume)
+            # Which pieces are there is for the file to say: libtorrent hashes
+            # it again, and so finds what arrived after the last save as well.
+            settings.have_pieces = []
+            settings.verified_pieces = []
+            settings.unfinished_pieces = {}
+            return settings
     if link.torrent is not None:
         try:
             return lt.load_torrent_buffer(link.torrent)

@@ -33,7 +33,7 @@ DEFAULT_MAX_SIZE = 1 << 30
 
 _POLL_SECONDS = 0.1
 _DHT_RETRY_SECONDS = 0.5
-_RESUME_SECONDS = 5.0
+_RESUME_SECONDS = 10.0
 _LONGEST_DURATION_ERROR = 100
 """Milliseconds. A claimed duration further from the decoded one is not believed."""
 
@@ -151,17 +151,13 @@ class _Fetch:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        try:
-            if isinstance(kind, type) and issubclass(kind, Refused):
-                if not issubclass(kind, MissingDecoder):
-                    self._entry.discard()
-            elif self._metadata is None and not self._resume_path.exists():
-                self._entry.discard()
-            elif kind is not None and not self._complete:
-                self._keep_resume_data()
-        finally:
-            self._swarm.close()
-            self._entry.release()
+        # Closing writes what libtorrent still holds, so the entry is judged after it.
+        self._swarm.close()
+        refused = kind is not None and issubclass(kind, Refused)
+        decodable_later = kind is not None and issubclass(kind, MissingDecoder)
+        if (refused and not decodable_later) or not self._resume_path.exists():
+            self._entry.discard()
+        self._entry.release()
 
     def result(self) -> Fetched:
         self._library.recover(self._entry)
@@ -177,6 +173,7 @@ class _Fetch:
             self._entry.discard()
             return Fetched(memo, downloaded=False)
         self._approve(metadata)
+        self._save_resume_data()
         self._await_completion()
         return Fetched(self._kept(metadata), downloaded=True)
 
@@ -229,7 +226,7 @@ class _Fetch:
         assert self._download is not None
         self._download.start()
         best = -1
-        deadline = next_save = 0.0
+        deadline = 0.0
         while not self._complete:
             progress = self._download.progress()
             moment = time.monotonic()
@@ -241,9 +238,6 @@ class _Fetch:
                 raise self._timeout(
                     f"the download stopped at {progress.done:,} of {progress.total:,} bytes"
                 )
-            if moment > next_save:
-                self._download.ask_for_resume_data()
-                next_save = moment + _RESUME_SECONDS
             self._notify(progress)
             self._poll()
 
@@ -252,7 +246,7 @@ class _Fetch:
         # The swarm still runs: who sent us the audio sees a complete copy for a while.
         with self._library.translated():
             sound = audio.examine(staged, lambda seconds: self._notify(Checking(seconds)))
-        resume = self._keep_resume_data()
+        resume = self._save_resume_data()
         said = metadata.description
         draft = self._library.draft(
             said.title or title_from_name(metadata.name),
@@ -288,7 +282,7 @@ class _Fetch:
                 case events.TrackerFailed(url=url, reason=reason):
                     self._looking.trackers[url] = f"failed: {reason}"
                 case events.ResumeData(content=content):
-                    self._save_resume_data(content)
+                    self._resume_data.append(content)
                 case events.Completed():
                     self._complete = True
                 case events.FileFailed(reason=reason, full=full):
@@ -299,21 +293,18 @@ class _Fetch:
                         else "check the library's disk, then fetch it again",
                     )
 
-    def _save_resume_data(self, content: bytes) -> None:
-        self._resume_data.append(content)
-        with self._library.translated():
-            write_atomically(self._resume_path, content)
-
-    def _keep_resume_data(self) -> bytes:
-        """Have the swarm's resume data on disk, so that the next fetch goes on from here."""
+    def _save_resume_data(self) -> bytes:
+        """Put the metadata on disk, so that a later fetch needs to ask nobody for it."""
         assert self._download is not None
         self._resume_data.clear()
         self._download.ask_for_resume_data()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + _RESUME_SECONDS
         while not self._resume_data:
             if time.monotonic() > deadline:
                 raise LibraryError("the download's state could not be saved", hint="fetch it again")
             self._poll()
+        with self._library.translated():
+            write_atomically(self._resume_path, self._resume_data[-1])
         return self._resume_data[-1]
 
     def _restage(self) -> None:

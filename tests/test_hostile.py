@@ -1,0 +1,233 @@
+"""Strangers: what arrives by a link never reaches a path, a terminal or a decoder unchecked."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import struct
+from typing import TYPE_CHECKING, Any
+
+import libtorrent as lt
+import pytest
+from conftest import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from conftest import Memocast
+
+
+@contextlib.contextmanager
+def stranger(
+    folder: Path, files: dict[str, bytes], *, key: object = None, name: str | None = None
+) -> Iterator[tuple[str, str]]:
+    """Seed these files from another client; yield the magnet and the peer's address.
+
+    `name` replaces the torrent's name by bytes that no file system would take.
+    """
+    source = folder / "stranger"
+    for path, content in files.items():
+        (source / path).parent.mkdir(parents=True, exist_ok=True)
+        (source / path).write_bytes(content)
+    entries = [lt.create_file_entry(path, len(content)) for path, content in files.items()]
+    creator = lt.create_torrent(entries, 16_384, lt.create_torrent.v1_only)
+    lt.set_piece_hashes(creator, str(source), lambda _: None)
+    document: Any = creator.generate()
+    if key is not None:
+        document[b"info"][b"memocast"] = key
+    if name is not None:
+        document[b"info"][b"name"] = name.encode(errors="surrogateescape")
+    settings = lt.load_torrent_buffer(lt.bencode({b"info": document[b"info"]}))
+    settings.save_path = str(source)
+    if len(files) == 1:
+        settings.renamed_files = {0: next(iter(files))}
+    flags = lt.torrent_flags
+    settings.flags |= flags.seed_mode | flags.upload_mode
+    settings.flags &= ~(flags.paused | flags.auto_managed)
+    session = lt.session(
+        {
+            "listen_interfaces": "127.0.0.1:0",
+            "enable_dht": False,
+            "enable_lsd": False,
+            "enable_upnp": False,
+            "enable_natpmp": False,
+            "allow_multiple_connections_per_ip": True,
+        }
+    )
+    handle = session.add_torrent(settings)
+    wait_for("the stranger", session.listen_port)
+    hashes = handle.info_hashes()
+    yield f"magnet:?xt=urn:btih:{hashes.v1}", f"127.0.0.1:{session.listen_port()}"
+    del session
+
+
+def fetch(ben: Memocast, found: tuple[str, str], *options: str, expect: int = 0) -> Any:
+    link, peer = found
+    return ben.run("fetch", link, "--peer", peer, "--timeout", "20", *options, expect=expect)
+
+
+def nothing_left(ben: Memocast) -> bool:
+    names = {path.name for path in (ben.library / "incoming").iterdir()}
+    return ben.run("list").out == "" and names == {".gate"}
+
+
+def test_a_magnet_without_our_key_takes_its_title_from_the_name(
+    ben: Memocast, opus: Path, tmp_path: Path
+) -> None:
+    with stranger(tmp_path, {"Evening talk.opus": opus.read_bytes()}) as found:
+        memo = ben.show(fetch(ben, found).out.strip())
+    assert (memo["title"], memo["description"], memo["origin"]) == ("Evening talk", "", "fetched")
+    assert memo["duration"] > 1
+    assert len(memo["peaks"]) == 200
+    assert ben.audio().read_bytes() == opus.read_bytes()
+
+
+def test_webm_in_a_torrent_with_the_extra_media(
+    ben: Memocast, speech: Path, tmp_path: Path
+) -> None:
+    import subprocess
+
+    webm = tmp_path / "memo.webm"
+    command = ["ffmpeg", "-v", "error", "-i", speech, "-c:a", "libopus", webm]
+    subprocess.run(command, check=True)
+    with stranger(tmp_path, {"memo.webm": webm.read_bytes()}) as found:
+        memo = ben.show(fetch(ben, found).out.strip())
+    assert memo["format"] == "webm"
+    assert memo["duration"] > 1
+
+
+def test_webm_without_the_extra_is_refused_but_its_bytes_wait_for_it(
+    ben: Memocast, speech: Path, tmp_path: Path
+) -> None:
+    import subprocess
+
+    webm = tmp_path / "memo.webm"
+    command = ["ffmpeg", "-v", "error", "-i", speech, "-c:a", "libopus", webm]
+    subprocess.run(command, check=True)
+    (tmp_path / "blocked" / "av").mkdir(parents=True)
+    (tmp_path / "blocked" / "av" / "__init__.py").write_text("raise ImportError('no av')")
+    without = ben.with_(PYTHONPATH=str(tmp_path / "blocked"))
+    with stranger(tmp_path, {"memo.webm": webm.read_bytes()}) as found:
+        refused = fetch(without, found, expect=7)
+        assert "hint: pip install 'memocast[media]'" in refused.err
+    # The stranger is gone; with the decoder installed the bytes are enough.
+    memo = ben.show(fetch(ben, found).out.strip())
+    assert memo["bytes"] == webm.stat().st_size
+
+
+def test_a_torrent_of_several_files_is_refused_before_a_byte_is_fetched(
+    ben: Memocast, opus: Path, tmp_path: Path
+) -> None:
+    files = {"album/one.opus": opus.read_bytes(), "album/two.opus": opus.read_bytes()}
+    with stranger(tmp_path, files) as found:
+        result = fetch(ben, found, expect=7)
+    assert "the torrent holds 2 files; a memo is one" in result.err
+    assert nothing_left(ben)
+
+
+def test_more_than_the_limit_is_refused_before_a_byte_is_fetched(
+    ben: Memocast, opus: Path, tmp_path: Path
+) -> None:
+    with stranger(tmp_path, {"big.opus": opus.read_bytes()}) as found:
+        result = fetch(ben, found, "--max-size", "1k", expect=7)
+        assert f"the audio is {opus.stat().st_size:,} bytes, more than the limit" in result.err
+        assert f"--max-size {opus.stat().st_size}" in result.err
+        assert nothing_left(ben)
+        fetch(ben, found, "--max-size", str(opus.stat().st_size))
+
+
+@pytest.mark.parametrize(
+    "content", [b"#!/bin/sh\nrm -rf /\n" * 50, b"OggS" + bytes(400), b"RIFF\xff\xff\xff\x7fWAVE"]
+)
+def test_what_is_not_audio_is_refused_and_not_kept(
+    ben: Memocast, content: bytes, tmp_path: Path
+) -> None:
+    with stranger(tmp_path, {"voice.opus": content}) as found:
+        result = fetch(ben, found, expect=7)
+    assert re.search("memocast: error: (the )?audio is ", result.err)
+    assert nothing_left(ben)
+
+
+def test_a_few_bytes_that_unfold_to_days_of_silence_are_refused(
+    ben: Memocast, tmp_path: Path
+) -> None:
+    import numpy as np
+    import soundfile
+
+    path = tmp_path / "silence.flac"
+    with soundfile.SoundFile(path, "w", 8000, 1, format="FLAC") as file:
+        hour = np.zeros(8000 * 3600, np.int16)
+        for _ in range(25):
+            file.write(hour)
+    with stranger(tmp_path, {"silence.flac": path.read_bytes()}) as found:
+        result = fetch(ben, found, expect=7)
+    assert "lasts longer than a day" in result.err
+    assert nothing_left(ben)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../../../evil.opus", "/etc/evil.opus", ".bashrc", "CON", "a\0b.opus", "\udcff\udcfe.opus"],
+)
+def test_no_name_from_a_torrent_reaches_the_disk(
+    ben: Memocast, opus: Path, tmp_path: Path, name: str
+) -> None:
+    with stranger(tmp_path, {"voice.opus": opus.read_bytes()}, name=name) as found:
+        memo = fetch(ben, found).out.strip()
+    assert [path.name for path in (ben.library / "memos").iterdir()] == [f"{memo}.opus"]
+    assert [path.name for path in ben.home.iterdir()] == ["library"]
+    exported = ben.run("export", memo).out.strip()
+    assert (ben.home / exported).parent == ben.home
+    assert not exported.startswith((".", "/"))
+
+
+def test_titles_from_strangers_keep_off_the_terminal(
+    ben: Memocast, opus: Path, tmp_path: Path
+) -> None:
+    evil = "\x1b]0;owned\x07\x1b[31mred[bold]\u202e\x9b31m"
+    key = {b"v": 1, b"title": evil.encode(), b"description": (evil + "\n").encode()}
+    with stranger(tmp_path, {"voice.opus": opus.read_bytes()}, key=key) as found:
+        results = [fetch(ben, found), ben.run("list"), ben.run("show", "latest")]
+    for result in results:
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", result.out + result.err)
+    assert ben.show()["title"] == evil
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        b"text",
+        [],
+        {b"title": 5, b"created": b"x", b"duration": -1, b"peaks": b"x" * 500},
+        {b"v": 99, b"title": b"\xff", b"description": b"x" * 9000, b"created": 10**18},
+    ],
+)
+def test_nonsense_under_our_key_is_dropped_and_the_audio_fetched(
+    ben: Memocast, opus: Path, tmp_path: Path, key: object
+) -> None:
+    with stranger(tmp_path, {"voice.opus": opus.read_bytes()}, key=key) as found:
+        memo = ben.show(fetch(ben, found).out.strip())
+    assert (memo["title"], memo["description"]) == ("voice", "")
+    assert memo["duration"] > 1
+    assert len(memo["peaks"]) == 200
+
+
+def test_a_lie_about_the_duration_is_not_believed(
+    ben: Memocast, opus: Path, tmp_path: Path
+) -> None:
+    key = {b"v": 1, b"title": b"Short", b"duration": 3_600_000}
+    with stranger(tmp_path, {"voice.opus": opus.read_bytes()}, key=key) as found:
+        memo = ben.show(fetch(ben, found).out.strip())
+    assert memo["title"] == "Short"
+    assert memo["duration"] < 20
+
+
+def test_a_wav_that_claims_more_than_it_holds_is_refused(
+    ben: Memocast, speech: Path, tmp_path: Path
+) -> None:
+    content = bytearray(speech.read_bytes())
+    content[4:8] = struct.pack("<I", 2**31)
+    with stranger(tmp_path, {"voice.wav": bytes(content)}) as found:
+        assert "cut short" in fetch(ben, found, expect=7).err
+    assert nothing_left(ben)

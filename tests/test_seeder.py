@@ -1,0 +1,181 @@
+"""The seeder's life: one of them for a library, and it follows the library."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import running, wait_for
+
+if TYPE_CHECKING:
+    from conftest import Memocast
+
+
+def pid(user: Memocast) -> int:
+    report = user.seeder()
+    return int(report["pid"]) if report else 0
+
+
+def is_running(number: int) -> bool:
+    """False for a zombie too: it has no command line."""
+    command = Path(f"/proc/{number}/cmdline")
+    return command.exists() and bool(command.read_bytes())
+
+
+def seeding(user: Memocast) -> int:
+    report = user.seeder()
+    return int(report["seeding"]) if report else -1
+
+
+def test_background_starts_one_and_says_when_one_runs(anna: Memocast) -> None:
+    started = anna.run("seed", "--background")
+    assert started.out == ""
+    first = pid(anna)
+    assert f"the seeder runs in the background (pid {first})" in started.err
+    again = anna.run("seed", "--background")
+    assert again.err == f"memocast: the seeder runs already (pid {first})\n"
+    stopped = anna.run("seed", "--stop")
+    assert stopped.err == "memocast: the seeder has stopped\n"
+    assert anna.seeder() is None
+    assert anna.run("seed", "--stop").err == "memocast: no seeder was running\n"
+
+
+def test_starting_many_at_once_leaves_one(anna: Memocast) -> None:
+    processes = [anna.start("seed", "--background") for _ in range(4)]
+    notes = [process.communicate(timeout=30)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0] * 4, notes
+    assert all(f"(pid {pid(anna)})" in note for note in notes)
+
+
+def test_a_second_seed_takes_over(anna: Memocast) -> None:
+    anna.run("seed", "--background")
+    first = pid(anna)
+    with running(anna.start("seed")) as second:
+        wait_for("the change", lambda: pid(anna) == second.pid)
+        assert not is_running(first)
+        second.send_signal(signal.SIGINT)
+        out, err = second.communicate(timeout=30)
+    assert (second.returncode, out) == (0, "")
+    assert "the seeder that was running has stopped; this one takes over" in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_is_its_normal_end(anna: Memocast, number: int) -> None:
+    with running(anna.start("seed")) as seeder:
+        wait_for("the seeder", lambda: pid(anna))
+        seeder.send_signal(number)
+        _, err = seeder.communicate(timeout=30)
+    assert seeder.returncode == 0
+    assert "listening on 127.0.0.1:" in err
+    assert not (anna.library / "seeder.json").exists()
+
+
+def test_a_killed_seeder_leaves_nothing_in_the_way(anna: Memocast) -> None:
+    anna.run("seed", "--background")
+    os.kill(pid(anna), signal.SIGKILL)
+    wait_for("its end", lambda: anna.seeder() is None)
+    assert "not running" in anna.run("status").out
+    anna.run("seed", "--background")
+    assert pid(anna)
+
+
+def test_it_picks_up_shares_and_removals_within_two_seconds(anna: Memocast, opus: Path) -> None:
+    anna.run("seed", "--background")
+    memo = anna.add(opus)
+    for command, count in ((["share", memo], 1), (["remove", memo, "--yes"], 0)):
+        anna.run(*command)
+        began = time.monotonic()
+        wait_for("the change", lambda count=count: seeding(anna) == count)
+        # Asking it takes a process; it is the promise that is checked, not a speed.
+        assert time.monotonic() - began < 2 + 3
+    anna.run("fetch", "ab" * 20, "--timeout", "0.1", expect=6)
+
+
+def test_seed_with_memos_offers_only_those(anna: Memocast, opus: Path) -> None:
+    ids = [anna.add(opus, title=title) for title in ("One", "Two")]
+    anna.run("share", *ids, "--no-seed")
+    with running(anna.start("seed", ids[0], "--json")) as seeder:
+        assert seeder.stdout is not None
+        events = []
+        while not events or events[-1]["event"] != "seeding":
+            events.append(json.loads(seeder.stdout.readline()))
+        assert events[-1]["id"] == ids[0]
+        assert seeding(anna) == 1
+        seeder.send_signal(signal.SIGTERM)
+        assert seeder.wait(30) == 0
+
+
+def test_seed_with_a_memo_that_was_never_shared_is_refused(anna: Memocast, opus: Path) -> None:
+    memo = anna.add(opus)
+    result = anna.run("seed", memo, expect=1)
+    assert f"memo {memo} was never shared" in result.err
+    assert f"hint: share it: memocast share {memo}" in result.err
+
+
+def test_a_port_taken_by_another_program_is_exit_1_with_a_hint(anna: Memocast, opus: Path) -> None:
+    memo = anna.add(opus)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        blocked = anna.with_(MEMOCAST_LISTEN=f"127.0.0.1:{port}")
+        for command in (["seed"], ["seed", "--background"]):
+            result = blocked.run(*command, expect=1)
+            assert f"port {port} on 127.0.0.1 is taken by another program" in result.err
+            assert "hint: end that program, or choose another port" in result.err
+        shared = blocked.run("share", memo, expect=1)
+        assert shared.out.startswith("magnet:?xt="), "the link itself is made"
+    assert anna.seeder() is None
+
+
+def test_the_port_survives_a_restart_so_that_direct_links_do(anna: Memocast, opus: Path) -> None:
+    memo = anna.add(opus)
+    first = anna.run("share", memo, "--direct").out
+    anna.stop()
+    assert anna.run("share", memo, "--direct").out == first
+
+
+def test_autostart_off_means_that_share_starts_nothing(anna: Memocast, opus: Path) -> None:
+    memo = anna.add(opus)
+    result = anna.with_(MEMOCAST_AUTOSTART="false").run("share", memo)
+    assert "no seeder runs; the link answers once you run: memocast seed" in result.err
+    assert anna.seeder() is None
+
+
+def test_a_memo_changed_on_disk_is_not_seeded_and_not_overwritten(
+    anna: Memocast, ben: Memocast, opus: Path
+) -> None:
+    memo = anna.add(opus)
+    link = anna.run("share", memo, "--direct").out.strip()
+    ben.run("fetch", link)  # someone who could send the original back
+    anna.stop()
+    path = anna.audio(memo)
+    changed = path.read_bytes()[:-100] + bytes(100)
+    path.write_bytes(changed)
+    anna.run("seed", "--background")
+    report = anna.seeder()
+    assert (report["seeding"], report["damaged"]) == (0, [memo])
+    row = anna.run("status", "--json").json["memos"][0]
+    assert row["damaged"] is True
+    assert path.read_bytes() == changed
+    finding = next(
+        f for f in anna.run("doctor", "--json", expect=None).json if f["check"] == "seeder"
+    )
+    assert finding["ok"] is False
+    assert memo in finding["detail"]
+
+
+def test_status_without_anything_says_what_to_do(anna: Memocast) -> None:
+    assert anna.run("status").lines == ["seeder: not running; start it: memocast seed --background"]
+    assert anna.run("status", "--json").json == {"seeder": None, "memos": []}
+
+
+def test_the_log_is_in_the_library(anna: Memocast) -> None:
+    anna.run("seed", "--background")
+    assert (anna.library / "log" / "seeder.log").exists()
