@@ -25,12 +25,6 @@ if TYPE_CHECKING:
     from memocast.memo import Memo
     from memocast.settings import Settings
 
-DEFAULT_TIMEOUT = 120.0
-"""Seconds without progress."""
-
-DEFAULT_MAX_SIZE = 1 << 30
-"""Bytes."""
-
 _POLL_SECONDS = 0.1
 _DHT_RETRY_SECONDS = 0.5
 _RESUME_SECONDS = 10.0
@@ -86,8 +80,8 @@ class Fetched:
 class Limits:
     """`timeout` in seconds without progress, `max_size` in bytes."""
 
-    timeout: float = DEFAULT_TIMEOUT
-    max_size: int = DEFAULT_MAX_SIZE
+    timeout: float
+    max_size: int
 
 
 def fetch(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from memocast import audio
 from memocast.devices import portaudio, speaker
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from memocast.audio import Samples
+    from memocast.tempo import Tempo
 
 SPEEDS = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
 _CHUNK_SECONDS = 0.05
@@ -33,6 +34,7 @@ class Player:
         self.speed = 1.0
         self.paused = False
         self._wanted: float | None = None
+        self._tempo: Tempo | None = None
         self._stopping = threading.Event()
         self._ended = threading.Event()
         self._failure: Exception | None = None
@@ -90,12 +92,13 @@ class Player:
         )
         with stream:
             while not self._stopping.is_set():
-                stream.write(self._at_speed(samples))
+                stream.write(self._at_speed(samples, rate))
                 self.position += len(samples) / rate
                 while self.paused and self._wanted is None and not self._stopping.wait(0.02):
                     pass
                 if self._wanted is not None:
                     start, self._wanted = self._wanted, None
+                    self._tempo = None
                     chunks = self._chunks(start)
                 following = next(chunks, None)
                 if following is None:
@@ -112,13 +115,15 @@ class Player:
             for index in range(0, len(block), step):
                 yield rate, block[index : index + step]
 
-    def _at_speed(self, samples: Any) -> Any:
+    def _at_speed(self, samples: Samples, rate: int) -> Samples:
         import numpy as np
 
+        from memocast.tempo import Tempo
+
+        plain = np.ascontiguousarray(samples, dtype=np.float32)
         if self.speed == 1.0:
-            return np.ascontiguousarray(samples, dtype=np.float32)
-        wanted = max(1, round(len(samples) / self.speed))
-        places = np.linspace(0, len(samples) - 1, wanted)
-        known = np.arange(len(samples))
-        columns = [np.interp(places, known, column) for column in samples.T]
-        return np.ascontiguousarray(np.stack(columns, axis=1), dtype=np.float32)
+            self._tempo = None
+            return plain
+        if self._tempo is None or self._tempo.speed != self.speed:
+            self._tempo = Tempo(rate, plain.shape[1], self.speed)
+        return self._tempo.feed(plain)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import os
-import tomllib
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -98,6 +97,8 @@ def address(host: str, port: int) -> str:
 
 
 def _with_file(settings: Settings, path: Path) -> Settings:
+    import tomllib
+
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):

@@ -25,7 +25,7 @@ LAYERS = [
     ["recovery", "swarm", "recorder", "player"],
     ["library"],
     ["shares", "download", "incoming", "presence", "devices", "database", "events", "tags"],
-    ["torrent", "audio", "link"],
+    ["torrent", "audio", "link", "tempo"],
     ["memo", "settings"],
     ["errors", "__init__"],
 ]

@@ -13,7 +13,6 @@ import typer
 from memocast.cli import console, values
 from memocast.cli.state import JsonOption, State, state
 from memocast.errors import Interrupted
-from memocast.fetcher import DEFAULT_MAX_SIZE, DEFAULT_TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,11 +44,11 @@ def fetch(
     ] = None,
     timeout: Annotated[
         str, typer.Option(metavar="TIME", help="Give up after this long without progress.")
-    ] = f"{DEFAULT_TIMEOUT:g}",
+    ] = "2m",
     play: Annotated[bool, typer.Option("--play", help="Play it when it has arrived.")] = False,
     max_size: Annotated[
         str, typer.Option(metavar="SIZE", help="Refuse audio larger than this.")
-    ] = f"{DEFAULT_MAX_SIZE >> 30}GiB",
+    ] = "1GiB",
     json: JsonOption = False,
 ) -> None:
     """Fetch memos into the library; print an id a line.
