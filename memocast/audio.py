@@ -6,14 +6,13 @@ bytes choose one known decoder, and only that one ever sees it.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
 import struct
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
-from memocast.errors import MissingDecoder, Refused
+from memocast.errors import MissingDecoder, NoSound, Refused
 from memocast.memo import PEAK_SLICES
 
 if TYPE_CHECKING:
@@ -30,6 +29,10 @@ MAX_DURATION = 24 * 3600
 
 _PEAK_RATE = 100
 """Peaks are gathered a hundred times a second before they are reduced to slices."""
+
+_MAX_FRAMES = 1 << 50
+FLAC_FRAMES = 4_096
+"""libsndfile's FLAC blocks. Reads of this length lose nothing when the next block is torn."""
 
 _MEDIA_FORMATS = {"webm", "mka", "m4a"}
 
@@ -93,9 +96,10 @@ def identify(path: Path) -> str:
         head = file.read(64)
     format_ = _format_of(head)
     if format_ is None:
-        what = "is empty" if not head else "is not audio that memocast knows"
+        if not head:
+            raise NoSound(f"{path.name} is empty", hint="record or copy it again")
         raise Refused(
-            f"{path.name} {what}",
+            f"{path.name} is not audio that memocast knows",
             hint="memocast keeps Opus, Ogg, FLAC, WAV, MP3, AIFF, and with the extra 'media'"
             " also M4A and WebM",
         )
@@ -119,10 +123,15 @@ def _format_of(head: bytes) -> str | None:
     return "mp3" if head.startswith(b"ID3") or is_mpeg_audio else None
 
 
-def examine(path: Path, progress: Callable[[float], None] | None = None) -> Sound:
+def examine(
+    path: Path,
+    progress: Callable[[float], None] | None = None,
+    limit: float = MAX_DURATION,
+) -> Sound:
     """Decode the whole file once; `progress` hears the seconds decoded so far.
 
-    Raises Refused when it is not audio, damaged, cut short or endless.
+    Raises NoSound when there is none in it, and Refused when it is not audio,
+    damaged, cut short or longer than `limit` seconds.
     """
     format_ = identify(path)
     _refuse_cut_container(path, format_)
@@ -131,12 +140,12 @@ def examine(path: Path, progress: Callable[[float], None] | None = None) -> Soun
     for rate, block in blocks(path, format_):
         peaks = peaks or Peaks(rate)
         peaks.feed(block)
-        if peaks.frames > MAX_DURATION * rate:
+        if peaks.frames > limit * rate:
             raise Refused(f"{path.name} lasts longer than a day", hint="cut it into parts")
         if progress:
             progress(peaks.frames / rate)
     if peaks is None or not peaks.frames:
-        raise Refused(f"{path.name} holds no sound", hint="play it elsewhere to see what it is")
+        raise NoSound(f"{path.name} holds no sound", hint="play it elsewhere to see what it is")
     return Sound(format_, round(peaks.frames * 1000 / rate), peaks.slices())
 
 
@@ -154,16 +163,24 @@ def _sound_blocks(path: Path, start: float) -> Iterator[tuple[int, Samples]]:
     import soundfile
 
     try:
-        with soundfile.SoundFile(path) as file:
+        # As bytes: a name that is not UTF-8 is a name all the same.
+        with soundfile.SoundFile(os.fsencode(path)) as file:
             read = file.seek(min(round(start * file.samplerate), file.frames)) if start else 0
+            endless = file.frames > _MAX_FRAMES
+            size = FLAC_FRAMES if endless else max(file.samplerate, FLAC_FRAMES)
             while True:
-                block = file.read(file.samplerate, dtype="float32", always_2d=True)
+                try:
+                    block = file.read(size, dtype="float32", always_2d=True)
+                except soundfile.SoundFileError:
+                    if not (endless and read):
+                        raise
+                    return  # FLAC from a pipe tells no length, and its end reads as an error
                 if not len(block):
                     break
                 read += len(block)
                 yield file.samplerate, block
             missing = file.frames - read
-            if missing > file.samplerate // 10:
+            if missing > file.samplerate // 10 and not endless:
                 raise _cut_short(path)
     except soundfile.SoundFileError as error:
         raise _damaged(path, "damaged, cut short, or not audio") from error
@@ -240,71 +257,3 @@ def whole_ogg_pages(file: IO[bytes]) -> int:
             end = file.tell()
     except (EOFError, ogg.error):
         return end
-
-
-def writer(path: Path, format_: str, sample_rate: int, channels: int = 1) -> Any:
-    """A `soundfile.SoundFile` open for writing int16 as Opus, FLAC or WAV.
-
-    Opus: 48 kb/s nominal (libsndfile takes 256 - 250 × compression_level), and
-    a page of audio at least every 200 ms, so that a crash loses no more.
-    """
-    import soundfile
-
-    if format_ != "opus":
-        return soundfile.SoundFile(
-            path, "w", sample_rate, channels, format=format_.upper(), subtype="PCM_16"
-        )
-    file = soundfile.SoundFile(
-        path, "w", sample_rate, channels, format="OGG", subtype="OPUS", compression_level=0.832
-    )
-    _limit_page_latency(file, milliseconds=200.0)
-    return file
-
-
-def _limit_page_latency(file: Any, milliseconds: float) -> None:
-    # soundfile offers no public way to this command of libsndfile. Where a
-    # later soundfile renames what it is reached by, pages are 1 s long again.
-    import soundfile
-
-    set_ogg_page_latency_ms = 0x1302
-    ffi = getattr(soundfile, "_ffi", None)
-    library = getattr(soundfile, "_snd", None)
-    handle = getattr(file, "_file", None)
-    if ffi and library and handle:
-        value = ffi.new("double*", milliseconds)
-        library.sf_command(handle, set_ogg_page_latency_ms, value, ffi.sizeof("double"))
-
-
-def salvage(path: Path, format_: str) -> None:
-    """Make a file that `writer` left unfinished playable, in place; nothing readable is lost.
-
-    Raises Refused when it holds no sound at all.
-    """
-    if format_ == "opus":
-        with path.open("r+b") as file:
-            file.truncate(whole_ogg_pages(file))
-            os.fsync(file.fileno())
-        return
-    _rewrite(path, format_)
-
-
-def _rewrite(path: Path, format_: str) -> None:
-    """FLAC's and WAV's headers carry a length that only a regular end fills in."""
-    import soundfile
-
-    mended = path.with_suffix(".mended")
-    try:
-        source = soundfile.SoundFile(path)
-    except soundfile.SoundFileError as error:
-        raise _damaged(path, "too short to hold sound") from error
-    # Small reads: the one that meets the torn end is lost whole.
-    with (
-        source,
-        writer(mended, format_, source.samplerate, source.channels) as target,
-        contextlib.suppress(soundfile.SoundFileError),
-    ):
-        while len(block := source.read(source.samplerate // 100, dtype="int16")):
-            target.write(block)
-    with mended.open("rb") as file:
-        os.fsync(file.fileno())
-    mended.replace(path)

@@ -8,6 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from memocast.database import translated
 from memocast.errors import MemocastError
 from memocast.presence import START_SECONDS, Presence
 
@@ -25,7 +26,7 @@ def start_seeder(root: Path) -> int:
     """
     log = root / "log" / "seeder.log"
     presence = Presence(root)
-    with log.open("ab") as output:
+    with translated(log), log.open("ab") as output:
         begin = output.tell()
         # -P: a folder called 'memocast' where the user happens to be is not our code.
         seeder = subprocess.Popen(

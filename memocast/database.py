@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 BUSY_SECONDS = 20.0
 """How long a write waits for another process before it gives up."""
 
+_ENOUGH_BYTES = 1 << 20
+
 MIGRATIONS = (
     """
     CREATE TABLE memo (
@@ -41,6 +43,7 @@ MIGRATIONS = (
     CREATE TABLE torrent (
         memo        TEXT PRIMARY KEY REFERENCES memo (id) ON DELETE CASCADE,
         info_hash   TEXT NOT NULL UNIQUE,      -- hex; SHA-256 for a v2-only torrent
+        second_hash TEXT UNIQUE,               -- the SHA-256 one of a hybrid torrent
         content     BLOB NOT NULL,             -- a .torrent: info and piece layers, as first shared
         dn          TEXT NOT NULL,             -- the magnet's display name
         trackers    TEXT NOT NULL,             -- those of the link it came by, a line each
@@ -137,30 +140,38 @@ def translated(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise _library_error(path, str(error)) from error
+        raise _library_error(path, error) from error
     except OSError as error:
         raise library_os_error(path, error) from error
 
 
-def _library_error(path: Path, reason: str) -> LibraryError:
+def _library_error(path: Path, error: sqlite3.Error) -> LibraryError:
+    import shutil
+    import sqlite3
+
     folder = path.parent
-    if "locked" in reason:
+    # The low byte is SQLite's primary result code.
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    cramped = code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN) and (
+        shutil.disk_usage(folder).free < _ENOUGH_BYTES
+    )
+    if code == sqlite3.SQLITE_FULL or cramped:
+        return LibraryError(
+            f"no room for the library {folder}: the disk is full", hint="free some space"
+        )
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return LibraryError(
             f"the library {folder} is locked by another program",
             hint="wait for that program, or end it, then try again",
         )
-    if "full" in reason:
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return LibraryError(
-            f"no room for the library {folder}: the disk is full", hint="free some space"
-        )
-    if "readonly" in reason or "unable to open" in reason:
-        return LibraryError(
-            f"the library {folder} cannot be written: {reason}",
-            hint="check its owner and permissions, or name another with --library",
+            f"the library's database {path} is damaged: {error}",
+            hint="your audio is safe in 'memos' beside it; move library.db away and add it again",
         )
     return LibraryError(
-        f"the library's database {path} is damaged: {reason}",
-        hint="your audio is safe in 'memos' beside it; move library.db away and add those files",
+        f"the library {folder} cannot be used: {error}",
+        hint="check its owner and permissions, or name another with --library",
     )
 
 

@@ -39,9 +39,12 @@ def devices() -> list[Device]:
     """Every device that PortAudio sees, in its order. Raises DeviceError."""
     sounddevice = portaudio()
     # PortAudio looks for devices once, when it starts.
-    sounddevice._terminate()  # noqa: SLF001 - there is no public way to look again
-    sounddevice._initialize()  # noqa: SLF001
-    found = sounddevice.query_devices()
+    try:
+        sounddevice._terminate()  # noqa: SLF001 - there is no public way to look again
+        sounddevice._initialize()  # noqa: SLF001
+        found = sounddevice.query_devices()
+    except sounddevice.PortAudioError as error:
+        raise DeviceError(f"PortAudio failed: {error.args[0]}", hint=_INSTALL) from error
     default_input, default_output = sounddevice.default.device
     return [
         Device(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from memocast import events
 from memocast.devices import microphone, speaker
-from memocast.errors import MemocastError
+from memocast.errors import LibraryError, MemocastError
 from memocast.link import Link
 from memocast.presence import Presence
 from memocast.swarm import Swarm, classic
@@ -37,10 +37,15 @@ class Finding:
     fix: str = ""
 
 
-def examine(library: Library, settings: Settings) -> Iterator[Finding]:
+def examine(open_library: Callable[[], Library], settings: Settings) -> Iterator[Finding]:
     """Look at everything. Contacts the trackers and the DHT, with an info-hash of nothing."""
     yield _device("microphone", microphone, settings.device)
     yield _device("speaker", speaker, "")
+    try:
+        library = open_library()
+    except LibraryError as error:
+        yield Finding("library", ok=False, detail=error.message, fix=error.hint)
+        return
     yield _library(library)
     yield _seeder(library, settings)
     yield from _network(library, settings)

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from memocast.errors import NotALink
-from memocast.link import MAX_TRACKERS
-from memocast.settings import TRACKER_SCHEMES
+from memocast.link import MAX_TRACKERS, is_tracker
 from memocast.torrent import Description, description, stored
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ STAGED_NAME = "audio"
 class Metadata:
     """A torrent's info dictionary, read but not yet trusted.
 
-    `size` in bytes; `files` does not count padding; `info_hashes` in hex.
+    `size` in bytes; `files` counts padding (BEP 47) too; `info_hashes` in hex.
     """
 
     name: str
@@ -57,11 +56,6 @@ class Download:
         torrent = self._handle.torrent_file()
         if torrent is None or not torrent.is_valid():
             return None
-        layout = torrent.layout()
-        padding = lt.file_storage.flag_pad_file
-        real = [
-            index for index in range(layout.num_files()) if not layout.file_flags(index) & padding
-        ]
         hashes = torrent.info_hashes()
         known = []
         if hashes.has_v1():
@@ -71,7 +65,7 @@ class Download:
         return Metadata(
             name=torrent.name(),
             size=torrent.total_size(),
-            files=len(real),
+            files=torrent.num_files(),
             info_hashes=tuple(known),
             description=description(lt.bdecode(torrent.info_section())),
         )
@@ -112,7 +106,7 @@ def opened(link: Link) -> Link:
         return link
     settings = _torrent_parameters(link, None)
     hashes = settings.info_hashes
-    trackers = [url for url in settings.trackers if url.startswith(TRACKER_SCHEMES)]
+    trackers = [url for url in settings.trackers if is_tracker(url)]
     return replace(
         link,
         v1=str(hashes.v1) if hashes.has_v1() else None,

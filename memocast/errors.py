@@ -7,7 +7,8 @@
     ├── NotALink         5   the text names no torrent
     ├── SwarmTimeout     6   nobody answered, or nobody went on answering
     ├── Refused          7   what arrived is not what memocast keeps
-    │   └── MissingDecoder   perhaps it is, but a decoder is not installed
+    │   ├── NoSound          it holds no audio at all
+    │   └── MissingDecoder   perhaps it does, but a decoder is not installed
     ├── LibraryError     8   the library cannot be used
     └── Interrupted    130   the user stopped it
 
@@ -63,6 +64,10 @@ class Refused(MemocastError):
     """Not audio, too large, corrupted, or otherwise not to be kept."""
 
     exit_code = 7
+
+
+class NoSound(Refused):
+    """It holds no audio at all."""
 
 
 class MissingDecoder(Refused):

@@ -19,7 +19,6 @@ class Listening(Event):
 
     host: str
     port: int
-    protocol: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +64,8 @@ class TrackerFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class DhtAnswered(Event):
-    """The DHT returned that many peers."""
-
-    peers: int
-
-
-@dataclass(frozen=True, slots=True)
 class DhtReady(Event):
     """The DHT's routing table has been filled."""
-
-
-@dataclass(frozen=True, slots=True)
-class MetadataArrived(Event):
-    """The info dictionary is known and matches the info-hash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,26 +94,33 @@ class ResumeData(Event):
 
 
 def translate(alert: Any, key: str) -> Event | None:
-    """The event that an alert stands for; None for the many that memocast does not act on."""
+    """The event that an alert stands for; None for the many that memocast does not act on.
+
+    None too when it carries text of a stranger's that is not UTF-8: the
+    binding raises on reading it.
+    """
+    try:
+        return _translate_torrent(alert, key) or _translate_session(alert, key)
+    except UnicodeDecodeError:
+        return None
+
+
+def _translate_torrent(alert: Any, key: str) -> Event | None:
     import libtorrent as lt
 
     if isinstance(alert, lt.tracker_reply_alert):
         return TrackerAnswered(key, alert.tracker_url(), alert.num_peers)
     if isinstance(alert, lt.tracker_error_alert):
         return TrackerFailed(key, alert.tracker_url(), _reason(alert))
-    if isinstance(alert, lt.dht_reply_alert):
-        return DhtAnswered(key, alert.num_peers)
     if isinstance(alert, lt.dht_bootstrap_alert):
         return DhtReady(key)
-    if isinstance(alert, lt.metadata_received_alert):
-        return MetadataArrived(key)
     if isinstance(alert, lt.hash_failed_alert):
         return PieceCorrupted(key)
     if isinstance(alert, (lt.file_error_alert, lt.torrent_error_alert)):
         return FileFailed(key, alert.error.message(), "space" in alert.error.message())
     if isinstance(alert, lt.save_resume_data_alert):
         return ResumeData(key, lt.bencode(lt.write_resume_data(alert.params)))
-    return _translate_session(alert, key)
+    return None
 
 
 def _translate_session(alert: Any, key: str) -> Event | None:
@@ -135,8 +129,7 @@ def _translate_session(alert: Any, key: str) -> Event | None:
     import libtorrent as lt
 
     if isinstance(alert, lt.listen_succeeded_alert):
-        protocol = "tcp" if alert.socket_type == lt.socket_type_t.tcp else "utp"
-        return Listening(key, str(alert.address), alert.port, protocol)
+        return Listening(key, str(alert.address), alert.port)
     if isinstance(alert, lt.listen_failed_alert):
         taken = alert.error.value() == errno.EADDRINUSE
         return ListenFailed(key, str(alert.address), alert.port, taken, alert.error.message())
@@ -152,4 +145,7 @@ def _mapper(alert: Any) -> str:
 
 
 def _reason(alert: Any) -> str:
-    return str(alert.error_message() or alert.error.message())
+    try:
+        return str(alert.error_message() or alert.error.message())
+    except UnicodeDecodeError:
+        return "a reason that is not text"

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from memocast import audio, events
-from memocast.download import STAGED_NAME, Download, Metadata, Progress, finished_torrent, opened
+from memocast.download import STAGED_NAME, Download, Metadata, finished_torrent, opened
 from memocast.errors import LibraryError, MissingDecoder, Refused, SwarmTimeout
 from memocast.incoming import write_atomically
-from memocast.memo import now
+from memocast.memo import now, title_from_file
 from memocast.presence import Presence
+from memocast.stages import Checking, Looking, Preview, Stage, Waiting
 from memocast.swarm import Swarm, classic
-from memocast.torrent import title_from_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,42 +30,6 @@ _DHT_RETRY_SECONDS = 0.5
 _RESUME_SECONDS = 10.0
 _LONGEST_DURATION_ERROR = 100
 """Milliseconds. A claimed duration further from the decoded one is not believed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """Another process is fetching the same torrent into this library."""
-
-
-@dataclass(slots=True)
-class Looking:
-    """Nobody has sent the metadata yet. `trackers` maps each URL to what it said so far."""
-
-    trackers: dict[str, str] = field(default_factory=dict)
-    dht: bool = False
-    dht_nodes: int = 0
-    lsd: bool = False
-    peers: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What will be downloaded. `duration` in milliseconds, if the sender tells; `size` in bytes."""
-
-    title: str
-    size: int
-    duration: int | None
-    peaks: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Checking:
-    """All bytes are here and match their hashes; the audio is being decoded."""
-
-    seconds: float
-
-
-Stage = Waiting | Looking | Preview | Progress | Checking
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +177,7 @@ class _Fetch:
                 hint="free some space, then fetch it again",
             )
         said = metadata.description
-        title = said.title or title_from_name(metadata.name)
+        title = said.title or title_from_file(metadata.name)
         self._notify(Preview(title, metadata.size, said.duration, said.peaks or b""))
 
     def _await_completion(self) -> None:
@@ -243,7 +207,7 @@ class _Fetch:
         resume = self._save_resume_data()
         said = metadata.description
         draft = self._library.draft(
-            said.title or title_from_name(metadata.name),
+            said.title or title_from_file(metadata.name),
             said.description or "",
             sound.format,
             "fetched",

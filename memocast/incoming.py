@@ -54,7 +54,9 @@ class Entry:
         write_atomically(self.folder / _FACTS, json.dumps(facts).encode())
 
     def discard(self) -> None:
-        """Remove the entry and all that is in it."""
+        """Remove the entry and all that is in it, if it is still this process's."""
+        if self._lock < 0:
+            return
         shutil.rmtree(self.folder, ignore_errors=True)
         self.release()
 
@@ -94,7 +96,7 @@ class Incoming:
             entries = [
                 self._claim(folder)
                 for folder in sorted(self.folder.iterdir())
-                if folder.name.startswith(("recording-", "import-"))
+                if folder.is_dir() and folder.name.startswith(("recording-", "import-"))
             ]
         yield from (entry for entry in entries if entry is not None)
 

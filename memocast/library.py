@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from memocast import database
 from memocast.errors import NoSuchMemo
 from memocast.incoming import Entry, Incoming
-from memocast.memo import Memo, Origin, new_id, now
-from memocast.shares import Shares
+from memocast.memo import ID_LENGTH, Memo, Origin, new_id, now
+from memocast.shares import Shares, stamp
 
 if TYPE_CHECKING:
     import contextlib
@@ -104,6 +104,8 @@ class Library:
     def get(self, reference: str) -> Memo:
         """The memo of an id, a unique prefix of one, or `latest`. Raises NoSuchMemo."""
         wanted = reference.lower()
+        if len(wanted) == ID_LENGTH:
+            return self._by_id(wanted)
         known = self.memos()
         if wanted == "latest":
             if not known:
@@ -145,54 +147,80 @@ class Library:
         peaks: bytes,
         torrent: Torrent | None = None,
     ) -> Memo:
-        """Make the entry's audio a memo, and the entry disappear."""
+        """Make the entry's audio a memo, and the entry disappear.
+
+        When another process kept the same torrent meanwhile, its memo is returned.
+        """
         audio = entry.audio(draft.format)
         target = self._memos / f"{draft.id}.{draft.format}"
         with self.translated():
             digest = _fsync_and_hash(audio)
             entry.note(draft.to_facts())
             audio.rename(target)
-            _fsync_folder(self._memos)
-            status = target.stat()
-            with database.transaction(self._database):
-                if torrent:
-                    self.shares.forget_lost(torrent)
-                self._database.execute(
-                    "INSERT INTO memo (id, title, description, created, duration, bytes,"
-                    " format, origin, peaks, sha256, mtime)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    (
-                        draft.id,
-                        draft.title,
-                        draft.description,
-                        int(draft.created.timestamp()),
-                        duration,
-                        status.st_size,
-                        draft.format,
-                        draft.origin,
-                        peaks,
-                        digest,
-                        status.st_mtime_ns,
-                    ),
-                )
-                if torrent:
-                    self.shares.insert(draft.id, torrent, shared=False)
+            try:
+                _fsync_folder(self._memos)
+                memo_id = self._insert(draft, target, digest, duration, peaks, torrent)
+            except BaseException:
+                target.rename(audio)
+                raise
+            if memo_id != draft.id:
+                target.rename(audio)
         entry.discard()
-        return self.get(draft.id)
+        return self._by_id(memo_id)
+
+    def _insert(
+        self,
+        draft: Draft,
+        path: Path,
+        digest: bytes,
+        duration: int,
+        peaks: bytes,
+        torrent: Torrent | None,
+    ) -> str:
+        size, mtime = stamp(path)
+        with database.transaction(self._database):
+            twin = self.shares.owner(torrent) if torrent else None
+            if twin:
+                return twin
+            self._database.execute(
+                "INSERT INTO memo (id, title, description, created, duration, bytes,"
+                " format, origin, peaks, sha256, mtime)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    draft.id,
+                    draft.title,
+                    draft.description,
+                    int(draft.created.timestamp()),
+                    duration,
+                    size,
+                    draft.format,
+                    draft.origin,
+                    peaks,
+                    digest,
+                    mtime,
+                ),
+            )
+            if torrent:
+                self.shares.insert(draft.id, torrent, shared=False)
+        return draft.id
+
+    def _by_id(self, memo_id: str) -> Memo:
+        with self.translated():
+            row = self._database.execute(_SELECT + " WHERE memo.id = ?", (memo_id,)).fetchone()
+        memo = database.memo(row) if row else None
+        if memo is None or not self.path(memo).exists():
+            raise NoSuchMemo(f"there is no memo '{memo_id}'", hint="list the memos: memocast list")
+        return memo
 
     def edit(self, memo: Memo, title: str | None, description: str | None) -> Memo:
-        """Change the title or description here; links already given out stay as they are."""
-        changed = replace(
-            memo,
-            title=memo.title if title is None else title,
-            description=memo.description if description is None else description,
-        )
+        """Change what is not None here; links already given out stay as they are."""
         with self.translated():
             self._database.execute(
-                "UPDATE memo SET title = ?, description = ? WHERE id = ?",
-                (changed.title, changed.description, memo.id),
+                "UPDATE memo SET title = coalesce(?, title),"
+                " description = coalesce(?, description) WHERE id = ?",
+                (title, description, memo.id),
             )
-        return changed
+        return self._by_id(memo.id)
 
     def remove(self, memo: Memo) -> None:
         """Delete the memo: the row, then the file. A running seeder drops it within 2 s."""

@@ -13,6 +13,7 @@ from memocast.errors import NotALink, UsageError
 from memocast.settings import TRACKER_SCHEMES, host_and_port
 
 MAX_TRACKERS = 30
+MAX_TRACKER_URL = 300
 MAX_PEERS = 100
 MAX_TORRENT_FILE = 8 << 20
 """Bytes. A .torrent of one memo is a few kilobytes; larger files are not read at all."""
@@ -47,7 +48,7 @@ def parse(text: str) -> list[Link]:
 
     Raises NotALink, or UsageError when it is a path that does not exist or a folder.
     """
-    text = text.strip()
+    text = text.encode(errors="replace").decode().strip()
     if not text:
         raise NotALink("the link is empty", hint=_HINT)
     if text[:8].lower() == "magnet:?":
@@ -74,8 +75,9 @@ def _magnet(text: str) -> Link:
             v1, v2 = v1 or topic.v1, v2 or topic.v2
         elif name == "dn":
             dn = dn or value[:500]
-        elif (name == "tr" or name.startswith("tr.")) and value.startswith(TRACKER_SCHEMES):
-            trackers.append(value)
+        elif name == "tr" or name.startswith("tr."):
+            if is_tracker(value):
+                trackers.append(value)
         elif name == "x.pe":
             try:
                 peers.append(host_and_port(value))
@@ -86,6 +88,11 @@ def _magnet(text: str) -> Link:
     # dict.fromkeys: each once, in their order.
     kept_trackers = tuple(dict.fromkeys(trackers))[:MAX_TRACKERS]
     return Link(v1, v2, dn, kept_trackers, tuple(dict.fromkeys(peers))[:MAX_PEERS])
+
+
+def is_tracker(url: str) -> bool:
+    """Whether a stranger's tracker URL is one that may be contacted and written down."""
+    return url.startswith(TRACKER_SCHEMES) and len(url) <= MAX_TRACKER_URL and url.isprintable()
 
 
 def _topic(value: str) -> Link:
@@ -138,6 +145,8 @@ def _torrent_file(text: str) -> Link:
     try:
         if path.is_dir():
             raise UsageError(f"'{text}' is a directory", hint="name a .torrent file in it")
+        if path.exists() and not path.is_file():
+            raise UsageError(f"'{text}' is no regular file", hint="name a .torrent file")
         content = _read_limited(path)
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:
         if text.lower().endswith(".torrent") and "://" not in text:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from memocast.errors import UsageError
+from memocast.text import cut
 
 Origin = Literal["recorded", "added", "fetched"]
 
@@ -16,6 +17,8 @@ DESCRIPTION_MAX_BYTES = 8_000
 
 PEAK_SLICES = 200
 """How many equal slices of the audio a waveform is drawn from, at most."""
+
+ID_LENGTH = 8
 
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 
@@ -69,7 +72,7 @@ class Memo:
 
 def new_id() -> str:
     """A random memo id: 8 characters of Crockford's base32, lower case (40 bits)."""
-    return "".join(secrets.choice(_CROCKFORD) for _ in range(8))
+    return "".join(secrets.choice(_CROCKFORD) for _ in range(ID_LENGTH))
 
 
 def now() -> datetime:
@@ -85,6 +88,13 @@ def rfc3339(moment: datetime) -> str:
 def title_from_time(moment: datetime) -> str:
     """What a memo without a title is called: its local date and time."""
     return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def title_from_file(name: str) -> str:
+    """What an added memo without a title is called: the file's name without its extension."""
+    stem, _, extension = name.rpartition(".")
+    text = (stem if stem and len(extension) <= 5 else name).strip()
+    return cut(text, TITLE_MAX_BYTES) or "untitled"
 
 
 def checked_title(title: str) -> str:

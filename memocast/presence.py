@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 STOP_SECONDS = 15.0
 START_SECONDS = 20.0
 _POLL_SECONDS = 0.02
+_CLAIM_SECONDS = 0.3
 
 
 class Presence:
@@ -35,12 +36,20 @@ class Presence:
     def claim(self) -> bool:
         """Become the seeder of the library, until `release` or death. False: another one is."""
         lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
-            return False
+        deadline = time.monotonic() + _CLAIM_SECONDS
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                # Perhaps somebody only asks whether a seeder runs, for a moment.
+                if time.monotonic() > deadline:
+                    os.close(lock)
+                    return False
+                time.sleep(_POLL_SECONDS)
         self._lock = lock
+        # What a killed seeder left names a pid that may be anybody's by now.
+        self.publish({"pid": os.getpid()})
         return True
 
     def release(self) -> None:
@@ -70,14 +79,18 @@ class Presence:
         write_atomically(self._report_path, json.dumps(report).encode())
 
     def report(self) -> dict[str, Any] | None:
-        """What the running seeder last said; None when none runs or it has said nothing yet."""
+        """What the running seeder last said; None when none runs, or peers cannot connect yet."""
+        document = self._published()
+        return document if "reach" in document else None
+
+    def _published(self) -> dict[str, Any]:
         if not self.is_running():
-            return None
+            return {}
         try:
             document = json.loads(self._report_path.read_text())
         except (OSError, ValueError):
-            return None
-        return document if isinstance(document, dict) and "pid" in document else None
+            return {}
+        return document if isinstance(document, dict) else {}
 
     def stop(self) -> bool:
         """Ask the running seeder to end and wait until it has. False: none was running."""
@@ -86,11 +99,10 @@ class Presence:
         deadline = time.monotonic() + STOP_SECONDS
         asked = None
         while self.is_running():
-            # A seeder that has only just begun cannot be asked before it gives its pid.
-            report = self.report()
-            if report and report["pid"] != asked:
-                asked = int(report["pid"])
-                self._terminate(asked)
+            pid = self._published().get("pid")
+            if isinstance(pid, int) and pid != asked:
+                asked = pid
+                self._terminate(pid)
             if time.monotonic() > deadline:
                 raise MemocastError(
                     f"the running seeder (pid {asked}) did not stop in {STOP_SECONDS:.0f} s",

@@ -6,13 +6,14 @@ straight to disk and gathers the waveform on the way.
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from memocast import audio
+from memocast import audio, encoder
 from memocast.devices import microphone, portaudio
 from memocast.errors import DeviceError, LibraryError, UsageError
 
@@ -53,11 +54,13 @@ class Recorder:
         self._path = path
         self._rate = self._usable_rate(format_)
         self._limit = None if limit is None else round(limit * self._rate)
-        self._file = audio.writer(path, format_, self._rate)
+        if format_ == "wav":
+            self._limit = min(self._limit or encoder.MAX_WAV_FRAMES, encoder.MAX_WAV_FRAMES)
+        self._file = encoder.writer(path, format_, self._rate)
         self._peaks = audio.Peaks(self._rate)
         self._blocks: queue.Queue[bytes | None] = queue.Queue(_QUEUE_BLOCKS)
         self._writer = threading.Thread(target=self._write, name="recorder", daemon=True)
-        self._failure: BaseException | None = None
+        self._failure: Exception | None = None
         self._full = threading.Event()
         self._stream: Any = None
         self._paused = False
@@ -119,7 +122,7 @@ class Recorder:
 
     def is_finished(self) -> bool:
         """Whether the limit has been reached. Raises what went wrong, if something did."""
-        if isinstance(self._failure, OSError | RuntimeError):
+        if self._failure:
             raise LibraryError(
                 f"writing the recording failed: {_reason(self._failure)}",
                 hint="free some space; what was recorded before is kept",
@@ -135,8 +138,9 @@ class Recorder:
         """Close the microphone and the file. Safe after any failure."""
         self.pause()
         self._close_stream()
-        self._blocks.put(None)
-        self._writer.join()
+        with contextlib.suppress(queue.Full):  # the writer has died; it takes nothing any more
+            self._blocks.put(None, timeout=_STOP_SECONDS)
+            self._writer.join()
         self._file.close()
         frames = self._peaks.frames
         lost = self._spent - self._handed / self._rate
@@ -177,7 +181,7 @@ class Recorder:
                 samples = samples[: self._limit - self._peaks.frames]
             try:
                 self._file.write(samples)
-            except (OSError, RuntimeError) as error:
+            except Exception as error:  # soundfile also asserts
                 self._failure = error
                 continue
             self.level = self._peaks.feed(samples)

@@ -2,44 +2,50 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
-from memocast.errors import Refused
+from memocast import audio, encoder
+from memocast.errors import MemocastError, NoSound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     from memocast.incoming import Entry
     from memocast.library import Library
     from memocast.memo import Memo
 
 
-def adopt(library: Library) -> Iterator[Memo]:
-    """Turn each recording that nobody owns any more into a memo, once."""
-    for entry in library.incoming.left_behind():
+def adopt(library: Library, tell: Callable[[str], None]) -> None:
+    """Turn each recording that nobody owns any more into a memo, once; `tell` what was done."""
+    with library.translated():
+        entries = list(library.incoming.left_behind())
+    for entry in entries:
         try:
-            adopted = _adopted(library, entry)
+            memo = _adopted(library, entry)
+        except MemocastError as error:
+            # It stays where it is: the next command tries again.
+            tell(f"the unfinished recording in {entry.folder} could not be kept: {error}")
+        else:
+            if memo:
+                tell(f"recovered an unfinished recording as memo {memo.id}: {memo.title}")
         finally:
             entry.release()
-        if adopted:
-            yield adopted
 
 
 def _adopted(library: Library, entry: Entry) -> Memo | None:
-    from memocast import audio
-
     draft = library.recover(entry)
-    if draft is None or entry.kind == "import" or not entry.audio(draft.format).exists():
-        # What an import was copied from is still where it was.
+    # An import is noted once its copy is whole; before that, its source still is.
+    if draft is None or not entry.audio(draft.format).exists():
         entry.discard()
         return None
     path = entry.audio(draft.format)
     try:
         with library.translated():
             if draft.origin == "recorded":
-                audio.salvage(path, draft.format)
-        sound = audio.examine(path)
-    except Refused:
+                encoder.salvage(path, draft.format)
+            sound = audio.examine(path, limit=math.inf)
+    except NoSound:
         # Its owner died before one page of audio had reached the disk.
         entry.discard()
         return None

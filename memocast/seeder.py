@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 from memocast import __version__, events
 from memocast.errors import MemocastError
 from memocast.memo import rfc3339
+from memocast.offer import Offer
 from memocast.settings import address
+from memocast.shares import stamp
 from memocast.swarm import Swarm, Transfer
 
 if TYPE_CHECKING:
@@ -27,9 +29,6 @@ if TYPE_CHECKING:
     from memocast.presence import Presence
     from memocast.settings import Settings
     from memocast.shares import Seedable
-
-SAFE_SECONDS = 10.0
-"""A copy counts as one to rely on when it is still there this long after it was complete."""
 
 _TICK_SECONDS = 0.2
 _PUBLISH_SECONDS = 1.0
@@ -50,46 +49,6 @@ class Reach:
     trackers: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class _Offer:
-    """One memo on offer, and what its swarm took since the last tally."""
-
-    seedable: Seedable
-    stamp: tuple[int, int]
-    uploaded: int = 0
-    tallied: int = 0
-    new_copies: int = 0
-    last_copy: int | None = None
-    complete_since: dict[str, float] = field(default_factory=dict)
-    sent_to_complete: dict[str, int] = field(default_factory=dict)
-    unseen_copies: int = 0
-    said: tuple[int, int, int] = (0, 0, 0)
-
-    def count(self, transfer: Transfer, moment: float) -> None:
-        """Count copies: complete peers, and those that came and went between two looks.
-
-        The latter show in the bytes: as many as make a copy were sent to
-        peers that are gone and were never seen complete.
-        """
-        self.uploaded = transfer.uploaded
-        complete = {peer.identity: peer.sent for peer in transfer.peers if peer.complete}
-        self.complete_since = {
-            identity: self.complete_since.get(identity, moment) for identity in complete
-        }
-        fresh = len(complete.keys() - self.sent_to_complete.keys())
-        self.sent_to_complete |= complete
-        accounted = sum(self.sent_to_complete.values()) + sum(
-            peer.sent for peer in transfer.peers if not peer.complete
-        )
-        unseen = (transfer.uploaded - accounted) // max(self.seedable.memo.size, 1)
-        if unseen > self.unseen_copies:
-            fresh += unseen - self.unseen_copies
-            self.unseen_copies = unseen
-        if fresh:
-            self.new_copies += fresh
-            self.last_copy = int(time.time())
-
-
 class Seeder:
     """The one long-running process of a library. The caller holds its `Presence`."""
 
@@ -106,8 +65,8 @@ class Seeder:
         self._presence = presence
         self._notify = notify
         self._only = frozenset(only)
-        self._offers: dict[str, _Offer] = {}
-        self._damaged: set[str] = set()
+        self._offers: dict[str, Offer] = {}
+        self._damaged: dict[str, Seedable] = {}
         self._reach = Reach()
         self._started = datetime.now(UTC)
         self._swarm = Swarm(settings, settings.addresses(library.listen_port()), exact_port=True)
@@ -127,7 +86,8 @@ class Seeder:
                     next_publish = 0.0
                 moment = time.monotonic()
                 if moment >= next_publish:
-                    self._look_after_files()
+                    if self._files_changed():
+                        self._follow_library()
                     self._publish()
                     next_publish = moment + _PUBLISH_SECONDS
                 if moment >= next_tally:
@@ -150,25 +110,30 @@ class Seeder:
         }
         for key in [key for key in self._offers if key not in wanted]:
             self._withdraw(key, "removed")
-        fresh = [key for key in wanted if key not in self._offers]
-        for key in fresh:
-            self._offer(key, wanted[key])
+        for key in [key for key in self._damaged if key not in wanted]:
+            del self._damaged[key]
+        fresh = []
+        for key, found in wanted.items():
+            if not found.intact:
+                self._set_aside(key, found)
+            elif key in self._offers:
+                self._offers[key].seedable = found
+            elif self._offer(key, found):
+                fresh.append(key)
         for key in fresh[:_URGENT]:
-            if key in self._offers:
-                self._swarm.announce(key)
+            self._swarm.announce(key)
 
-    def _offer(self, key: str, found: Seedable) -> None:
-        if not found.intact:
-            if found.memo.id not in self._damaged:
-                self._damaged.add(found.memo.id)
-                self._notify("damaged", {"id": found.memo.id})
-            return
-        status = found.path.stat()
-        self._damaged.discard(found.memo.id)
+    def _offer(self, key: str, found: Seedable) -> bool:
         trackers = dict.fromkeys([*self._settings.trackers, *found.torrent.trackers])
-        self._swarm.seed(key, found.torrent, found.path, trackers)
-        self._offers[key] = _Offer(found, (status.st_size, status.st_mtime_ns))
+        try:
+            self._swarm.seed(key, found.torrent, found.path, trackers)
+        except MemocastError:
+            self._set_aside(key, found)
+            return False
+        self._damaged.pop(key, None)
+        self._offers[key] = Offer(found)
         self._notify("seeding", {"id": found.memo.id, "info_hash": key})
+        return True
 
     def _withdraw(self, key: str, why: str) -> None:
         offer = self._offers.pop(key)
@@ -176,24 +141,24 @@ class Seeder:
         self._swarm.drop(key)
         self._notify(why, {"id": offer.seedable.memo.id})
 
-    def _look_after_files(self) -> None:
-        """Stop offering a file that changed: pieces already hashed would go out wrong."""
-        for transfer in self._swarm.transfers():
-            offer = self._offers.get(transfer.key)
-            if offer is None:
-                continue
-            try:
-                status = offer.seedable.path.stat()
-                stamp = (status.st_size, status.st_mtime_ns)
-            except FileNotFoundError:
-                stamp = (0, 0)
-            if stamp != offer.stamp:
-                self._damage(transfer.key)
-
-    def _damage(self, key: str) -> None:
+    def _set_aside(self, key: str, found: Seedable) -> None:
+        """Do not offer what is not what was hashed, until the file changes again."""
+        known = key in self._damaged
+        self._damaged[key] = found
         if key in self._offers:
-            self._damaged.add(self._offers[key].seedable.memo.id)
             self._withdraw(key, "damaged")
+        elif not known:
+            self._notify("damaged", {"id": found.memo.id})
+
+    def _files_changed(self) -> bool:
+        """Whether a file that peers ask for, or one set aside, is not what it was."""
+        watched = list(self._damaged.values())
+        watched += [
+            self._offers[transfer.key].seedable
+            for transfer in self._swarm.transfers()
+            if transfer.key in self._offers
+        ]
+        return any(stamp(found.path) != found.stamp for found in watched)
 
     # -- the swarm -------------------------------------------------------------
 
@@ -236,7 +201,8 @@ class Seeder:
                     for key in list(self._offers)[:_URGENT]:
                         self._swarm.announce(key)
                 case events.PieceCorrupted(key=key) | events.FileFailed(key=key):
-                    self._damage(key)
+                    if key in self._offers:
+                        self._set_aside(key, self._offers[key].seedable)
         self._reach.dht_nodes = self._swarm.dht_nodes
 
     def _hear(self, url: str, said: str, facts: dict[str, Any]) -> None:
@@ -256,7 +222,7 @@ class Seeder:
             said = (len(transfer.peers), len(offer.complete_since), transfer.uploaded)
             if said != offer.said:
                 offer.said = said
-                facts = _facts(offer, transfer)
+                facts = offer.facts(transfer)
                 self._notify("transfer", {"id": offer.seedable.memo.id, **facts})
 
     # -- what others read ------------------------------------------------------
@@ -266,14 +232,14 @@ class Seeder:
         for transfer in self._swarm.transfers():
             offer = self._offers.get(transfer.key)
             if offer:
-                active[offer.seedable.memo.id] = _facts(offer, transfer)
+                active[offer.seedable.memo.id] = offer.facts(transfer)
         report = {
             "pid": os.getpid(),
             "version": __version__,
             "started": rfc3339(self._started),
             "seeding": len(self._offers),
             "only": sorted(self._only),
-            "damaged": sorted(self._damaged),
+            "damaged": sorted(found.memo.id for found in self._damaged.values()),
             "reach": asdict(self._reach),
             "memos": active,
         }
@@ -284,7 +250,7 @@ class Seeder:
         for offer in self._offers.values():
             self._tally(offer)
 
-    def _tally(self, offer: _Offer) -> None:
+    def _tally(self, offer: Offer) -> None:
         if offer.uploaded == offer.tallied and not offer.new_copies:
             return
         self._library.shares.add_to_tally(
@@ -295,17 +261,6 @@ class Seeder:
         )
         offer.tallied = offer.uploaded
         offer.new_copies = 0
-
-
-def _facts(offer: _Offer, transfer: Transfer) -> dict[str, Any]:
-    moment = time.monotonic()
-    return {
-        "peers": len(transfer.peers),
-        "upload_rate": transfer.upload_rate,
-        "uploaded": transfer.uploaded,
-        "copies": len(offer.complete_since),
-        "safe": any(moment - since >= SAFE_SECONDS for since in offer.complete_since.values()),
-    }
 
 
 def _raise_descriptor_limit() -> None:

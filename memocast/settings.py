@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import os
+import re
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -84,7 +85,7 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
 def host_and_port(text: str) -> tuple[str, int]:
     """`HOST:PORT` with an IP address as HOST (IPv6 in brackets). Raises ValueError."""
     host, separator, port = text.rpartition(":")
-    if not separator or not (port.isascii() and port.isdigit()) or int(port) > 65_535:
+    if not separator or not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65_535:
         raise ValueError(text)
     if host.startswith("[") and host.endswith("]"):
         return str(ipaddress.IPv6Address(host[1:-1])), int(port)
@@ -107,7 +108,7 @@ def _with_file(settings: Settings, path: Path) -> Settings:
         raise UsageError(
             f"cannot read the settings in {path}: {error}", hint="mend the file or move it away"
         ) from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(
             f"{path} is not valid TOML: {error}", hint="mend the line it names"
         ) from error
@@ -133,7 +134,7 @@ def _from_text(key: str, text: str, where: str) -> Any:
             raise UsageError(f"{where} is '{text}'", hint="use true or false")
         return text == "true"
     if isinstance(default, int):
-        if not (text.isascii() and text.isdigit()):
+        if not (text.isascii() and text.isdigit() and len(text) <= 10):
             raise UsageError(f"{where} is '{text}'", hint="use a whole number, 0 or more")
         return _checked(key, int(text), where)
     return _checked(key, text.split() if isinstance(default, tuple) else text, where)

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from memocast.memo import Memo
 
 
+Stamp = tuple[int, int]
+"""A file's size in bytes and its time of modification in nanoseconds; (0, 0) when it is gone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Seedable:
     """A memo with a torrent: its file, and whether that is still the file that was hashed."""
@@ -25,6 +29,7 @@ class Seedable:
     memo: Memo
     torrent: Torrent
     path: Path
+    stamp: Stamp
     intact: bool
 
 
@@ -60,7 +65,8 @@ class Shares:
         with self._translated():
             row = self._database.execute(
                 "SELECT memo.*, torrent.info_hash, torrent.shared FROM memo"
-                " JOIN torrent ON torrent.memo = memo.id WHERE torrent.info_hash IN (?, ?)",
+                " JOIN torrent ON torrent.memo = memo.id"
+                " WHERE ? IN (info_hash, second_hash) OR ? IN (info_hash, second_hash)",
                 (info_hashes[0], info_hashes[-1]),
             ).fetchone()
         if row is None:
@@ -75,14 +81,11 @@ class Shares:
             if row is not None:
                 self._database.execute("UPDATE torrent SET shared = 1 WHERE memo = ?", (memo.id,))
                 return _torrent(row)
-            self.forget_lost(torrent)
-            twin = self._database.execute(
-                "SELECT memo FROM torrent WHERE info_hash = ?", (torrent.info_hash,)
-            ).fetchone()
+            twin = self.owner(torrent)
             if twin:
                 raise MemocastError(
-                    f"memo {memo.id} makes the same torrent as memo {twin['memo']}",
-                    hint=f"share that one: memocast share {twin['memo']}",
+                    f"memo {memo.id} makes the same torrent as memo {twin}",
+                    hint=f"share that one: memocast share {twin}",
                 )
             self.insert(memo.id, torrent, shared=True)
             return torrent
@@ -90,11 +93,12 @@ class Shares:
     def insert(self, memo_id: str, torrent: Torrent, *, shared: bool) -> None:
         """Give a memo its torrent, inside a transaction of the caller's."""
         self._database.execute(
-            "INSERT INTO torrent (memo, info_hash, content, dn, trackers, shared)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO torrent (memo, info_hash, second_hash, content, dn, trackers, shared)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
                 memo_id,
                 torrent.info_hash,
+                torrent.second_hash,
                 torrent.content,
                 torrent.dn,
                 "\n".join(torrent.trackers),
@@ -102,15 +106,22 @@ class Shares:
             ),
         )
 
-    def forget_lost(self, torrent: Torrent) -> None:
-        """Free the info-hash from a row whose file is gone; inside the caller's transaction."""
+    def owner(self, torrent: Torrent) -> str | None:
+        """The id of the memo that has this torrent; inside the caller's transaction.
+
+        A row whose file is gone is no memo, and gives the info-hash free.
+        """
         row = self._database.execute(
             "SELECT id, format FROM memo JOIN torrent ON torrent.memo = memo.id"
             " WHERE info_hash = ?",
             (torrent.info_hash,),
         ).fetchone()
-        if row and not (self._memos / f"{row['id']}.{row['format']}").exists():
-            self._database.execute("DELETE FROM memo WHERE id = ?", (row["id"],))
+        if row is None:
+            return None
+        if (self._memos / f"{row['id']}.{row['format']}").exists():
+            return str(row["id"])
+        self._database.execute("DELETE FROM memo WHERE id = ?", (row["id"],))
+        return None
 
     def seedable(self, *, fetched: bool) -> list[Seedable]:
         """Every shared memo and, with `fetched`, every memo that came by a link; newest first."""
@@ -127,7 +138,8 @@ class Shares:
         """Whether the audio file is, byte for byte, what the library took in."""
         with self._translated():
             row = self._database.execute("SELECT * FROM memo WHERE id = ?", (memo.id,)).fetchone()
-            return row is not None and self._is_intact(row, self._memos / memo.filename)
+            path = self._memos / memo.filename
+            return row is not None and self._is_intact(row, path, stamp(path))
 
     def tally(self, memo: Memo) -> Tally:
         """How the memo's torrent fared in all runs of the seeder."""
@@ -153,15 +165,16 @@ class Shares:
     def _seedable(self, row: sqlite3.Row) -> Seedable:
         memo = database.memo(row)
         path = self._memos / memo.filename
-        return Seedable(memo, _torrent(row), path, self._is_intact(row, path))
+        found = stamp(path)
+        return Seedable(memo, _torrent(row), path, found, self._is_intact(row, path, found))
 
-    def _is_intact(self, row: sqlite3.Row, path: Path) -> bool:
+    def _is_intact(self, row: sqlite3.Row, path: Path, found: Stamp) -> bool:
+        size, mtime = found
+        if (size, mtime) == (row["bytes"], row["mtime"]):
+            return True
+        if size != row["bytes"]:
+            return False
         try:
-            status = path.stat()
-            if (status.st_size, status.st_mtime_ns) == (row["bytes"], row["mtime"]):
-                return True
-            if status.st_size != row["bytes"]:
-                return False
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").digest()
         except OSError:
@@ -169,13 +182,20 @@ class Shares:
         if digest != row["sha256"]:
             return False
         # Copied or touched: another time, the same content. Hash it only once.
-        self._database.execute(
-            "UPDATE memo SET mtime = ? WHERE id = ?", (status.st_mtime_ns, row["id"])
-        )
+        self._database.execute("UPDATE memo SET mtime = ? WHERE id = ?", (mtime, row["id"]))
         return True
 
     def _translated(self) -> contextlib.AbstractContextManager[None]:
         return database.translated(self._path)
+
+
+def stamp(path: Path) -> Stamp:
+    """The file's Stamp at this moment."""
+    try:
+        status = path.stat()
+    except OSError:
+        return (0, 0)
+    return (status.st_size, status.st_mtime_ns)
 
 
 def _torrent(row: sqlite3.Row) -> Torrent:
@@ -184,4 +204,5 @@ def _torrent(row: sqlite3.Row) -> Torrent:
         content=row["content"],
         dn=row["dn"],
         trackers=tuple(row["trackers"].split("\n")) if row["trackers"] else (),
+        second_hash=row["second_hash"],
     )

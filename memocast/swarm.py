@@ -104,7 +104,8 @@ class Swarm:
                 self.dht_nodes = alert.values["dht.dht_nodes"]
             elif isinstance(alert, lt.torrent_finished_alert):
                 # Finished in memory; the flush says when it is on disk.
-                alert.handle.flush_cache()
+                if key:
+                    alert.handle.flush_cache()
             elif isinstance(alert, lt.cache_flushed_alert):
                 if key and alert.handle.status().is_seeding:
                     events.append(Completed(key))
@@ -115,14 +116,17 @@ class Swarm:
     # -- seeding ---------------------------------------------------------------
 
     def seed(self, key: str, torrent: Torrent, path: Path, trackers: Iterable[str]) -> None:
-        """Offer the file at `path`, which the caller knows to be intact.
+        """Offer the file at `path`, which the caller knows to be intact. Raises MemocastError.
 
         Never writes to it: libtorrent would otherwise restore a file that was
         changed, from whoever sends it the pieces.
         """
         import libtorrent as lt
 
-        settings = lt.load_torrent_buffer(torrent.content)
+        try:
+            settings = lt.load_torrent_buffer(torrent.content)
+        except RuntimeError as error:
+            raise MemocastError(f"the stored torrent is damaged: {error}") from error
         flag = lt.torrent_flags
         settings.flags |= flag.seed_mode | flag.upload_mode
         settings.flags &= ~(flag.paused | flag.auto_managed)

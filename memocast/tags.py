@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, Any
 
 from memocast.errors import MemocastError
@@ -39,7 +40,8 @@ def write_tags(path: Path, memo: Memo) -> None:
             raise MemocastError(
                 f"{memo.format} files cannot be tagged", hint="export it without --tags"
             )
-    except mutagen.MutagenError as error:
+    # What mutagen raises on files that are not quite as they should be.
+    except (mutagen.MutagenError, struct.error, ValueError, TypeError, AttributeError) as error:
         raise MemocastError(
             f"the copy cannot be tagged: {error}", hint="export it without --tags"
         ) from error

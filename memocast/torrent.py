@@ -7,6 +7,7 @@ audio lives in it, under the key `memocast`; `docs/formats.md` describes it.
 from __future__ import annotations
 
 import re
+import time
 import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from urllib.parse import quote
 from memocast.errors import Refused
 from memocast.memo import DESCRIPTION_MAX_BYTES, PEAK_SLICES, TITLE_MAX_BYTES, Memo
 from memocast.settings import address
+from memocast.text import JOINERS, cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,7 +31,6 @@ MIN_PIECE_LENGTH = 16 * 1024
 
 # Names that Windows keeps for devices, whatever follows their first dot.
 _DEVICE_NAME = re.compile(r"(?i)^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)")
-_JOINERS = "\u200c\u200d"  # format characters that scripts and emoji need
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +41,19 @@ class Torrent:
     no version 1 (BEP 52). `content` is a bencoded .torrent without trackers;
     the info dictionary in it never changes. `dn` is the magnet's display name.
     `trackers` are those of the link it came by; empty for a memo of our own.
+    `second_hash` is the SHA-256 one of a hybrid.
     """
 
     info_hash: str
     content: bytes
     dn: str
     trackers: tuple[str, ...] = ()
+    second_hash: str | None = None
+
+    @property
+    def info_hashes(self) -> tuple[str, ...]:
+        """All that it can be asked for by."""
+        return (self.info_hash, self.second_hash) if self.second_hash else (self.info_hash,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +112,11 @@ def file_name(title: str, extension: str) -> str:
     text = "".join(
         " " if char in '/\\:*?"<>|' or unicodedata.category(char)[0] == "Z" else char
         for char in unicodedata.normalize("NFC", title)
-        if char in _JOINERS or unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn")
+        if char in JOINERS or unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn")
     )
     suffix = f".{extension}"
     room = NAME_MAX_BYTES - len(suffix.encode())
-    text = " ".join(text.split()).lstrip(". ").encode()[:room].decode(errors="ignore")
-    text = text.rstrip(". ")
+    text = cut(" ".join(text.split()).lstrip(". "), room).rstrip(". ")
     if not text or _DEVICE_NAME.match(text):
         text = f"memo {text}".strip()
     return text + suffix
@@ -152,8 +159,14 @@ def stored(parameters: Any, dn: str, trackers: Iterable[str]) -> Torrent:
     document: Any = lt.bdecode(lt.bencode(written))
     kept = {key: document[key] for key in (b"info", b"piece layers") if key in document}
     hashes = parameters.info_hashes
-    info_hash = str(hashes.v1) if hashes.has_v1() else str(hashes.v2)
-    return Torrent(info_hash, lt.bencode(kept), dn, tuple(trackers))
+    hybrid = hashes.has_v1() and hashes.has_v2()
+    return Torrent(
+        info_hash=str(hashes.v1) if hashes.has_v1() else str(hashes.v2),
+        content=lt.bencode(kept),
+        dn=dn,
+        trackers=tuple(trackers),
+        second_hash=str(hashes.v2) if hybrid else None,
+    )
 
 
 def description(info: object) -> Description:
@@ -161,7 +174,10 @@ def description(info: object) -> Description:
     key = info.get(KEY) if isinstance(info, dict) else None
     if not isinstance(key, dict):
         return Description()
-    created = _integer(key.get(b"created"), 0, 253_402_300_799)  # the year 9999
+    # A date to come would make it the newest memo for good. Zero is what
+    # libtorrent makes of numbers too large for it.
+    tomorrow = int(time.time()) + 24 * 3600
+    created = _integer(key.get(b"created"), 1, tomorrow)
     peaks = key.get(b"peaks")
     return Description(
         title=_text(key.get(b"title"), TITLE_MAX_BYTES, empty=False),
@@ -170,13 +186,6 @@ def description(info: object) -> Description:
         duration=_integer(key.get(b"duration"), 0, 10**11),
         peaks=peaks if isinstance(peaks, bytes) and 0 < len(peaks) <= PEAK_SLICES else None,
     )
-
-
-def title_from_name(name: str) -> str:
-    """A title for a torrent that brings none: its file's name without the extension."""
-    stem, _, extension = name.rpartition(".")
-    text = (stem if stem and len(extension) <= 5 else name).strip()
-    return text.encode(errors="replace")[:TITLE_MAX_BYTES].decode(errors="ignore") or "untitled"
 
 
 def _text(value: object, limit: int, *, empty: bool) -> str | None:

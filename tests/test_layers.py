@@ -22,11 +22,13 @@ MODULES = {
 LAYERS = [
     ["cli", "__main__"],
     ["seeder", "fetcher", "doctor", "background"],
-    ["recovery", "swarm", "recorder", "player"],
+    ["offer", "stages", "recovery", "swarm", "recorder", "player"],
     ["library"],
     ["shares", "download", "incoming", "presence", "devices", "database", "events", "tags"],
+    ["encoder"],
     ["torrent", "audio", "link", "tempo"],
     ["memo", "settings"],
+    ["text"],
     ["errors", "__init__"],
 ]
 ALLOWED = {
@@ -35,7 +37,7 @@ ALLOWED = {
     "segno": {"cli"},
     "libtorrent": {"swarm", "download", "events", "torrent"},
     "sounddevice": {"devices"},
-    "soundfile": {"audio"},
+    "soundfile": {"audio", "encoder"},
     "av": {"audio"},
     "mutagen": {"audio", "tags"},
     "platformdirs": {"cli", "settings"},
@@ -120,6 +122,7 @@ def test_every_error_has_the_exit_code_of_the_contract() -> None:
         "NotALink": 5,
         "SwarmTimeout": 6,
         "Refused": 7,
+        "NoSound": 7,
         "MissingDecoder": 7,
         "LibraryError": 8,
         "Interrupted": 130,

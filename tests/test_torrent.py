@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memocast.memo import Memo
+from memocast.memo import Memo, title_from_file
 from memocast.torrent import (
     Description,
     description,
@@ -20,7 +20,6 @@ from memocast.torrent import (
     magnet,
     make,
     piece_length,
-    title_from_name,
     with_trackers,
 )
 
@@ -189,4 +188,4 @@ def test_a_higher_version_is_read_for_what_is_known() -> None:
     ],
 )
 def test_a_torrent_without_our_key_is_called_by_its_name(name: str, title: str) -> None:
-    assert title_from_name(name) == title
+    assert title_from_file(name) == title

@@ -21,6 +21,7 @@ from memocast.cli import (
     recording,
     seeding,
     sharing,
+    status,
 )
 from memocast.cli.state import State, library_root
 from memocast.errors import MemocastError
@@ -35,7 +36,17 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
-for _family in (recording, memos, exporting, playing, sharing, seeding, fetching, doctoring):
+for _family in (
+    recording,
+    memos,
+    exporting,
+    playing,
+    sharing,
+    status,
+    seeding,
+    fetching,
+    doctoring,
+):
     _family.register(app)
 
 
@@ -92,7 +103,9 @@ def main(arguments: list[str] | None = None) -> int:
             _forget_stdout()
             console.report(MemocastError(f"cannot write the output: {error.strerror}"))
             return 1
-        raise
+        return _unexpected(error)
+    except Exception as error:
+        return _unexpected(error)
     return code if isinstance(code, int) else 0
 
 
@@ -102,6 +115,23 @@ def _usage(error: UsageError) -> MemocastError:
     return MemocastError(
         message[:1].lower() + message[1:], hint=f"see the options: {command} --help"
     )
+
+
+def _unexpected(error: Exception) -> int:
+    """Report a mistake of ours, and keep the traceback for whoever mends it."""
+    import traceback
+
+    log = library_root(None) / "log" / "crash.log"
+    trace = "".join(traceback.format_exception(error))
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text(trace, errors="replace")
+        hint = f"please report it with {log}"
+    except OSError:
+        hint = f"please report it: {trace.splitlines()[-3].strip()}"
+    name = type(error).__name__
+    console.report(MemocastError(f"unexpected {name}: {error}", hint=hint))
+    return MemocastError.exit_code
 
 
 def _forget_stdout() -> None:

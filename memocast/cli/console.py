@@ -11,27 +11,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
 import sys
-import time
-import unicodedata
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
 from memocast.errors import Interrupted, MemocastError
+from memocast.text import acts_on_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from rich.console import Console, RenderableType
-    from rich.live import Live
+    from rich.console import Console
 
 T = TypeVar("T")
-
-_JOINERS = "\u200c\u200d"
+R = TypeVar("R")
 
 
 def set_up_streams() -> None:
@@ -40,7 +38,12 @@ def set_up_streams() -> None:
     ALSA, PortAudio and mpg123 print to descriptor 2 on their own; what they
     say goes nowhere, while `sys.stderr` goes on through a copy of it.
     """
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+    # A file opened later must not become descriptor 0, 1 or 2 because that was closed.
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    while nowhere <= 2:
+        nowhere = os.dup(nowhere)
+    if sys.stdin is None:
+        sys.stdin = os.fdopen(os.dup(nowhere))
     if sys.stdout is None:
         sys.stdout = os.fdopen(os.dup(nowhere), "w")
     elif isinstance(sys.stdout, io.TextIOWrapper):
@@ -49,7 +52,6 @@ def set_up_streams() -> None:
     encoding = "utf-8" if sys.stderr is None else sys.stderr.encoding
     sys.stderr = os.fdopen(ours, "w", encoding=encoding, errors="replace", buffering=1)
     os.dup2(nowhere, 2)
-    os.close(nowhere)
 
 
 def data(text: str) -> None:
@@ -61,13 +63,19 @@ def data(text: str) -> None:
 def document(value: Any) -> None:
     """A JSON document on one line, with no character that a terminal would act on."""
     text = json.dumps(value, ensure_ascii=False)
-    data("".join(json.dumps(char)[1:-1] if _acts(char) else char for char in text))
+    data("".join(json.dumps(char)[1:-1] if acts_on_terminal(char) else char for char in text))
 
 
 def note(text: str) -> None:
     """Something worth knowing that is not data."""
-    sys.stderr.write(f"memocast: {text}\n")
-    sys.stderr.flush()
+    _tell(f"memocast: {text}\n")
+
+
+def _tell(text: str) -> None:
+    # A full disk or a closed terminal behind stderr is no reason to fail.
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(text)
+        sys.stderr.flush()
 
 
 def report(error: MemocastError) -> None:
@@ -77,32 +85,44 @@ def report(error: MemocastError) -> None:
         note(f"hint: {safe(error.hint)}")
 
 
-def each(items: Iterable[T], action: Callable[[T], None]) -> None:
-    """Try all; exit with the code of the first that failed. A user's stop ends it at once."""
-    first: MemocastError | None = None
-    for item in items:
-        try:
-            action(item)
-        except Interrupted:
-            raise
-        except MemocastError as error:
-            report(error)
-            first = first or error
-    if first:
-        raise typer.Exit(first.exit_code)
+class Attempts:
+    """Try all; the exit code is that of the first that failed. A user's stop ends it at once."""
+
+    def __init__(self) -> None:
+        self._first: MemocastError | None = None
+
+    def each(self, items: Iterable[T], action: Callable[[T], R]) -> list[R]:
+        """What `action` returned for those that did not fail; failures are reported."""
+        results = []
+        for item in items:
+            try:
+                results.append(action(item))
+            except Interrupted:
+                raise
+            except MemocastError as error:
+                self.failed(error)
+        return results
+
+    def failed(self, error: MemocastError) -> None:
+        """Report one failure and go on."""
+        report(error)
+        self._first = self._first or error
+
+    def finish(self) -> None:
+        """Exit with the first failure's code, if something failed."""
+        if self._first:
+            raise typer.Exit(self._first.exit_code)
 
 
 def ask(question: str) -> bool:
     """A yes-or-no question on stderr; no answer is no."""
-    sys.stderr.write(f"{question} [y/N] ")
-    sys.stderr.flush()
+    _tell(f"{question} [y/N] ")
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def ask_text(label: str, current: str) -> str:
     """Ask for a line of text; an empty answer keeps `current`."""
-    sys.stderr.write(f"{label} [{safe(current)}]: ")
-    sys.stderr.flush()
+    _tell(f"{label} [{safe(current)}]: ")
     return sys.stdin.readline().rstrip("\n") or current
 
 
@@ -110,17 +130,12 @@ def safe(text: str, *, lines: bool = False) -> str:
     """`text` with nothing in it that a terminal acts on; with `lines`, line feeds stay."""
     return "".join(
         char
-        if not _acts(char) or (lines and char == "\n")
+        if not acts_on_terminal(char) or (lines and char == "\n")
         else " "
         if char in "\t\n\r"
         else "\N{REPLACEMENT CHARACTER}"
         for char in text
     )
-
-
-def _acts(char: str) -> bool:
-    # Controls, marks that turn the writing direction, line separators, half characters.
-    return char not in _JOINERS and unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 def stdout_is_terminal() -> bool:
@@ -135,7 +150,7 @@ def stderr_is_terminal() -> bool:
 
 def stdin_is_terminal() -> bool:
     """Whether there is someone to ask."""
-    return sys.stdin is not None and sys.stdin.isatty()
+    return sys.stdin.isatty()
 
 
 def screen(*, stderr: bool = False) -> Console:
@@ -143,21 +158,6 @@ def screen(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
     return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
-
-
-def meter(initial: RenderableType) -> Live:
-    """A display on stderr that changes in place and leaves nothing behind."""
-    from rich.live import Live
-
-    return Live(
-        initial,
-        console=screen(stderr=True),
-        transient=True,
-        auto_refresh=False,
-        redirect_stdout=False,
-        redirect_stderr=False,
-        vertical_overflow="crop",
-    )
 
 
 def clock(seconds: float) -> str:
@@ -174,28 +174,3 @@ def size(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1000
     raise AssertionError
-
-
-class Counter:
-    """Tells how many seconds of audio were read, on a terminal, once it takes over a second."""
-
-    def __init__(self, label: str) -> None:
-        self._label = safe(label)
-        self._began = time.monotonic()
-        self._shown = self._began
-        self._used = False
-
-    def __call__(self, seconds: float) -> None:
-        """Hear how far it is."""
-        moment = time.monotonic()
-        if stderr_is_terminal() and moment - self._began > 1 and moment - self._shown > 0.1:
-            self._shown = moment
-            self._used = True
-            sys.stderr.write(f"\r\x1b[K{self._label}: {clock(seconds)}")
-            sys.stderr.flush()
-
-    def done(self) -> None:
-        """Leave the line clean."""
-        if self._used:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()

@@ -29,7 +29,7 @@ def doctor(context: typer.Context, json: JsonOption = False) -> None:
     findings: list[Finding] = []
     if console.stderr_is_terminal():
         console.note("looking; the network's answers take up to 10 s")
-    for finding in examine(current.library, current.settings):
+    for finding in examine(lambda: current.library, current.settings):
         findings.append(finding)
         if not json:
             _print(finding)

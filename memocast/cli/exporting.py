@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -11,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from memocast.cli import console
+from memocast.cli.output import write
 from memocast.cli.state import JsonOption, MemosArgument, state
-from memocast.errors import MemocastError, UsageError
+from memocast.errors import UsageError
 
 if TYPE_CHECKING:
     from memocast.library import Library
@@ -48,23 +48,23 @@ def export(
         raise UsageError("'-o -' writes one memo as it is", hint="leave out --tags and --json")
     if len(memo) > 1 and not Path(output).is_dir():
         raise UsageError(f"'{output}' is no directory", hint="several memos need one: -o DIR")
-    written: list[dict[str, str]] = []
+    attempts = console.Attempts()
 
-    def export_one(reference: str) -> None:
-        found = current.library.get(reference)
-        if output == "-":
-            _to_stdout(current.library.path(found))
-            return
-        path = _export(current.library, found, Path(output), tags=tags, force=force)
-        written.append({"id": found.id, "path": str(path)})
+    def export_one(found: Memo) -> dict[str, str]:
+        path = _target(found, Path(output))
+        _export(current.library, found, path, tags=tags, force=force)
         if not json:
             console.data(str(path))
+        return {"id": found.id, "path": str(path)}
 
-    try:
-        console.each(memo, export_one)
-    finally:
+    wanted = current.memos(memo, attempts)
+    if output == "-":
+        attempts.each(wanted, lambda found: _to_stdout(current.library.path(found)))
+    else:
+        written = attempts.each(wanted, export_one)
         if json:
             console.document(written)
+    attempts.finish()
 
 
 def _to_stdout(path: Path) -> None:
@@ -75,45 +75,18 @@ def _to_stdout(path: Path) -> None:
     sys.stdout.buffer.flush()
 
 
-def _export(library: Library, memo: Memo, output: Path, *, tags: bool, force: bool) -> Path:
+def _target(memo: Memo, output: Path) -> Path:
     from memocast.torrent import file_name
 
-    target = output / file_name(memo.title, memo.format) if output.is_dir() else output
-    if target.is_dir():
-        raise UsageError(f"'{target}' is a directory", hint="name a file with -o")
-    if not target.parent.is_dir():
-        raise UsageError(f"there is no directory '{target.parent}'", hint="create it first")
-    if target.exists() and not force:
-        raise UsageError(
-            f"'{target}' exists", hint="name another file with -o, or overwrite it with --force"
-        )
-    # The partial copy keeps the extension: the tagger goes by it.
-    partial = target.with_name(f".{os.getpid()}.{memo.id}.part.{memo.format}")
-    try:
+    return output / file_name(memo.title, memo.format) if output.is_dir() else output
+
+
+def _export(library: Library, memo: Memo, path: Path, *, tags: bool, force: bool) -> None:
+    def fill(partial: Path) -> None:
         shutil.copyfile(library.path(memo), partial)
         if tags:
             from memocast.tags import write_tags
 
             write_tags(partial, memo)
-        _put(partial, target, force=force)
-    except OSError as error:
-        raise MemocastError(
-            f"cannot write '{target}': {error.strerror or error}",
-            hint="check the folder's owner and its free space",
-        ) from error
-    finally:
-        partial.unlink(missing_ok=True)
-    return target
 
-
-def _put(partial: Path, target: Path, *, force: bool) -> None:
-    if force:
-        partial.replace(target)
-        return
-    try:
-        # A link refuses to replace what someone else has put there meanwhile.
-        os.link(partial, target)
-    except FileExistsError:
-        raise UsageError(f"'{target}' exists", hint="overwrite it with --force") from None
-    except OSError:  # a file system without links
-        partial.rename(target)
+    write(path, fill, force=force)

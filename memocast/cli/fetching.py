@@ -6,22 +6,26 @@ import signal
 import sys
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from memocast.cli import console, values
+from memocast.cli.display import Display
+from memocast.cli.playing import play_memo
 from memocast.cli.state import JsonOption, State, state
-from memocast.errors import Interrupted
+from memocast.errors import Interrupted, MemocastError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rich.text import Text
 
-    from memocast.fetcher import Limits, Stage
+    from memocast.download import Progress
+    from memocast.fetcher import Limits
     from memocast.link import Link
     from memocast.memo import Memo
+    from memocast.stages import Looking, Preview, Stage
 
 
 def register(app: typer.Typer) -> None:
@@ -63,21 +67,17 @@ def fetch(
     limits = fetcher.Limits(values.seconds(timeout), values.byte_count(max_size))
     peers = tuple(values.peer(text) for text in peer or [])
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    signal.signal(signal.SIGHUP, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # 'nohup' asked for that
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
+    attempts = console.Attempts()
 
-    def fetch_text(text: str) -> None:
-        from memocast.link import parse
+    def fetch_one(link: Link) -> None:
+        memo = _fetch(current, replace(link, peers=(*link.peers, *peers)), limits, json=json)
+        if play:
+            play_memo(current, memo, device="")
 
-        def fetch_one(link: Link) -> None:
-            memo = _fetch(current, replace(link, peers=(*link.peers, *peers)), limits, json=json)
-            if play:
-                from memocast.cli.playing import play_memo
-
-                play_memo(current, memo, current.settings.device)
-
-        console.each(parse(text), fetch_one)
-
-    console.each(_texts(links), fetch_text)
+    attempts.each(_parsed(_texts(links), attempts), fetch_one)
+    attempts.finish()
 
 
 def _texts(links: list[str]) -> Iterator[str]:
@@ -88,21 +88,30 @@ def _texts(links: list[str]) -> Iterator[str]:
             yield link
 
 
+def _parsed(texts: Iterator[str], attempts: console.Attempts) -> Iterator[Link]:
+    """The links one by one, so that the first is fetched before the last was typed."""
+    from memocast.link import parse
+
+    for text in texts:
+        try:
+            yield from parse(text)
+        except MemocastError as error:
+            attempts.failed(error)
+
+
 def _fetch(current: State, link: Link, limits: Limits, *, json: bool) -> Memo:
     from memocast import fetcher
 
     library = current.library
-    display = _Display()
-    try:
-        fetched = fetcher.fetch(library, link, current.settings, limits, display.show)
-    except KeyboardInterrupt:
-        display.close()
-        raise Interrupted(
-            "interrupted; what has arrived is kept",
-            hint="fetch the same link again to go on from there",
-        ) from None
-    finally:
-        display.close()
+    with Display() as display:
+        view = _View(display)
+        try:
+            fetched = fetcher.fetch(library, link, current.settings, limits, view.show)
+        except KeyboardInterrupt:
+            raise Interrupted(
+                "interrupted; what has arrived is kept",
+                hint="fetch the same link again to go on from there",
+            ) from None
     memo = fetched.memo
     if json:
         console.document({**memo.to_json(), "downloaded": fetched.downloaded})
@@ -128,42 +137,30 @@ def _tell_who_seeds(current: State) -> None:
         console.note("hint: keep it available to others: memocast seed --background")
 
 
-class _Display:
-    """The stage a fetch is in, on stderr if that is a terminal."""
+class _View:
+    """Draws the stage a fetch is in."""
 
-    def __init__(self) -> None:
-        self._live = console.meter("") if console.stderr_is_terminal() else None
+    def __init__(self, display: Display) -> None:
+        self._display = display
         self._preview: Text | None = None
         self._shown = 0.0
         self._began = time.monotonic()
-        if self._live:
-            self._live.start()
-
-    def close(self) -> None:
-        """Leave the screen clean."""
-        if self._live:
-            self._live.update("", refresh=True)
-            self._live.stop()
-            self._live = None
 
     def show(self, stage: Stage) -> None:
         """Show it, at most ten times a second."""
-        from memocast import fetcher
+        from memocast import stages
 
-        if not self._live:
+        if not self._display.is_visible:
             return
-        if isinstance(stage, fetcher.Preview):
+        if isinstance(stage, stages.Preview):
             self._preview = self._describe(stage)
         moment = time.monotonic()
         if moment - self._shown < 0.1:
             return
         self._shown = moment
-        self._live.update(self._picture(stage), refresh=True)
+        self._display.show(self._picture(stage))
 
-    def _width(self) -> int:
-        return min(self._live.console.width if self._live else 80, 80) - 1
-
-    def _describe(self, stage: Any) -> Text:
+    def _describe(self, stage: Preview) -> Text:
         from rich.text import Text
 
         from memocast.cli import waveform
@@ -173,27 +170,27 @@ class _Display:
         length = "" if stage.duration is None else f"  {console.clock(stage.duration / 1000)}"
         text.append(f"{length}  {console.size(stage.size)}\n", "dim")
         if stage.peaks:
-            text.append(waveform.draw(stage.peaks, self._width()) + "\n", "green")
+            text.append(waveform.draw(stage.peaks, self._display.width) + "\n", "green")
         return text
 
     def _picture(self, stage: Stage) -> Text:
         from rich.text import Text
 
-        from memocast import fetcher
+        from memocast import stages
         from memocast.download import Progress
 
         text = self._preview.copy() if self._preview else Text(no_wrap=True, overflow="ellipsis")
-        if isinstance(stage, fetcher.Looking):
+        if isinstance(stage, stages.Looking):
             self._look(text, stage)
-        elif isinstance(stage, fetcher.Waiting):
+        elif isinstance(stage, stages.Waiting):
             text.append("another memocast fetches this memo; waiting for it")
         elif isinstance(stage, Progress):
             self._download(text, stage)
-        elif isinstance(stage, fetcher.Checking):
+        elif isinstance(stage, stages.Checking):
             text.append(f"checking the audio: {console.clock(stage.seconds)}")
         return text
 
-    def _look(self, text: Text, stage: Any) -> None:
+    def _look(self, text: Text, stage: Looking) -> None:
         what = "asking for the description" if stage.peers else "looking for peers"
         waited = time.monotonic() - self._began
         text.append(f"{what}  {console.clock(waited)}  {stage.peers} peers\n")
@@ -204,7 +201,7 @@ class _Display:
         if stage.lsd:
             text.append("  local network: asked", "dim")
 
-    def _download(self, text: Text, stage: Any) -> None:
+    def _download(self, text: Text, stage: Progress) -> None:
         width = 24
         filled = round(width * stage.done / max(stage.total, 1))
         text.append("━" * filled, "green")

@@ -44,7 +44,8 @@ def keys() -> Iterator[Callable[[float], str]]:
     try:
         yield lambda seconds: _read(descriptor, seconds)
     finally:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+        with contextlib.suppress(OSError, termios.error):  # the terminal may be gone
+            termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
 
 
 def _wait(seconds: float) -> str:
@@ -56,8 +57,10 @@ def _read(descriptor: int, seconds: float) -> str:
     if not select.select([descriptor], [], [], seconds)[0]:
         return ""
     # An escape sequence arrives in one piece; the key Escape alone.
-    pressed = os.read(descriptor, 32)
-    if not pressed:  # the terminal is gone
-        time.sleep(seconds)
-        return ""
+    try:
+        pressed = os.read(descriptor, 32)
+    except OSError:
+        pressed = b""
+    if not pressed:  # the terminal is gone, or ^D
+        return _wait(seconds)
     return _NAMES.get(pressed, pressed[:1].decode(errors="ignore"))

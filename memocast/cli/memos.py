@@ -10,9 +10,10 @@ from typing import Annotated
 import typer
 
 from memocast.cli import console
+from memocast.cli.display import Counter
 from memocast.cli.state import JsonOption, MemoArgument, MemosArgument, State, state
 from memocast.errors import Refused, UsageError
-from memocast.memo import TITLE_MAX_BYTES, Memo, checked_description, checked_title, rfc3339
+from memocast.memo import Memo, checked_description, checked_title, rfc3339, title_from_file
 
 _STDIN_LIMIT = 4 << 30
 
@@ -49,19 +50,18 @@ def add(
         if len(files) > 1:
             raise UsageError("--title is for one file", hint="add them one by one, or without it")
     checked_description(description)
-    added: list[Memo] = []
 
-    def add_one(name: str) -> None:
+    def add_one(name: str) -> Memo:
         memo = _add(current, name, title, description)
-        added.append(memo)
         if not json:
             console.data(memo.id)
+        return memo
 
-    try:
-        console.each(files, add_one)
-    finally:
-        if json:
-            console.document([memo.to_json() for memo in added])
+    attempts = console.Attempts()
+    added = attempts.each(files, add_one)
+    if json:
+        console.document([memo.to_json() for memo in added])
+    attempts.finish()
 
 
 def _add(current: State, name: str, title: str | None, description: str) -> Memo:
@@ -74,14 +74,14 @@ def _add(current: State, name: str, title: str | None, description: str) -> Memo
     try:
         # In a folder of its own: the entry has files with names too.
         staged = entry.folder / "source" / (source.name if source else "standard input")
-        progress = console.Counter(f"reading {staged.name}")
+        progress = Counter(f"reading {staged.name}")
         try:
             _copy(current, source, staged)
             with library.translated():
                 sound = audio.examine(staged, progress)
         finally:
             progress.done()
-        called = title or (_title_of(source) if source else None)
+        called = title or (title_from_file(source.name) if source else None)
         draft = library.draft(called or "standard input", description, sound.format, "added")
         with library.translated():
             staged.rename(entry.audio(sound.format))
@@ -120,11 +120,6 @@ def _copy(current: State, source: Path | None, staged: Path) -> None:
                 file.write(block)
                 if file.tell() > _STDIN_LIMIT:
                     raise Refused("standard input is larger than 4 GiB", hint="cut it into parts")
-
-
-def _title_of(path: Path) -> str:
-    text = path.stem.encode(errors="replace")[:TITLE_MAX_BYTES].decode(errors="ignore").strip()
-    return text or "untitled"
 
 
 def list_(
@@ -268,16 +263,13 @@ def remove(
     current = state(context)
     if not yes and not console.stdin_is_terminal():
         raise UsageError("removing needs a yes", hint="add --yes")
-    removed: list[Memo] = []
-
-    def remove_one(reference: str) -> None:
-        found = current.library.get(reference)
-        if yes or console.ask(f"remove '{console.safe(found.title)}' ({found.id})?"):
-            current.library.remove(found)
-            removed.append(found)
-
-    try:
-        console.each(memo, remove_one)
-    finally:
-        if json:
-            console.document([found.to_json() for found in removed])
+    attempts = console.Attempts()
+    wanted = [
+        found
+        for found in current.memos(memo, attempts)
+        if yes or console.ask(f"remove '{console.safe(found.title)}' ({found.id})?")
+    ]
+    attempts.each(wanted, current.library.remove)
+    if json:
+        console.document([found.to_json() for found in wanted])
+    attempts.finish()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from memocast.cli import console
+from memocast.cli.display import Display
 from memocast.cli.state import MemoArgument, State, state
 
 if TYPE_CHECKING:
@@ -57,22 +58,14 @@ def play_memo(current: State, memo: Memo, device: str) -> None:
 def _until_the_end(player: Player, memo: Memo) -> None:
     from memocast.cli.keys import keys
 
-    live = console.meter("") if console.stderr_is_terminal() else None
-    with keys() as read:
-        if live:
-            live.start()
-        try:
-            while not player.wait(0):
-                key = read(_POLL_SECONDS)
-                if key == "q":
-                    return
-                _obey(player, key)
-                if live:
-                    live.update(_picture(player, memo, live.console.width), refresh=True)
-        finally:
-            if live:
-                live.update("", refresh=True)
-                live.stop()
+    with keys() as read, Display() as display:
+        while not player.wait(0):
+            key = read(_POLL_SECONDS)
+            if key == "q":
+                return
+            _obey(player, key)
+            if display.is_visible:
+                display.show(_picture(player, memo, display.width))
 
 
 def _obey(player: Player, key: str) -> None:
@@ -91,11 +84,10 @@ def _picture(player: Player, memo: Memo, width: int) -> Text:
 
     from memocast.cli import waveform
 
-    inner = min(width, 80) - 1
-    drawn = waveform.draw(memo.peaks, inner)
-    played = min(inner, round(inner * player.position / max(player.duration, 0.001)))
+    drawn = waveform.draw(memo.peaks, width)
+    played = min(width, round(width * player.position / max(player.duration, 0.001)))
     picture = Text(no_wrap=True, overflow="crop")
-    picture.append(f"{console.safe(memo.title)[: inner - 1]}\n", "bold")
+    picture.append(f"{console.safe(memo.title)[: width - 1]}\n", "bold")
     picture.append(drawn[:played], "green")
     picture.append(drawn[played:], "dim")
     sign = "❚❚" if player.paused else "▶"

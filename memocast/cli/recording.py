@@ -5,17 +5,21 @@ from __future__ import annotations
 import contextlib
 import signal
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from memocast.cli import console, values
+from memocast.cli.display import Display
+from memocast.cli.sharing import ensure_seeder, shared_link
 from memocast.cli.state import JsonOption, State, state
 from memocast.errors import Interrupted, MemocastError, UsageError
 from memocast.memo import checked_description, checked_title, title_from_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from rich.text import Text
 
     from memocast.incoming import Entry
     from memocast.library import Draft
@@ -68,24 +72,20 @@ def record(
     with current.library.translated():
         entry = current.library.incoming.create("recording")
     memo, failure = _record(current, entry, draft, device or current.settings.device, limit)
+    if not json:
+        console.data(memo.id)
     link = None
     if share and failure is None:
-        from memocast.cli.sharing import shared_link
-
         link = shared_link(current, memo)
         memo = current.library.get(memo.id)
+        if not json:
+            console.data(link)
     if json:
         console.document({**memo.to_json(), "link": link} if share else memo.to_json())
-    else:
-        console.data(memo.id)
-        if link:
-            console.data(link)
-    if share and failure is None:
-        from memocast.cli.sharing import ensure_seeder
-
-        ensure_seeder(current)
     if failure:
         raise failure
+    if share:
+        ensure_seeder(current, [memo])
 
 
 def _format(name: str) -> str:
@@ -120,7 +120,8 @@ def _record(
             pass
         except MemocastError as error:
             failure = error
-        captured = recorder.stop()
+        finally:  # whatever else goes wrong, what was said is not lost
+            captured = recorder.stop()
     if discarded:
         entry.discard()
         raise Interrupted("the recording was discarded")
@@ -152,7 +153,9 @@ def _ending_signals() -> Iterator[None]:
             signal.signal(name, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    ending = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    ending = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # 'nohup' asked for that
+        ending.append(signal.SIGHUP)
     before = [signal.signal(name, end) for name in ending]
     try:
         yield
@@ -168,7 +171,8 @@ def _until_the_end(recorder: Recorder) -> bool:
     if not console.stderr_is_terminal():
         console.note(f"recording from {console.safe(recorder.device.name)}; Ctrl-C ends and keeps")
     asking = False
-    with keys() as read, _Meter(recorder) as meter:
+    with keys() as read, Display() as display:
+        meter = _Meter(recorder)
         while not recorder.is_finished():
             key = read(_POLL_SECONDS)
             if asking and key:
@@ -181,32 +185,20 @@ def _until_the_end(recorder: Recorder) -> bool:
                 return False
             elif key == "escape":
                 asking = True
-            meter.show(asking=asking)
+            if display.is_visible:
+                display.show(meter.picture(asking=asking))
     return False
 
 
 class _Meter:
-    """The level, the time and the size, on one line of stderr, if that is a terminal."""
+    """The level, the time and the size on one line."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._held = 0.0
 
-    def __enter__(self) -> Self:
-        self._live = None
-        if console.stderr_is_terminal():
-            self._live = console.meter("")
-            self._live.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self._live:
-            self._live.update("", refresh=True)
-            self._live.stop()
-
-    def show(self, *, asking: bool) -> None:
-        if not self._live:
-            return
+    def picture(self, *, asking: bool) -> Text:
+        """The line as it is now."""
         from rich.text import Text
 
         from memocast.cli import waveform
@@ -228,7 +220,7 @@ class _Meter:
             line.append("discard it? y/N", "bold red")
         else:
             line.append("space ⏯  q ends  esc ✗", "dim")
-        self._live.update(line, refresh=True)
+        return line
 
 
 def devices(json: JsonOption = False) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from memocast.cli import console
+from memocast.cli.display import Display
 from memocast.cli.state import JsonOption, State, complete_memo, state
 from memocast.errors import MemocastError, UsageError
 
@@ -137,16 +138,15 @@ class _Screen(_Quiet):
 
     def __init__(self, current: State) -> None:
         self._library = current.library
-        self._live = console.meter("")
-        self._live.start()
+        self._display = Display()
+        self._display.__enter__()
 
     def hear(self, event: str, facts: dict[str, Any]) -> None:
         if event == "report":
-            self._live.update(self._picture(facts), refresh=True)
+            self._display.show(self._picture(facts))
 
     def close(self) -> None:
-        self._live.update("", refresh=True)
-        self._live.stop()
+        self._display.__exit__(None, None, None)
 
     def _picture(self, report: dict[str, Any]) -> Any:
         from rich.console import Group
@@ -160,9 +160,8 @@ class _Screen(_Quiet):
         table = Table(box=None, pad_edge=False, header_style="dim")
         for name in ("id", "peers", "rate", "sent", "copies", "title"):
             table.add_column(name, justify="left" if name in ("id", "title") else "right")
-        titles = {memo.id: memo.title for memo in self._library.memos()}
         busy = sorted(report["memos"].items(), key=lambda item: -item[1]["upload_rate"])
-        for memo_id, facts in busy[: max(1, self._live.console.height - 4)]:
+        for memo_id, facts in busy[: max(1, self._display.height - 4)]:
             copies = f"{facts['copies']}{' ✓' if facts['safe'] else ''}"
             table.add_row(
                 Text(memo_id, "bold"),
@@ -170,9 +169,15 @@ class _Screen(_Quiet):
                 f"{console.size(facts['upload_rate'])}/s",
                 console.size(facts["uploaded"]),
                 Text(copies, "green" if facts["safe"] else ""),
-                Text(console.safe(titles.get(memo_id, "")), no_wrap=True, overflow="ellipsis"),
+                Text(console.safe(self._title(memo_id)), no_wrap=True, overflow="ellipsis"),
             )
         return Group(heading, table, Text("Ctrl-C ends", "dim"))
+
+    def _title(self, memo_id: str) -> str:
+        try:
+            return self._library.get(memo_id).title
+        except MemocastError:
+            return ""
 
 
 def _display(current: State, *, json: bool) -> _Quiet:

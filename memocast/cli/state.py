@@ -11,17 +11,24 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from memocast.cli import console
+from memocast.errors import UsageError
 
 if TYPE_CHECKING:
     from memocast.library import Library
+    from memocast.memo import Memo
     from memocast.settings import Settings
 
 
 def library_root(chosen: str | None) -> Path:
     """The library's folder: the option, `$MEMOCAST_LIBRARY`, or the platform's data folder."""
+    if chosen == "":
+        raise UsageError("--library is empty", hint="name a folder, or leave it out")
     chosen = chosen or os.environ.get("MEMOCAST_LIBRARY")
     if chosen:
-        return Path(chosen).expanduser().absolute()
+        try:
+            return Path(chosen).expanduser().absolute()
+        except RuntimeError as error:
+            raise UsageError(f"'{chosen}': {error}", hint="write the whole path") from error
     import platformdirs
 
     return platformdirs.user_data_path("memocast", appauthor=False)
@@ -49,10 +56,17 @@ class State:
         # A typing error in the settings is told before anything is written.
         _ = self.settings
         library = Library(self.root)
-        for memo in adopt(library):
-            title = console.safe(memo.title)
-            console.note(f"recovered an unfinished recording as memo {memo.id}: {title}")
+        adopt(library, lambda text: console.note(console.safe(text)))
         return library
+
+    def memos(self, references: list[str], attempts: console.Attempts) -> list[Memo]:
+        """The memos that are meant, each once.
+
+        All are looked up before the command acts: what `latest` or a prefix
+        means must not change underway.
+        """
+        found = attempts.each(references, self.library.get)
+        return list({memo.id: memo for memo in found}.values())
 
 
 def state(context: typer.Context) -> State:

@@ -14,9 +14,9 @@ _BYTES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "
 
 def seconds(text: str) -> float:
     """`90`, `90s`, `1m30s`, `1h`, `0.5` as seconds, more than 0."""
-    if re.fullmatch(r"\d+(\.\d+)?", text):
+    if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text):
         total = float(text)
-    elif re.fullmatch(r"(?=.)(\d+h)?(\d+m)?(\d+(\.\d+)?s)?", text):
+    elif re.fullmatch(r"(?=.)(\d{1,6}h)?(\d{1,6}m)?(\d{1,9}(\.\d{1,9})?s)?", text):
         parts = re.findall(r"([\d.]+)([hms])", text)
         total = sum(float(number) * _SECONDS[unit] for number, unit in parts)
     else:
@@ -28,7 +28,7 @@ def seconds(text: str) -> float:
 
 def byte_count(text: str) -> int:
     """`500000`, `500kB`, `20MB`, `1GiB` as bytes."""
-    match = re.fullmatch(r"(?i)(\d+)\s*([kmg]i?)?b?", text)
+    match = re.fullmatch(r"(?i)(\d{1,15})\s*([kmg]i?)?b?", text)
     if not match:
         raise UsageError(f"'{text}' is no size", hint="write 500000, 20MB or 1GiB")
     return int(match[1]) * _BYTES[(match[2] or "").lower()]
@@ -41,7 +41,7 @@ def peer(text: str) -> tuple[str, int]:
         host, port = host_and_port(text)
     except ValueError:
         name, _, digits = text.rpartition(":")
-        if not (name and digits.isascii() and digits.isdigit()) or int(digits) > 65_535:
+        if not (name and re.fullmatch("[0-9]{1,5}", digits)) or int(digits) > 65_535:
             raise UsageError(f"'{text}' is no peer", hint=hint) from None
         try:
             found = socket.getaddrinfo(name.strip("[]"), int(digits), type=socket.SOCK_STREAM)

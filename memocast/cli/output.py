@@ -1,0 +1,70 @@
+"""Files that the user names for a command to write."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+from memocast.errors import MemocastError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+def check_target(path: Path, *, force: bool = False) -> None:
+    """Raise UsageError unless a regular file may be put there."""
+    with _translated(path):
+        if path.is_dir():
+            raise UsageError(f"'{path}' is a directory", hint="name a file")
+        if not path.parent.is_dir():
+            raise UsageError(f"there is no directory '{path.parent}'", hint="create it first")
+        if path.exists() and not path.is_file():
+            raise UsageError(f"'{path}' is no regular file", hint="name another file")
+        if path.exists() and not force:
+            raise UsageError(
+                f"'{path}' exists", hint="name another file, or overwrite with --force"
+            )
+
+
+def write(path: Path, fill: Callable[[Path], object], *, force: bool = False) -> None:
+    """Have `fill` write a file beside `path`, then put it in place, whole or not at all."""
+    check_target(path, force=force)
+    # A symbolic link stays one; and a tagger goes by the extension.
+    path = path.resolve()
+    partial = path.with_name(f".{os.getpid()}.part{path.suffix}")
+    with _translated(path):
+        try:
+            fill(partial)
+            _put(partial, path, force=force)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def _put(partial: Path, path: Path, *, force: bool) -> None:
+    if force:
+        partial.replace(path)
+        return
+    try:
+        # A hard link does not replace what someone else has put there meanwhile.
+        os.link(partial, path)
+    except FileExistsError:
+        raise _exists(path) from None
+    except OSError:  # a file system without links
+        partial.rename(path)
+
+
+def _exists(path: Path) -> UsageError:
+    return UsageError(f"'{path}' exists", hint="name another file, or overwrite it with --force")
+
+
+@contextlib.contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise MemocastError(
+            f"cannot write '{path}': {error.strerror or error}",
+            hint="check the name, the folder's owner and its free space",
+        ) from error

@@ -1,0 +1,131 @@
+"""`status`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from memocast.cli import console
+from memocast.cli.state import JsonOption, State, state
+
+if TYPE_CHECKING:
+    from memocast.memo import Memo
+
+
+def register(app: typer.Typer) -> None:
+    """Add this family's commands to the application."""
+    app.command()(status)
+
+
+def status(context: typer.Context, json: JsonOption = False) -> None:
+    """Tell whether a seeder runs, how others reach it, and how each shared memo fares.
+
+    Example: memocast status
+    """
+    from memocast.presence import Presence
+
+    current = state(context)
+    report = Presence(current.root).report()
+    rows = [_row(current, found.memo, report) for found in _seedable(current)]
+    if json:
+        console.document({"seeder": report, "memos": rows})
+    elif console.stdout_is_terminal():
+        _status_screen(report, rows)
+    else:
+        _status_lines(report, rows)
+
+
+def _seedable(current: State) -> list[Any]:
+    return current.library.shares.seedable(fetched=current.settings.seed_fetched)
+
+
+def _row(current: State, memo: Memo, report: dict[str, Any] | None) -> dict[str, Any]:
+    tally = current.library.shares.tally(memo)
+    now = (report or {}).get("memos", {}).get(memo.id, {})
+    return {
+        "id": memo.id,
+        "title": memo.title,
+        "info_hash": memo.info_hash,
+        "peers": now.get("peers", 0),
+        "upload_rate": now.get("upload_rate", 0),
+        "uploaded": tally.uploaded,
+        "copies": now.get("copies", 0),
+        "copies_ever": tally.copies,
+        "last_copy": tally.last_copy,
+        "safe_to_close": now.get("safe", False),
+        "damaged": memo.id in (report or {}).get("damaged", []),
+    }
+
+
+def _reach_lines(report: dict[str, Any] | None) -> list[tuple[str, str]]:
+    if report is None:
+        return [("seeder", "not running; start it: memocast seed --background")]
+    reach = report["reach"]
+    lines = [
+        ("seeder", f"running, pid {report['pid']}, {report['seeding']} memos"),
+        ("listening", " ".join(reach["listening"]) or "nowhere"),
+    ]
+    mapped = [f"{by} port {port}" for by, port in reach["mapped"].items()]
+    failed = [f"{by} failed: {reason}" for by, reason in reach["mapping_failed"].items()]
+    lines.append(("port mapping", "; ".join(mapped or failed) or "none"))
+    lines.append(("dht", f"{reach['dht_nodes']} nodes"))
+    lines += [(f"tracker {url}", said) for url, said in reach["trackers"].items()]
+    return lines
+
+
+def _status_lines(report: dict[str, Any] | None, rows: list[dict[str, Any]]) -> None:
+    for what, how in _reach_lines(report):
+        console.data(console.safe(f"{what}: {how}"))
+    for row in rows:
+        fields = (
+            row["id"],
+            row["peers"],
+            row["upload_rate"],
+            row["uploaded"],
+            row["copies"],
+            row["copies_ever"],
+            row["last_copy"] or "",
+            _verdict(row),
+            console.safe(row["title"]),
+        )
+        console.data("\t".join(str(field) for field in fields))
+
+
+def _verdict(row: dict[str, Any]) -> str:
+    if row["damaged"]:
+        return "damaged"
+    return "safe to close" if row["safe_to_close"] else "keep seeding"
+
+
+def _status_screen(report: dict[str, Any] | None, rows: list[dict[str, Any]]) -> None:
+    from datetime import UTC, datetime
+
+    from rich.table import Table
+    from rich.text import Text
+
+    screen = console.screen()
+    for what, how in _reach_lines(report):
+        screen.print(Text.assemble((f"{console.safe(what)}  ", "dim"), console.safe(how)))
+    if not rows:
+        screen.print(Text("nothing is shared; make a link: memocast share latest"))
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("id", "peers", "rate", "sent", "copies", "last copy", "", "title"):
+        right = heading in ("peers", "rate", "sent", "copies")
+        table.add_column(heading, justify="right" if right else "left", no_wrap=True)
+    table.columns[-1].overflow = "ellipsis"
+    for row in rows:
+        when = row["last_copy"]
+        last = f"{datetime.fromtimestamp(when, UTC).astimezone():%m-%d %H:%M}" if when else ""
+        table.add_row(
+            Text(row["id"], "bold"),
+            str(row["peers"]),
+            f"{console.size(row['upload_rate'])}/s",
+            console.size(row["uploaded"]),
+            f"{row['copies']}/{row['copies_ever']}",
+            last,
+            Text(_verdict(row), "green" if row["safe_to_close"] else "yellow"),
+            Text(console.safe(row["title"])),
+        )
+    screen.print(table)

@@ -1,0 +1,115 @@
+"""Recordings on disk: written so that a crash takes nothing back, and mended after one."""
+
+from __future__ import annotations
+
+import os
+import struct
+from typing import TYPE_CHECKING, Any
+
+from memocast.audio import FLAC_FRAMES, whole_ogg_pages
+from memocast.errors import LibraryError, NoSound
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_WAV_HEADER_BYTES = 44
+MAX_WAV_FRAMES = (2**32 - 4096) // 2
+"""Frames of 16 bits, mono, that a WAV's 32-bit length can tell of: 12.4 hours at 48 kHz."""
+
+
+def writer(path: Path, format_: str, sample_rate: int, channels: int = 1) -> Any:
+    """A `soundfile.SoundFile` open for writing int16 as Opus, FLAC or WAV.
+
+    Opus: 48 kb/s nominal (libsndfile takes 256 - 250 × compression_level), and
+    a page of audio at least every 200 ms, so that a crash loses no more.
+    """
+    import soundfile
+
+    # As bytes: a folder's name that is not UTF-8 is a name all the same.
+    name = os.fsencode(path)
+    if format_ != "opus":
+        return soundfile.SoundFile(
+            name, "w", sample_rate, channels, subtype="PCM_16", format=format_.upper()
+        )
+    file = soundfile.SoundFile(
+        name, "w", sample_rate, channels, subtype="OPUS", format="OGG", compression_level=0.832
+    )
+    _limit_page_latency(file, milliseconds=200.0)
+    return file
+
+
+def _limit_page_latency(file: Any, milliseconds: float) -> None:
+    # soundfile offers no public way to this command of libsndfile. Where a
+    # later soundfile renames what it is reached by, pages are 1 s long again.
+    import soundfile
+
+    set_ogg_page_latency_ms = 0x1302
+    ffi = getattr(soundfile, "_ffi", None)
+    library = getattr(soundfile, "_snd", None)
+    handle = getattr(file, "_file", None)
+    if ffi and library and handle:
+        value = ffi.new("double*", milliseconds)
+        library.sf_command(handle, set_ogg_page_latency_ms, value, ffi.sizeof("double"))
+
+
+def salvage(path: Path, format_: str) -> None:
+    """Make a file that `writer` left unfinished playable; nothing readable is lost.
+
+    Raises NoSound when it holds no sound at all, LibraryError when there is no
+    room to mend it; the file is then as it was.
+    """
+    if format_ == "opus":
+        with path.open("r+b") as file:
+            file.truncate(whole_ogg_pages(file))
+            os.fsync(file.fileno())
+    elif format_ == "wav":
+        _complete_wav_header(path)
+    else:
+        _rewrite_flac(path)
+
+
+def _complete_wav_header(path: Path) -> None:
+    """The header's two lengths are filled in by a regular end only."""
+    with path.open("r+b") as file:
+        size = os.fstat(file.fileno()).st_size
+        head = file.read(_WAV_HEADER_BYTES)
+        if size <= _WAV_HEADER_BYTES or head[36:40] != b"data":
+            raise _no_sound(path)
+        file.seek(4)
+        file.write(struct.pack("<I", size - 8))
+        file.seek(40)
+        file.write(struct.pack("<I", size - _WAV_HEADER_BYTES))
+        os.fsync(file.fileno())
+
+
+def _rewrite_flac(path: Path) -> None:
+    import soundfile
+
+    mended = path.with_suffix(".mended")
+    try:
+        source = soundfile.SoundFile(os.fsencode(path))
+    except soundfile.SoundFileError as error:
+        raise _no_sound(path) from error
+    try:
+        with source, writer(mended, "flac", source.samplerate, source.channels) as target:
+            while True:
+                try:
+                    block = source.read(FLAC_FRAMES, dtype="int16")
+                except soundfile.SoundFileError:
+                    break  # the torn end
+                if not len(block):
+                    break
+                target.write(block)
+    except soundfile.SoundFileError as error:
+        mended.unlink(missing_ok=True)
+        raise LibraryError(
+            f"the unfinished recording {path} cannot be mended: no room for a copy",
+            hint="free some space; it is mended by the next command then",
+        ) from error
+    with mended.open("rb") as file:
+        os.fsync(file.fileno())
+    mended.replace(path)
+
+
+def _no_sound(path: Path) -> NoSound:
+    return NoSound(f"{path.name} is too short to hold sound", hint="record it again")
