@@ -6,11 +6,12 @@ bytes choose one known decoder, and only that one ever sees it.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import struct
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from memocast.errors import MissingDecoder, NoSound, Refused
 from memocast.memo import PEAK_SLICES
@@ -32,7 +33,8 @@ _PEAK_RATE = 100
 
 _MAX_FRAMES = 1 << 50
 FLAC_FRAMES = 4_096
-"""libsndfile's FLAC blocks. Reads of this length lose nothing when the next block is torn."""
+"""The usual length of FLAC's own blocks."""
+_SMALL_FRAMES = 16
 
 _MEDIA_FORMATS = {"webm", "mka", "m4a"}
 
@@ -163,27 +165,51 @@ def _sound_blocks(path: Path, start: float) -> Iterator[tuple[int, Samples]]:
     import soundfile
 
     try:
-        # As bytes: a name that is not UTF-8 is a name all the same.
-        with soundfile.SoundFile(os.fsencode(path)) as file:
+        with sound_file(path) as file:
             read = file.seek(min(round(start * file.samplerate), file.frames)) if start else 0
-            endless = file.frames > _MAX_FRAMES
-            size = FLAC_FRAMES if endless else max(file.samplerate, FLAC_FRAMES)
-            while True:
-                try:
-                    block = file.read(size, dtype="float32", always_2d=True)
-                except soundfile.SoundFileError:
-                    if not (endless and read):
-                        raise
-                    return  # FLAC from a pipe tells no length, and its end reads as an error
-                if not len(block):
-                    break
+            if file.frames > _MAX_FRAMES:
+                yield from _until_torn(path, file)
+                return
+            while len(block := _read(file, max(file.samplerate, FLAC_FRAMES))):
                 read += len(block)
                 yield file.samplerate, block
-            missing = file.frames - read
-            if missing > file.samplerate // 10 and not endless:
+            if file.frames - read > file.samplerate // 10:
                 raise _cut_short(path)
     except soundfile.SoundFileError as error:
         raise _damaged(path, "damaged, cut short, or not audio") from error
+
+
+def _until_torn(path: Path, file: Any) -> Iterator[tuple[int, Samples]]:
+    """FLAC that was piped or never finished tells no length, and its end reads as an error.
+
+    A read that meets the error loses what came before it in the same read, so
+    the end is read a second time, in small steps.
+    """
+    import soundfile
+
+    read = 0
+    with contextlib.suppress(soundfile.SoundFileError):
+        while len(block := _read(file, FLAC_FRAMES)):
+            read += len(block)
+            yield file.samplerate, block
+    with sound_file(path) as again, contextlib.suppress(soundfile.SoundFileError):
+        while again.tell() < read:
+            _read(again, FLAC_FRAMES)
+        while len(block := _read(again, _SMALL_FRAMES)):
+            yield file.samplerate, block
+
+
+def _read(file: Any, frames: int) -> Samples:
+    block: Samples = file.read(frames, dtype="float32", always_2d=True)
+    return block
+
+
+def sound_file(path: Path) -> Any:
+    """A `soundfile.SoundFile` open for reading."""
+    import soundfile
+
+    # As bytes: a name that is not UTF-8 is a name all the same.
+    return soundfile.SoundFile(os.fsencode(path))
 
 
 def _media_blocks(path: Path, start: float) -> Iterator[tuple[int, Samples]]:

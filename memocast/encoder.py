@@ -6,8 +6,8 @@ import os
 import struct
 from typing import TYPE_CHECKING, Any
 
-from memocast.audio import FLAC_FRAMES, whole_ogg_pages
-from memocast.errors import LibraryError, NoSound
+from memocast.audio import blocks, whole_ogg_pages
+from memocast.errors import LibraryError, NoSound, Refused
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,29 +83,28 @@ def _complete_wav_header(path: Path) -> None:
 
 
 def _rewrite_flac(path: Path) -> None:
+    import numpy as np
     import soundfile
 
     mended = path.with_suffix(".mended")
+    target = None
     try:
-        source = soundfile.SoundFile(os.fsencode(path))
-    except soundfile.SoundFileError as error:
+        for rate, block in blocks(path, "flac"):
+            target = target or writer(mended, "flac", rate, block.shape[1])
+            target.write(np.round(block * 32_768).astype(np.int16))
+    except Refused as error:
         raise _no_sound(path) from error
-    try:
-        with source, writer(mended, "flac", source.samplerate, source.channels) as target:
-            while True:
-                try:
-                    block = source.read(FLAC_FRAMES, dtype="int16")
-                except soundfile.SoundFileError:
-                    break  # the torn end
-                if not len(block):
-                    break
-                target.write(block)
     except soundfile.SoundFileError as error:
         mended.unlink(missing_ok=True)
         raise LibraryError(
             f"the unfinished recording {path} cannot be mended: no room for a copy",
             hint="free some space; it is mended by the next command then",
         ) from error
+    finally:
+        if target:
+            target.close()
+    if target is None:
+        raise _no_sound(path)
     with mended.open("rb") as file:
         os.fsync(file.fileno())
     mended.replace(path)

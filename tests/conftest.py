@@ -114,6 +114,7 @@ class Memocast:
             raise
         result = Result(process.returncode, out.decode(errors="replace"), err.decode())
         assert "Traceback" not in result.err, result.err
+        assert "memocast: error: unexpected" not in result.err, result.err
         if expect is not None:
             assert result.code == expect, result
         if expect:

@@ -155,6 +155,53 @@ def test_invalid_utf8_in_an_argument_is_refused(anna: Memocast, opus: Path) -> N
     assert "the title is not valid UTF-8" in err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (
+            [
+                "fetch",
+                os.fsdecode(b"magnet:?xt=urn:btih:" + b"ab" * 20 + b"&tr=http://\xff/&dn=\xff"),
+            ],
+            6,
+        ),
+        (["fetch", "ab" * 20, "--max-size", "9" * 5000], 2),
+        (["fetch", "ab" * 20, "--peer", "127.0.0.1:" + "9" * 5000], 2),
+        (["fetch", "fifo.torrent"], 2),
+        (["record", "--duration", "9" * 400], 2),
+        (["--library", "~nosuchuser/x", "list"], 2),
+        (["--library", "", "list"], 2),
+        (["share", "latest", "--torrent", "x" * 300], 1),
+        (["export", "latest", "-o", "x" * 300], 1),
+    ],
+)
+def test_odd_arguments_are_no_reason_to_crash(
+    anna: Memocast, opus: Path, arguments: list[str], code: int
+) -> None:
+    anna.add(opus)
+    os.mkfifo(anna.home / "fifo.torrent")
+    extra = ["--timeout", "0.5"] if code == 6 else []
+    result = anna.run(*arguments, *extra, expect=code)
+    assert result.out == ""
+    assert "memocast: hint: " in result.err
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("MEMOCAST_UPLOAD_LIMIT", "9" * 5000), ("MEMOCAST_LISTEN", "x:9" * 99)]
+)
+def test_odd_settings_are_no_reason_to_crash(anna: Memocast, variable: str, value: str) -> None:
+    assert_said(anna.with_(**{variable: value}).run("list", expect=2))
+    folder = anna.home / ".config" / "memocast"
+    folder.mkdir(parents=True)
+    (folder / "config.toml").write_text("trackers = " + "[" * 5000)
+    assert_said(anna.run("list", expect=2), "is not valid TOML")
+
+
+def test_errors_that_cannot_be_written_keep_their_exit_code(anna: Memocast) -> None:
+    anna.shell("memocast show nope 2>/dev/full", expect=3)
+    anna.shell("memocast add - <&-", expect=7)
+
+
 def test_output_that_cannot_be_written_is_exit_1(anna: Memocast, opus: Path) -> None:
     anna.add(opus)
     result = anna.shell("memocast list >/dev/full", expect=1)

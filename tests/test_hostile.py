@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import http.server
 import re
 import struct
+import threading
 from typing import TYPE_CHECKING, Any
 
 import libtorrent as lt
@@ -231,3 +233,86 @@ def test_a_wav_that_claims_more_than_it_holds_is_refused(
     with stranger(tmp_path, {"voice.wav": bytes(content)}) as found:
         assert "cut short" in fetch(ben, found, expect=7).err
     assert nothing_left(ben)
+
+
+def test_a_tracker_that_answers_nonsense_ends_neither_seeder_nor_fetch(
+    anna: Memocast, ben: Memocast, opus: Path
+) -> None:
+    with rude_tracker() as url:
+        rude = anna.with_(MEMOCAST_TRACKERS=url)
+        link = rude.run("share", anna.add(opus), "--direct").out.strip()
+        wait_for("the answer", lambda: anna.seeder()["reach"]["trackers"])
+        assert anna.seeder()["reach"]["trackers"][url] == "a reason that is not text"
+        ben.run("fetch", link)
+        nowhere = f"magnet:?xt=urn:btih:{'cd' * 20}&tr={url}"
+        ben.run("fetch", nowhere, "--timeout", "1", expect=6)
+
+
+@contextlib.contextmanager
+def rude_tracker() -> Iterator[str]:
+    """An HTTP tracker whose failure reason is not UTF-8."""
+
+    class Rude(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = b"d14:failure reason4:\xff\xfe\xfa\xfbe"
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Keep the test's output clean."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Rude) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/announce"
+        server.shutdown()
+        thread.join()
+
+
+def test_padding_in_front_of_the_audio_counts_as_a_file(
+    ben: Memocast, opus: Path, tmp_path: Path
+) -> None:
+    pad = lt.create_file_entry("d/.pad/1", 16_384, lt.file_flags_t.flag_pad_file)
+    audio = lt.create_file_entry("d/voice.opus", opus.stat().st_size)
+    creator = lt.create_torrent([pad, audio], 16_384, lt.create_torrent.v1_only)
+    for index in range(creator.num_pieces()):
+        creator.set_hash(index, bytes([7] * 20))
+    torrent = tmp_path / "pad.torrent"
+    document: Any = creator.generate()
+    torrent.write_bytes(lt.bencode(document))
+    result = ben.run("fetch", str(torrent), expect=7)
+    assert "the torrent holds 2 files" in result.err
+    assert nothing_left(ben)
+
+
+@pytest.mark.parametrize("option", ["--play", "--json"])
+def test_a_hybrid_that_is_held_is_known_by_either_of_its_hashes(
+    ben: Memocast, speaking_anna: Memocast, opus: Path, tmp_path: Path, option: str
+) -> None:
+    ben.environment["PULSE_SERVER"] = speaking_anna.environment["PULSE_SERVER"]
+    (tmp_path / "talk.opus").write_bytes(opus.read_bytes())
+    entry = lt.create_file_entry("talk.opus", opus.stat().st_size)
+    creator = lt.create_torrent([entry], 16_384)
+    lt.set_piece_hashes(creator, str(tmp_path), lambda _: None)
+    document: Any = creator.generate()
+    settings = lt.load_torrent_buffer(lt.bencode(document))
+    settings.save_path = str(tmp_path)
+    flags = lt.torrent_flags
+    settings.flags |= flags.seed_mode | flags.upload_mode
+    settings.flags &= ~(flags.paused | flags.auto_managed)
+    session = lt.session({"listen_interfaces": "127.0.0.1:0", "enable_dht": False})
+    hashes = session.add_torrent(settings).info_hashes()
+    wait_for("the stranger", session.listen_port)
+    peer = f"127.0.0.1:{session.listen_port()}"
+    # Both at once: they meet in the library, and one memo is kept.
+    both = [str(hashes.v1), str(hashes.v2)]
+    processes = [ben.start("fetch", text, "--peer", peer) for text in both]
+    results = [process.communicate(timeout=60) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], results
+    assert len(ben.run("list").lines) == 1
+    del session
+    memo = ben.run("fetch", *both, option)
+    assert memo.out.count(ben.show()["id"]) == 2
+    assert memo.err.count("was in the library already") == 2

@@ -270,6 +270,83 @@ def test_a_full_disk_is_exit_8_and_nothing_is_left(
         assert [path.name for path in (small / "library/incoming").iterdir()] == [".gate"]
 
 
+def test_a_full_disk_is_called_full_and_never_damaged(
+    anna: Memocast, flac: Path, tmp_path: Path
+) -> None:
+    with mounted(tmp_path / "small", "3m") as small:
+        cramped = anna.with_(MEMOCAST_LIBRARY=str(small / "library"))
+        memo = cramped.add(flac)
+        subprocess.run(["sh", "-c", f"cat /dev/zero >{small}/fill"], check=False, stderr=-3)
+        for command in (["list"], ["edit", memo, "--title", "x" * 200], ["add", str(flac)]):
+            result = cramped.run(*command, expect=None)
+            assert "damaged" not in result.err
+            if result.code:
+                assert result.code == 8
+                assert "the disk is full" in result.err
+        (small / "fill").unlink()
+        assert cramped.run("list").lines
+
+
+def test_recovery_without_room_keeps_the_recording_for_later(
+    anna: Memocast, tmp_path: Path
+) -> None:
+    import numpy as np
+    import soundfile
+
+    with mounted(tmp_path / "small", "4m") as small:
+        cramped = anna.with_(MEMOCAST_LIBRARY=str(small / "library"))
+        cramped.run("list")
+        library = Library(small / "library")
+        entry = library.incoming.create("recording")
+        entry.note(library.draft("Long", "", "flac", "recorded").to_facts())
+        noise = np.random.default_rng(3).normal(0, 4000, 1_000_000).astype(np.int16)
+        soundfile.write(entry.audio("flac"), noise, 48_000)
+        entry.release()
+        library.close()
+        before = entry.audio("flac").read_bytes()
+        (small / "fill").write_bytes(bytes(1_500_000))
+        refused = cramped.run("list")
+        assert refused.out == ""
+        assert "could not be kept" in refused.err
+        assert entry.audio("flac").read_bytes() == before
+        (small / "fill").unlink()
+        assert "recovered an unfinished recording" in cramped.run("list").err
+        assert cramped.show()["duration"] == pytest.approx(1_000_000 / 48_000, abs=0.001)
+
+
+def test_a_memo_that_cannot_get_its_row_leaves_no_file(library: Library, opus: Path) -> None:
+    entry = library.incoming.create("import")
+    draft = library.draft("No row", "", "opus", "added")
+    entry.audio("opus").write_bytes(opus.read_bytes())
+    other = sqlite3.connect(library.database_path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    library._database.execute("PRAGMA busy_timeout = 50")
+    with pytest.raises(LibraryError, match="is locked by another program"):
+        library.keep(entry, draft, 1, b"\1")
+    other.execute("ROLLBACK")
+    other.close()
+    assert library.orphans() == []
+    entry.release()
+    assert len(adopted(library)) == 1, "what was whole is not lost"
+
+
+def test_edits_of_title_and_description_do_not_undo_each_other(
+    library: Library, opus: Path
+) -> None:
+    before = library.get(keep(library, opus))
+    library.edit(before, "New title", None)
+    library.edit(before, None, "New description")
+    after = library.get(before.id)
+    assert (after.title, after.description) == ("New title", "New description")
+
+
+def test_strange_things_in_incoming_are_left_alone(library: Library) -> None:
+    (library.root / "incoming" / "recording-note.txt").write_text("mine")
+    (library.root / "incoming" / "elsewhere").mkdir()
+    assert adopted(library) == []
+    assert (library.root / "incoming" / "recording-note.txt").read_text() == "mine"
+
+
 def test_a_read_only_library_is_exit_8(anna: Memocast, opus: Path, tmp_path: Path) -> None:
     # A read-only mount stops root as well; permissions would not.
     with mounted(tmp_path / "disk", "5m") as disk:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -107,6 +108,27 @@ def test_add_goes_by_content_and_not_by_the_name(
 ) -> None:
     shutil.copy(opus, tmp_path / "voice.txt")
     assert anna.show(anna.add(tmp_path / "voice.txt"))["format"] == "opus"
+
+
+def test_add_reads_flac_that_came_through_a_pipe(
+    anna: Memocast, speech: Path, tmp_path: Path
+) -> None:
+    command = ["ffmpeg", "-v", "error", "-i", speech, "-f", "flac", "pipe:1"]
+    piped = subprocess.run(command, check=True, capture_output=True).stdout
+    (tmp_path / "piped.flac").write_bytes(piped)
+    memo = anna.show(anna.add(tmp_path / "piped.flac"))
+    assert memo["duration"] == pytest.approx(soundfile.info(speech).duration, abs=0.001)
+
+
+def test_a_file_name_that_is_not_utf8_is_a_name_all_the_same(
+    anna: Memocast, opus: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.opus")
+    shutil.copy(opus, path)
+    memo = anna.show(anna.add(path))
+    assert memo["title"] == "caf?"
+    elsewhere = anna.with_(MEMOCAST_LIBRARY=str(tmp_path / os.fsdecode(b"library-\xff")))
+    assert elsewhere.add(opus)
 
 
 def test_add_reads_one_file_from_standard_input(anna: Memocast, opus: Path) -> None:
@@ -216,6 +238,12 @@ def test_remove_needs_a_yes_when_nobody_can_be_asked(anna: Memocast, opus: Path)
     anna.run("remove", memo, "--yes", expect=3)
 
 
+def test_remove_settles_what_is_meant_before_it_removes(anna: Memocast, opus: Path) -> None:
+    ids = [anna.add(opus) for _ in range(3)]
+    anna.run("remove", "latest", "latest", "--yes")
+    assert {line[:8] for line in anna.run("list").lines} == set(ids[:2])
+
+
 # -- export --------------------------------------------------------------------
 
 
@@ -258,6 +286,19 @@ def test_export_refuses_what_cannot_work(anna: Memocast, opus: Path, options: li
     result = anna.run("export", "latest", *options, expect=2)
     assert result.out == ""
     assert list(anna.home.iterdir()) == [anna.library]
+
+
+def test_export_with_force_replaces_files_only(anna: Memocast, opus: Path) -> None:
+    anna.add(opus)
+    os.mkfifo(anna.home / "fifo")
+    (anna.home / "real.opus").write_text("old")
+    (anna.home / "link.opus").symlink_to("real.opus")
+    refused = anna.run("export", "latest", "-o", "fifo", "--force", expect=2)
+    assert "'fifo' is no regular file" in refused.err
+    assert (anna.home / "fifo").is_fifo()
+    anna.run("export", "latest", "-o", "link.opus", "--force")
+    assert (anna.home / "link.opus").is_symlink()
+    assert (anna.home / "real.opus").read_bytes() == opus.read_bytes()
 
 
 @pytest.mark.parametrize("extension", ["opus", "flac", "mp3", "wav", "m4a"])

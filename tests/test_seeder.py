@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ import pytest
 from conftest import running, wait_for
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from conftest import Memocast
 
 
@@ -169,6 +172,75 @@ def test_a_memo_changed_on_disk_is_not_seeded_and_not_overwritten(
     )
     assert finding["ok"] is False
     assert memo in finding["detail"]
+
+
+def test_a_touched_file_is_still_seeded_and_a_restored_one_again(
+    anna: Memocast, ben: Memocast, memocast: Callable[..., Memocast], opus: Path
+) -> None:
+    memo = anna.add(opus)
+    link = anna.run("share", memo, "--direct").out.strip()
+    ben.run("fetch", link)
+    path = anna.audio(memo)
+    os.utime(path, (1, 1))
+    memocast("carla").run("fetch", link)
+    original = path.read_bytes()
+    path.write_bytes(original[:-1])
+    wait_for("the damage to be seen", lambda: anna.seeder()["damaged"] == [memo])
+    path.write_bytes(original)
+    wait_for("the repair to be seen", lambda: anna.seeder()["seeding"] == 1)
+    assert anna.seeder()["damaged"] == []
+    memocast("dora").run("fetch", link)
+
+
+def test_share_says_when_what_it_shares_is_not_seeded(anna: Memocast, opus: Path) -> None:
+    ids = [anna.add(opus, title=title) for title in ("One", "Two")]
+    anna.run("share", *ids, "--no-seed")
+    with running(anna.start("seed", ids[0])) as seeder:
+        wait_for("the seeder", lambda: seeding(anna) == 1)
+        assert "offers other memos only" in anna.run("share", ids[1]).err
+        assert anna.run("share", ids[0]).err == ""
+        seeder.terminate()
+        seeder.wait(30)
+    anna.audio(ids[0]).write_bytes(b"changed")
+    assert "was changed on disk" in anna.run("share", ids[0], "--no-seed").err
+
+
+def test_a_report_left_by_a_killed_seeder_names_nobody(anna: Memocast) -> None:
+    import subprocess
+
+    from memocast.presence import Presence
+
+    anna.run("list")
+    with running(subprocess.Popen(["sleep", "60"])) as bystander:
+        (anna.library / "seeder.json").write_text(json.dumps({"pid": bystander.pid, "reach": {}}))
+        assert anna.seeder() is None
+        presence = Presence(anna.library)
+        assert presence.claim()
+        assert Presence(anna.library).report() is None
+        presence.release()
+        anna.run("seed", "--stop")
+        assert bystander.poll() is None
+
+
+def test_nohup_is_respected(anna: Memocast) -> None:
+    import subprocess
+
+    command = ["nohup", sys.executable, "-m", "memocast", "seed"]
+    with running(
+        subprocess.Popen(
+            command,
+            env=anna.environment,
+            cwd=anna.home,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+    ) as seeder:
+        wait_for("the seeder", lambda: pid(anna))
+        seeder.send_signal(signal.SIGHUP)
+        again = wait_for("its next report", lambda: pid(anna))
+        assert again == seeder.pid
+        assert seeder.poll() is None
 
 
 def test_status_without_anything_says_what_to_do(anna: Memocast) -> None:

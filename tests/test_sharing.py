@@ -361,6 +361,8 @@ def test_a_torrent_is_never_written_over_another_file(anna: Memocast, memo: str)
     result = anna.run("share", memo, "--no-seed", "--torrent", "thesis.torrent", expect=2)
     assert "'thesis.torrent' exists" in result.err
     assert (anna.home / "thesis.torrent").read_text() == "mine"
+    anna.run("share", memo, "--no-seed", "--torrent", "no/such/folder.torrent", expect=2)
+    assert anna.show(memo)["shared"] is False
 
 
 # -- interruptions -------------------------------------------------------------
@@ -485,6 +487,14 @@ def test_of_several_links_all_are_tried_and_the_first_failure_counts(
     assert len(result.lines) == 1
     assert "'nonsense' is not a link" in result.err
     assert "is a directory" in result.err
+
+
+def test_a_link_that_nobody_answers_does_not_stop_the_next(
+    anna: Memocast, ben: Memocast, memo: str
+) -> None:
+    link = anna.run("share", memo, "--direct").out.strip()
+    result = ben.run("fetch", "ab" * 20, link, "--timeout", "1", expect=6)
+    assert len(result.lines) == 1
 
 
 def test_fetch_json_is_one_memo_a_line(anna: Memocast, ben: Memocast, memo: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -151,6 +152,8 @@ GOOD = Description("t", "d", datetime.fromtimestamp(1, UTC), 2, b"\1")
         ("description", b"x" * 8001),
         ("description", {}),
         ("created", -1),
+        ("created", 0),
+        ("created", int(time.time()) + 7 * 24 * 3600),
         ("created", 10**18),
         ("created", b"now"),
         ("duration", -5),

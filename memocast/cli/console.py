@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import os
@@ -73,9 +72,12 @@ def note(text: str) -> None:
 
 def _tell(text: str) -> None:
     # A full disk or a closed terminal behind stderr is no reason to fail.
-    with contextlib.suppress(OSError, ValueError):
+    try:
         sys.stderr.write(text)
         sys.stderr.flush()
+    except (OSError, ValueError):
+        # Python would try again at exit, and make 120 of our exit code.
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
 
 
 def report(error: MemocastError) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -46,7 +47,7 @@ def export(
     current = state(context)
     if output == "-" and (len(memo) > 1 or tags or json):
         raise UsageError("'-o -' writes one memo as it is", hint="leave out --tags and --json")
-    if len(memo) > 1 and not Path(output).is_dir():
+    if len(memo) > 1 and not _is_folder(output):
         raise UsageError(f"'{output}' is no directory", hint="several memos need one: -o DIR")
     attempts = console.Attempts()
 
@@ -78,7 +79,12 @@ def _to_stdout(path: Path) -> None:
 def _target(memo: Memo, output: Path) -> Path:
     from memocast.torrent import file_name
 
-    return output / file_name(memo.title, memo.format) if output.is_dir() else output
+    return output / file_name(memo.title, memo.format) if _is_folder(output) else output
+
+
+def _is_folder(path: str | Path) -> bool:
+    # pathlib's raises for a name that is too long.
+    return os.path.isdir(path)  # noqa: PTH112
 
 
 def _export(library: Library, memo: Memo, path: Path, *, tags: bool, force: bool) -> None:

@@ -23,9 +23,7 @@ def check_target(path: Path, *, force: bool = False) -> None:
         if path.exists() and not path.is_file():
             raise UsageError(f"'{path}' is no regular file", hint="name another file")
         if path.exists() and not force:
-            raise UsageError(
-                f"'{path}' exists", hint="name another file, or overwrite with --force"
-            )
+            raise _exists(path)
 
 
 def write(path: Path, fill: Callable[[Path], object], *, force: bool = False) -> None:
