@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 SPEEDS = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
 _CHUNK_SECONDS = 0.05
+_PAUSE_SECONDS = 0.02
 
 
 class Player:
@@ -81,7 +83,7 @@ class Player:
     def _play(self) -> None:
         import numpy as np
 
-        chunks = self._chunks(0.0)
+        chunks: Iterator[tuple[int, Samples]] = self._chunks(0.0)
         first = next(chunks, None)
         if first is None:
             return
@@ -90,20 +92,20 @@ class Player:
         stream = self._sounddevice.OutputStream(
             samplerate=rate, channels=channels, dtype="float32", device=self._device.index
         )
+        chunks = itertools.chain([first], chunks)
         with stream:
             while not self._stopping.is_set():
-                stream.write(self._at_speed(samples, rate))
-                self.position += len(samples) / rate
-                while self.paused and self._wanted is None and not self._stopping.wait(0.02):
-                    pass
                 if self._wanted is not None:
                     start, self._wanted = self._wanted, None
                     self._tempo = None
                     chunks = self._chunks(start)
-                following = next(chunks, None)
-                if following is None:
+                elif self.paused:
+                    self._stopping.wait(_PAUSE_SECONDS)
+                elif (chunk := next(chunks, None)) is None:
                     break
-                samples = following[1]
+                else:
+                    stream.write(self._at_speed(chunk[1], rate))
+                    self.position += len(chunk[1]) / rate
             if not self._stopping.is_set():
                 # PortAudio drops what its buffer holds at close.
                 silence = round((stream.latency + 0.1) * rate)

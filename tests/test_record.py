@@ -23,6 +23,8 @@ def start_recording(user: Memocast, card: SoundCard, *options: str) -> subproces
     """Start `record` and return once it hears the microphone."""
     before = card.listeners()
     process = user.start("record", *options)
+    # Asking the device for its rates listens for a moment too; the file comes after that.
+    wait_for("the file", lambda: process.poll() is not None or any(staged(user)))
     wait_for("the recorder", lambda: process.poll() is not None or card.listeners() > before)
     return process
 

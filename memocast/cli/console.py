@@ -159,7 +159,20 @@ def screen(*, stderr: bool = False) -> Console:
     """A rich console for tables and cards (stdout), or meters (stderr). Obeys NO_COLOR."""
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    # rich drops only the colours: bold and dim are escape sequences too.
+    plain = bool(os.environ.get("NO_COLOR"))
+    return Console(
+        stderr=stderr,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        color_system=None if plain else "auto",
+    )
+
+
+def count(number: int, what: str) -> str:
+    """`1 peer`, `2 peers`."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def clock(seconds: float) -> str:

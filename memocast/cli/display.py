@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from memocast.cli import console
+from memocast.cli.keys import unseen
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -40,6 +41,8 @@ class Display:
                 redirect_stderr=False,
                 vertical_overflow="crop",
             )
+            self._undo = contextlib.ExitStack()
+            self._undo.enter_context(unseen())
             with contextlib.suppress(OSError, ValueError):
                 self._live.start()
         return self
@@ -54,6 +57,7 @@ class Display:
             with contextlib.suppress(OSError, ValueError):
                 self._live.update("", refresh=True)
                 self._live.stop()
+            self._undo.close()
 
     @property
     def width(self) -> int:

@@ -108,6 +108,11 @@ def _fetch(current: State, link: Link, limits: Limits, *, json: bool) -> Memo:
         try:
             fetched = fetcher.fetch(library, link, current.settings, limits, view.show)
         except KeyboardInterrupt:
+            if not view.bytes_arrived:
+                raise Interrupted(
+                    "interrupted before anything arrived",
+                    hint="fetch it again when the sender is there",
+                ) from None
             raise Interrupted(
                 "interrupted; what has arrived is kept",
                 hint="fetch the same link again to go on from there",
@@ -142,6 +147,7 @@ class _View:
 
     def __init__(self, display: Display) -> None:
         self._display = display
+        self.bytes_arrived = False
         self._preview: Text | None = None
         self._shown = 0.0
         self._began = time.monotonic()
@@ -149,7 +155,10 @@ class _View:
     def show(self, stage: Stage) -> None:
         """Show it, at most ten times a second."""
         from memocast import stages
+        from memocast.download import Progress
 
+        if isinstance(stage, Progress) and stage.done:
+            self.bytes_arrived = True
         if not self._display.is_visible:
             return
         if isinstance(stage, stages.Preview):
@@ -193,9 +202,9 @@ class _View:
     def _look(self, text: Text, stage: Looking) -> None:
         what = "asking for the description" if stage.peers else "looking for peers"
         waited = time.monotonic() - self._began
-        text.append(f"{what}  {console.clock(waited)}  {stage.peers} peers\n")
+        text.append(f"{what}  {console.clock(waited)}  {console.count(stage.peers, 'peer')}\n")
         for url, said in stage.trackers.items():
-            text.append(console.safe(f"  tracker {url}: {said}\n"), "dim")
+            text.append(console.safe(f"  tracker {url}: {said}") + "\n", "dim")
         if stage.dht:
             text.append(f"  DHT: {stage.dht_nodes} nodes\n", "dim")
         if stage.lsd:
@@ -205,9 +214,9 @@ class _View:
         width = 24
         filled = round(width * stage.done / max(stage.total, 1))
         text.append("━" * filled, "green")
-        text.append("━" * (width - filled), "dim")
+        text.append("─" * (width - filled), "dim")
         percent = 100 * stage.done // max(stage.total, 1)
         text.append(f" {percent:3}%  {console.size(stage.done)}  {console.size(stage.rate)}/s")
-        text.append(f"  {stage.peers} peers")
+        text.append(f"  {console.count(stage.peers, 'peer')}")
         if stage.rate > 0:
             text.append(f"  {console.clock((stage.total - stage.done) / stage.rate)} left")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
+import signal
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -26,11 +28,17 @@ _NAMES = {
 }
 
 
+_ONE_KEY = re.compile(rb"\x1b[\[O][0-9;]*[A-Za-z~]|.", re.DOTALL)
+_CTRL_C = b"\x03"
+
+
 @contextlib.contextmanager
 def keys() -> Iterator[Callable[[float], str]]:
     """Yield `read(seconds)`: the next key's name, or '' when none was pressed in that time.
 
-    Where standard input is no terminal it only waits.
+    Ctrl-C raises KeyboardInterrupt. It arrives as a key, not as a signal that
+    would also end the shell's `id=$(memocast record)`; and Ctrl-Z cannot leave
+    the terminal half set up. Where standard input is no terminal it only waits.
     """
     if not sys.stdin.isatty():
         yield _wait
@@ -41,8 +49,12 @@ def keys() -> Iterator[Callable[[float], str]]:
     descriptor = sys.stdin.fileno()
     before = termios.tcgetattr(descriptor)
     tty.setcbreak(descriptor, termios.TCSADRAIN)
+    mode = termios.tcgetattr(descriptor)
+    mode[3] &= ~termios.ISIG
+    termios.tcsetattr(descriptor, termios.TCSADRAIN, mode)
+    pressed = bytearray()
     try:
-        yield lambda seconds: _read(descriptor, seconds)
+        yield lambda seconds: _read(descriptor, pressed, seconds)
     finally:
         with contextlib.suppress(OSError, termios.error):  # the terminal may be gone
             termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
@@ -53,14 +65,42 @@ def _wait(seconds: float) -> str:
     return ""
 
 
-def _read(descriptor: int, seconds: float) -> str:
-    if not select.select([descriptor], [], [], seconds)[0]:
-        return ""
-    # An escape sequence arrives in one piece; the key Escape alone.
-    try:
-        pressed = os.read(descriptor, 32)
-    except OSError:
-        pressed = b""
-    if not pressed:  # the terminal is gone, or ^D
+def _read(descriptor: int, pressed: bytearray, seconds: float) -> str:
+    """The next key; `pressed` keeps those that arrived together with an earlier one."""
+    if not pressed:
+        if not select.select([descriptor], [], [], seconds)[0]:
+            return ""
+        with contextlib.suppress(OSError):
+            pressed += os.read(descriptor, 1024)
+    # An escape sequence arrives in one piece.
+    match = _ONE_KEY.match(pressed)
+    if match is None:  # the terminal is gone, or ^D
         return _wait(seconds)
-    return _NAMES.get(pressed, pressed[:1].decode(errors="ignore"))
+    key = match.group()
+    del pressed[: len(key)]
+    if key == _CTRL_C:
+        raise KeyboardInterrupt
+    return _NAMES.get(bytes(key), key.decode(errors="ignore"))
+
+
+@contextlib.contextmanager
+def unseen() -> Iterator[None]:
+    """Keep what is typed from showing on a picture; the shell gets it afterwards."""
+    if not sys.stdin.isatty():
+        yield
+        return
+    import termios
+
+    descriptor = sys.stdin.fileno()
+    before = termios.tcgetattr(descriptor)
+    mode = termios.tcgetattr(descriptor)
+    mode[3] &= ~termios.ECHO
+    termios.tcsetattr(descriptor, termios.TCSADRAIN, mode)
+    # Stopped half-way, the terminal would have neither echo nor cursor.
+    stop = signal.signal(signal.SIGTSTP, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTSTP, stop)
+        with contextlib.suppress(OSError, termios.error):  # the terminal may be gone
+            termios.tcsetattr(descriptor, termios.TCSADRAIN, before)

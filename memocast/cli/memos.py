@@ -160,7 +160,7 @@ def _table(memos: list[Memo], query: str) -> None:
     table.add_column("length", justify="right", no_wrap=True)
     table.add_column("size", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True, width=1)
-    table.add_column("title", no_wrap=True, overflow="ellipsis")
+    table.add_column("title")  # the one column that gives way
     for memo in memos:
         mark = Text("↑", "green") if memo.shared else Text("↓" * (memo.origin == "fetched"), "cyan")
         table.add_row(
@@ -169,7 +169,7 @@ def _table(memos: list[Memo], query: str) -> None:
             Text(console.clock(memo.duration / 1000)),
             Text(console.size(memo.size)),
             mark,
-            Text(console.safe(memo.title)),
+            Text(console.safe(memo.title), no_wrap=True, overflow="ellipsis"),
         )
     console.screen().print(table)
 
@@ -218,6 +218,7 @@ def _card(memo: Memo) -> None:
     else:
         text.append(f"\nnot shared; get a link: memocast share {memo.id}", "dim")
     heading = Text.assemble((memo.id, "bold"), "  ", console.safe(memo.title))
+    heading.truncate(inner - 2, overflow="ellipsis")  # a longer one widens the panel
     screen.print(Panel(text, title=heading, title_align="left", width=inner + 4))
 
 

@@ -122,7 +122,7 @@ class _Lines(_Quiet):
             console.note(f"listening on {facts['address']}; Ctrl-C ends")
         elif event == "report" and facts["seeding"] != self._count:
             self._count = facts["seeding"]
-            console.note(f"seeding {self._count} memos")
+            console.note(f"seeding {console.count(self._count, 'memo')}")
 
 
 class _Events(_Quiet):
@@ -155,11 +155,15 @@ class _Screen(_Quiet):
 
         reach = report["reach"]
         heading = Text(no_wrap=True, overflow="ellipsis")
-        heading.append(f"seeding {report['seeding']} memos", "bold")
-        heading.append(f"  {' '.join(reach['listening'])}  DHT {reach['dht_nodes']} nodes", "dim")
+        heading.append(f"seeding {console.count(report['seeding'], 'memo')}", "bold")
+        heading.append(f"  {' '.join(reach['listening'])}", "dim")
+        if reach["dht_nodes"]:
+            heading.append(f"  DHT {console.count(reach['dht_nodes'], 'node')}", "dim")
         table = Table(box=None, pad_edge=False, header_style="dim")
         for name in ("id", "peers", "rate", "sent", "copies", "title"):
             table.add_column(name, justify="left" if name in ("id", "title") else "right")
+        if not report["memos"]:
+            return Group(heading, Text("nobody has asked for one yet; Ctrl-C ends", "dim"))
         busy = sorted(report["memos"].items(), key=lambda item: -item[1]["upload_rate"])
         for memo_id, facts in busy[: max(1, self._display.height - 4)]:
             copies = f"{facts['copies']}{' ✓' if facts['safe'] else ''}"

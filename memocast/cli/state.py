@@ -76,6 +76,19 @@ def state(context: typer.Context) -> State:
     return found
 
 
+_TITLE_SHOWN = 40
+"""Characters; typer breaks longer texts at the terminal's width, and fish reads lines."""
+
+
+def _harmless(title: str) -> str:
+    """A title for zsh and fish: typer gives it to rich as markup, and zsh then to `eval`."""
+    plain = "".join(
+        char if not char.isascii() or char.isalnum() or char in " ,.-_+/@" else " "
+        for char in console.safe(title)
+    )
+    return plain if len(plain) <= _TITLE_SHOWN else f"{plain[:_TITLE_SHOWN]}…"
+
+
 def complete_memo(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     """Ids and titles for the shell's completion. Creates and reports nothing."""
     from memocast.errors import MemocastError
@@ -88,7 +101,7 @@ def complete_memo(context: typer.Context, incomplete: str) -> list[tuple[str, st
         memos = Library(root).memos()
     except MemocastError:
         return []
-    known = [(memo.id, console.safe(memo.title)) for memo in memos]
+    known = [(memo.id, _harmless(memo.title)) for memo in memos]
     if known:
         known.append(("latest", f"the newest: {known[0][1]}"))
     return [(name, title) for name, title in known if name.startswith(incomplete)]

@@ -63,13 +63,13 @@ def _reach_lines(report: dict[str, Any] | None) -> list[tuple[str, str]]:
         return [("seeder", "not running; start it: memocast seed --background")]
     reach = report["reach"]
     lines = [
-        ("seeder", f"running, pid {report['pid']}, {report['seeding']} memos"),
+        ("seeder", f"running, pid {report['pid']}, {console.count(report['seeding'], 'memo')}"),
         ("listening", " ".join(reach["listening"]) or "nowhere"),
     ]
     mapped = [f"{by} port {port}" for by, port in reach["mapped"].items()]
     failed = [f"{by} failed: {reason}" for by, reason in reach["mapping_failed"].items()]
     lines.append(("port mapping", "; ".join(mapped or failed) or "none"))
-    lines.append(("dht", f"{reach['dht_nodes']} nodes"))
+    lines.append(("dht", console.count(reach["dht_nodes"], "node")))
     lines += [(f"tracker {url}", said) for url, said in reach["trackers"].items()]
     return lines
 
@@ -113,8 +113,8 @@ def _status_screen(report: dict[str, Any] | None, rows: list[dict[str, Any]]) ->
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("id", "peers", "rate", "sent", "copies", "last copy", "", "title"):
         right = heading in ("peers", "rate", "sent", "copies")
-        table.add_column(heading, justify="right" if right else "left", no_wrap=True)
-    table.columns[-1].overflow = "ellipsis"
+        # The title is the one column that gives way.
+        table.add_column(heading, justify="right" if right else "left", no_wrap=heading != "title")
     for row in rows:
         when = row["last_copy"]
         last = f"{datetime.fromtimestamp(when, UTC).astimezone():%m-%d %H:%M}" if when else ""
@@ -126,6 +126,6 @@ def _status_screen(report: dict[str, Any] | None, rows: list[dict[str, Any]]) ->
             f"{row['copies']}/{row['copies_ever']}",
             last,
             Text(_verdict(row), "green" if row["safe_to_close"] else "yellow"),
-            Text(console.safe(row["title"])),
+            Text(console.safe(row["title"]), no_wrap=True, overflow="ellipsis"),
         )
     screen.print(table)
