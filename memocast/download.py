@@ -22,7 +22,8 @@ STAGED_NAME = "audio"
 class Metadata:
     """A torrent's info dictionary, read but not yet trusted.
 
-    `size` in bytes; `files` counts padding (BEP 47) too; `info_hashes` in hex.
+    `size` in bytes; `files` does not count padding after the last file, which
+    version 2 torrents have (BEP 47, BEP 52); `info_hashes` in hex.
     """
 
     name: str
@@ -64,8 +65,8 @@ class Download:
             known.append(str(hashes.v2))
         return Metadata(
             name=torrent.name(),
-            size=torrent.total_size(),
-            files=torrent.num_files(),
+            size=torrent.layout().file_size(0),
+            files=_files(torrent),
             info_hashes=tuple(known),
             description=description(lt.bdecode(torrent.info_section())),
         )
@@ -98,6 +99,16 @@ class Download:
         self._handle.save_resume_data(
             lt.torrent_handle.save_info_dict | lt.torrent_handle.flush_disk_cache
         )
+
+
+def _files(torrent: Any) -> int:
+    import libtorrent as lt
+
+    layout = torrent.layout()
+    count: int = torrent.num_files()
+    while count > 1 and layout.file_flags(count - 1) & lt.file_storage.flag_pad_file:
+        count -= 1
+    return count
 
 
 def opened(link: Link) -> Link:

@@ -96,9 +96,10 @@ class Seeder:
                 self._take(self._swarm.poll(_TICK_SECONDS))
                 self._count(self._swarm.transfers())
         finally:
+            self._swarm.poll(_TICK_SECONDS)
             self._count(self._swarm.transfers())
             self._write_tallies()
-            self._swarm.close()
+            self._swarm.close(goodbye=1.0)
 
     # -- the library -----------------------------------------------------------
 

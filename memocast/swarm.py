@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from memocast.download import Download, parameters
 from memocast.errors import MemocastError
-from memocast.events import Completed, translate
+from memocast.events import Completed, TrackerAnswered, translate
 from memocast.settings import address
 
 if TYPE_CHECKING:
@@ -74,10 +74,18 @@ class Swarm:
         self._keys: dict[Any, str] = {}
         self._active: dict[str, Any] = {}
         self._next_look = 0.0
+        self._known_by_udp = False
         self.dht_nodes = 0
 
-    def close(self) -> None:
-        """Leave every swarm. Waits at most a second for trackers to hear of it."""
+    def close(self, goodbye: float = 0.2) -> None:
+        """Leave every swarm; UDP trackers that know us get `goodbye` seconds to hear of it."""
+        if self._known_by_udp:
+            # libtorrent closes its UDP socket before what it wants to say has left.
+            self._session.pause()
+            deadline = time.monotonic() + goodbye
+            while (left := deadline - time.monotonic()) > 0:
+                self._session.wait_for_alert(round(left * 1000) + 1)
+                self._session.pop_alerts()
         self._handles.clear()
         self._keys.clear()
         self._active.clear()
@@ -110,6 +118,8 @@ class Swarm:
                 if key and alert.handle.status().is_seeding:
                     events.append(Completed(key))
             elif event := translate(alert, key):
+                if isinstance(event, TrackerAnswered) and event.url.startswith("udp://"):
+                    self._known_by_udp = True
                 events.append(event)
         return events
 
@@ -248,11 +258,13 @@ def _session_settings(
         "webtorrent_stun_server": "",
         # Many listeners behind one address, each served at once, and seen.
         "allow_multiple_connections_per_ip": True,
+        "allow_multiple_connections_per_pid": True,
         "unchoke_slots_limit": -1,
         "close_redundant_connections": False,
         "connections_limit": 1_000,
         "min_reconnect_time": 1,
-        # Speed on links that have it.
+        # Speed on links that have it; uTP is tried before TCP.
+        "utp_connect_timeout": 1_000,
         "recv_socket_buffer_size": _MIB,
         "send_socket_buffer_size": _MIB,
         "tick_interval": 100,

@@ -87,8 +87,10 @@ def test_a_tracker(
         wait_for("the announce", lambda: tracker.announced(info_hash(link)))
         fetched = ben.run("fetch", link)
         assert_same_memo(anna, memo, ben, fetched.out.strip())
-        status = anna.run("status", "--json").json
-        assert status["seeder"]["reach"]["trackers"] == {tracker.url: "ok"}
+        wait_for(
+            "the seeder's report",
+            lambda: anna.seeder()["reach"]["trackers"] == {tracker.url: "ok"},
+        )
         anna.stop()
 
 
@@ -398,13 +400,13 @@ def test_an_interrupted_fetch_goes_on_where_it_stopped(
         assert "what has arrived is kept" in err
     anna.stop()  # which also writes down what it uploaded
     uploaded = tally(anna)
-    assert uploaded > 900_000
+    assert uploaded > 500_000
     anna.run("seed", "--background")
     fetched = ben.run("fetch", link)
     assert_same_memo(anna, memo, ben, fetched.out.strip())
     anna.stop()
     again = tally(anna) - uploaded
-    assert again < 2_600_000, "the second fetch began at zero"
+    assert again < 2_500_000, "the second fetch began at zero"
     assert not list((ben.library / "incoming").glob("download-*"))
 
 
