@@ -197,6 +197,12 @@ def ben(memocast: Callable[..., Memocast]) -> Memocast:
     return memocast("ben")
 
 
+@pytest.fixture
+def memo(anna: Memocast, opus: Path) -> str:
+    """A memo of Anna's with everything that should travel."""
+    return anna.add(opus, title="Grüße 🎙 from Anna", description="two\nlines & ünïcode")
+
+
 @contextlib.contextmanager
 def running(process: subprocess.Popen[Any]) -> Iterator[subprocess.Popen[Any]]:
     """End the process and close its pipes when the block ends, however it ends."""

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+
 from conftest import running, wait_for
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+
 from conftest import Result
-from test_terminal import Terminal
+from terminal import Terminal
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import libtorrent as lt
 import pytest
+
 from conftest import wait_for
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import mutagen
 import pytest
 import soundfile
+
 from conftest import encoded
 
 if TYPE_CHECKING:

@@ -21,6 +21,7 @@ from urllib.parse import parse_qs, quote
 import libtorrent as lt
 import pytest
 import soundfile
+
 from conftest import needs, running, wait_for
 from namespaces import two_hosts
 from trackers import HttpTracker, UdpTracker

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import soundfile
+
 from conftest import running, start_sound_card, wait_for
 
 if TYPE_CHECKING:
