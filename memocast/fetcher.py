@@ -101,7 +101,6 @@ class _Fetch:
         )
         self._swarm = Swarm(settings, self._addresses(), exact_port=False)
         self._download: Download | None = None
-        self._metadata: Metadata | None = None
         self._complete = False
         self._resume_data: list[bytes] = []
 
@@ -151,7 +150,6 @@ class _Fetch:
             self._looking.peers = self._download.progress().peers
             self._notify(self._looking)
             self._poll()
-        self._metadata = metadata
         return metadata
 
     def _approve(self, metadata: Metadata) -> None:
