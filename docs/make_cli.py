@@ -18,7 +18,8 @@ This page is written by `docs/make_cli.py` from the commands themselves.
 
     memocast [--library DIR] COMMAND …
 
-A MEMO is an id, any unique prefix of one, or `latest`. Data goes to standard
+A MEMO is an id, any unique prefix of one, or `latest`: the last that came into
+the library. Data goes to standard
 output and everything else to standard error; `docs/formats.md` describes the
 data. Exit codes:
 

@@ -34,7 +34,8 @@ _PEAK_RATE = 100
 _MAX_FRAMES = 1 << 50
 FLAC_FRAMES = 4_096
 """The usual length of FLAC's own blocks."""
-_SMALL_FRAMES = 16
+_UNKNOWN_LENGTH = 0x7FFF_0000
+_READ_AHEAD = 1 << 14
 
 _MEDIA_FORMATS = {"webm", "mka", "m4a"}
 
@@ -151,25 +152,29 @@ def examine(
     return Sound(format_, round(peaks.frames * 1000 / rate), peaks.slices())
 
 
-def blocks(path: Path, format_: str, start: float = 0.0) -> Iterator[tuple[int, Samples]]:
+def blocks(
+    path: Path, format_: str, start: float = 0.0, *, torn: bool = False
+) -> Iterator[tuple[int, Samples]]:
     """Yield (sample rate in Hz, float32 frames of shape (n, channels)) from `start` seconds on.
 
+    With `torn`, a FLAC file that was never finished yields what can be read.
     Raises Refused.
     """
     if format_ in _MEDIA_FORMATS:
         return _media_blocks(path, start)
-    return _sound_blocks(path, start)
+    return _sound_blocks(path, start, torn=torn)
 
 
-def _sound_blocks(path: Path, start: float) -> Iterator[tuple[int, Samples]]:
+def _sound_blocks(path: Path, start: float, *, torn: bool) -> Iterator[tuple[int, Samples]]:
     import soundfile
 
     try:
         with sound_file(path) as file:
-            read = file.seek(min(round(start * file.samplerate), file.frames)) if start else 0
+            skip = min(round(start * file.samplerate), file.frames)
             if file.frames > _MAX_FRAMES:
-                yield from _until_torn(path, file)
+                yield from _of_unknown_length(path, file, skip, torn=torn)
                 return
+            read = file.seek(skip) if skip else 0
             while len(block := _read(file, max(file.samplerate, FLAC_FRAMES))):
                 read += len(block)
                 yield file.samplerate, block
@@ -179,11 +184,14 @@ def _sound_blocks(path: Path, start: float) -> Iterator[tuple[int, Samples]]:
         raise _damaged(path, "damaged, cut short, or not audio") from error
 
 
-def _until_torn(path: Path, file: Any) -> Iterator[tuple[int, Samples]]:
+def _of_unknown_length(
+    path: Path, file: Any, skip: int, *, torn: bool
+) -> Iterator[tuple[int, Samples]]:
     """FLAC that was piped or never finished tells no length, and its end reads as an error.
 
     A read that meets the error loses what came before it in the same read, so
-    the end is read a second time, in small steps.
+    the end is read a second time, frame by frame. An error far from the file's
+    end was none: unless `torn`, the file is then damaged.
     """
     import soundfile
 
@@ -191,12 +199,19 @@ def _until_torn(path: Path, file: Any) -> Iterator[tuple[int, Samples]]:
     with contextlib.suppress(soundfile.SoundFileError):
         while len(block := _read(file, FLAC_FRAMES)):
             read += len(block)
-            yield file.samplerate, block
-    with sound_file(path) as again, contextlib.suppress(soundfile.SoundFileError):
-        while again.tell() < read:
-            _read(again, FLAC_FRAMES)
-        while len(block := _read(again, _SMALL_FRAMES)):
-            yield file.samplerate, block
+            if read > skip:
+                yield file.samplerate, block[-(read - skip) :]
+    with path.open("rb") as raw, soundfile.SoundFile(raw) as again:
+        with contextlib.suppress(soundfile.SoundFileError):
+            while again.tell() < read:
+                _read(again, FLAC_FRAMES)
+            while len(block := _read(again, 1)):
+                read += 1
+                if read > skip:
+                    yield file.samplerate, block
+        unread = os.fstat(raw.fileno()).st_size - raw.tell()
+        if unread > _READ_AHEAD and not torn:
+            raise _damaged(path, "damaged")
 
 
 def _read(file: Any, frames: int) -> Samples:
@@ -218,7 +233,7 @@ def _media_blocks(path: Path, start: float) -> Iterator[tuple[int, Samples]]:
     except ImportError as error:
         raise MissingDecoder(
             f"{path.name} is WebM or M4A audio, which needs the extra 'media'",
-            hint="pip install 'memocast[media]', then try again",
+            hint="install memocast again with it, as the README says: '.[media]'",
         ) from error
     import numpy as np
 
@@ -252,7 +267,7 @@ def _damaged(path: Path, how: str) -> Refused:
 def _cut_short(path: Path) -> Refused:
     return Refused(
         f"{path.name} is cut short: it holds less sound than it announces",
-        hint=f"'ffmpeg -i {path.name} whole.flac' makes a whole file of what is there",
+        hint="'ffmpeg -i FILE whole.flac' makes a whole file of what is there",
     )
 
 
@@ -264,22 +279,23 @@ def _refuse_cut_container(path: Path, format_: str) -> None:
             head = file.read(8)
             order = ">" if head.startswith(b"FORM") else "<"
             announced = struct.unpack(order + "I", head[4:8])[0]
-            # 0xFFFFFFFF is what RF64 and programs that write to a pipe put there.
-            if announced != 0xFFFF_FFFF and announced + 8 > size + 1:
+            # Programs that write to a pipe announce nothing, or about as much as fits.
+            if announced < _UNKNOWN_LENGTH and announced + 8 > size + 1:
                 raise _cut_short(path)
-        if format_ in ("opus", "ogg") and whole_ogg_pages(file) < size:
+        if format_ in ("opus", "ogg") and whole_ogg_pages(file)[0] < size:
             raise _cut_short(path)
 
 
-def whole_ogg_pages(file: IO[bytes]) -> int:
-    """How many bytes from the file's start are whole Ogg pages (RFC 3533)."""
+def whole_ogg_pages(file: IO[bytes]) -> tuple[int, int]:
+    """How many bytes from the file's start are whole Ogg pages (RFC 3533), and how many pages."""
     from mutagen import ogg
 
     file.seek(0)
-    end = 0
+    end = pages = 0
     try:
         while True:
             ogg.OggPage(file)  # type: ignore[no-untyped-call]
             end = file.tell()
+            pages += 1
     except (EOFError, ogg.error):
-        return end
+        return end, pages

@@ -81,7 +81,9 @@ def _library(library: Library) -> Finding:
             "library", ok=False, detail=f"only {free:,} bytes are free", fix="free some space"
         )
     count = len(library.memos())
-    return Finding("library", ok=True, detail=f"{library.root}: {count} memos, {free:,} bytes free")
+    return Finding(
+        "library", ok=True, detail=f"{library.root}: {count} memos, {free / 1e9:.1f} GB free"
+    )
 
 
 def _seeder(library: Library, settings: Settings) -> Finding:
@@ -116,9 +118,11 @@ def _network(library: Library, settings: Settings) -> Iterator[Finding]:
     said: dict[str, Finding] = {}
     listening: list[str] = []
     busy: list[str] = []
-    # A port of its own: the seeder may hold the library's.
-    addresses = [(host, 0) for host, _ in settings.addresses(0)]
-    swarm = Swarm(settings, addresses, exact_port=False)
+    addresses = settings.addresses(library.listen_port())
+    ours = Presence(library.root).is_running()
+    if ours:  # the seeder holds the library's port
+        addresses = [(host, 0) for host, _ in addresses]
+    swarm = Swarm(settings, addresses, exact_port=not ours)
     try:
         # Nobody has this info-hash; a tracker that answers it answers any.
         nothing = secrets.token_hex(20)
@@ -129,8 +133,8 @@ def _network(library: Library, settings: Settings) -> Iterator[Finding]:
                 match event:
                     case events.Listening(host=host):
                         listening.append(host)
-                    case events.ListenFailed(host=host, reason=reason):
-                        busy.append(f"{host}: {reason}")
+                    case events.ListenFailed(host=host, port=port, reason=reason):
+                        busy.append(f"{host} port {port}: {reason}")
                     case events.PortMapped(by=by):
                         mapped.append(by)
                     case events.PortMappingFailed(by=by, reason=reason):
@@ -149,7 +153,10 @@ def _network(library: Library, settings: Settings) -> Iterator[Finding]:
     yield _listening(listening, busy)
     yield _port_mapping(settings, mapped, refused)
     yield _dht(settings, nodes)
-    if not trackers:
+    for url in settings.trackers:
+        if url not in trackers:
+            yield Finding(f"tracker {url}", ok=True, detail="for browsers; not asked from here")
+    if not settings.trackers:
         yield Finding("trackers", ok=True, detail="turned off")
     for url in trackers:
         yield said.get(url) or _tracker_problem(url, "no answer")
@@ -171,7 +178,7 @@ def _listening(listening: list[str], failed: list[str]) -> Finding:
         "listening",
         ok=False,
         detail="; ".join(dict.fromkeys(failed)) or "no address works",
-        fix="set 'listen' to an address of this machine",
+        fix="end the program that has the port, or set 'listen' to another",
     )
 
 

@@ -151,6 +151,8 @@ def parameters(link: Link, resume: bytes | None) -> Any:
     # A torrent can name web seeds: any URL, of any machine. We take audio from peers only.
     settings.url_seeds = []
     settings.http_seeds = []
+    # And host names, which looking up would tell a stranger's server of us.
+    settings.dht_nodes = []
     return settings
 
 

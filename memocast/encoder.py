@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from memocast.errors import LibraryError, NoSound, Refused
 if TYPE_CHECKING:
     from pathlib import Path
 
+_OPUS_HEADER_PAGES = 2  # OpusHead and OpusTags, RFC 7845
 _WAV_HEADER_BYTES = 44
 MAX_WAV_FRAMES = (2**32 - 4096) // 2
 """Frames of 16 bits, mono, that a WAV's 32-bit length can tell of: 12.4 hours at 48 kHz."""
@@ -60,7 +62,10 @@ def salvage(path: Path, format_: str) -> None:
     """
     if format_ == "opus":
         with path.open("r+b") as file:
-            file.truncate(whole_ogg_pages(file))
+            end, pages = whole_ogg_pages(file)
+            if pages <= _OPUS_HEADER_PAGES:
+                raise _no_sound(path)
+            file.truncate(end)
             os.fsync(file.fileno())
     elif format_ == "wav":
         _complete_wav_header(path)
@@ -89,11 +94,11 @@ def _rewrite_flac(path: Path) -> None:
     mended = path.with_suffix(".mended")
     target = None
     try:
-        for rate, block in blocks(path, "flac"):
-            target = target or writer(mended, "flac", rate, block.shape[1])
-            target.write(np.round(block * 32_768).astype(np.int16))
-    except Refused as error:
-        raise _no_sound(path) from error
+        # A file that is torn in its middle too is kept up to there.
+        with contextlib.suppress(Refused):
+            for rate, block in blocks(path, "flac", torn=True):
+                target = target or writer(mended, "flac", rate, block.shape[1])
+                target.write(np.round(block * 32_768).astype(np.int16))
     except soundfile.SoundFileError as error:
         mended.unlink(missing_ok=True)
         raise LibraryError(

@@ -63,15 +63,22 @@ def fetch(
     link = opened(link)
     entry: Entry | None = None
     while entry is None:
-        memo = library.shares.memo(link.info_hashes)
-        if memo:
-            return Fetched(memo, downloaded=False)
         with library.translated():
             entry = library.incoming.download(link.info_hashes[0])
+        memo = library.shares.memo(link.info_hashes)
+        if memo:
+            if entry:  # made just now, or left by a fetch that died when all was done
+                entry.discard()
+            return Fetched(memo, downloaded=False)
         if entry is None:
             notify(Waiting())
             time.sleep(_POLL_SECONDS)
-    with _Fetch(library, link, settings, limits, notify, entry) as run:
+    try:
+        run = _Fetch(library, link, settings, limits, notify, entry)
+    except BaseException:
+        entry.release()
+        raise
+    with run:
         return run.result()
 
 
@@ -142,7 +149,7 @@ class _Fetch:
         next_look = 0.0
         while (metadata := self._download.metadata()) is None:
             if time.monotonic() > deadline:
-                raise self._timeout("nobody sent the memo's description")
+                raise self._timeout("nobody answered for this memo")
             if self._settings.dht and time.monotonic() > next_look:
                 self._download.look_again()
                 next_look = time.monotonic() + _DHT_RETRY_SECONDS

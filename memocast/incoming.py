@@ -135,8 +135,12 @@ def _is_same_file(descriptor: int, path: Path) -> bool:
 def write_atomically(path: Path, content: bytes) -> None:
     """Readers of `path` see the old content or the new, never a part, even after a crash."""
     partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise

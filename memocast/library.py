@@ -57,11 +57,11 @@ class Draft:
     @classmethod
     def from_facts(cls, facts: dict[str, Any]) -> Draft | None:
         """The draft that was noted, or None when nothing whole was."""
-        try:
-            created = datetime.fromtimestamp(facts.pop("created"), UTC)
-            return cls(created=created, **facts)
-        except (KeyError, TypeError):
+        known = {key: facts.get(key) for key in cls.__slots__ if key != "created"}
+        created = facts.get("created")
+        if not isinstance(created, int) or not all(isinstance(v, str) for v in known.values()):
             return None
+        return cls(created=datetime.fromtimestamp(created, UTC), **known)  # type: ignore[arg-type]
 
 
 class Library:
@@ -102,15 +102,16 @@ class Library:
         return matching[:limit]
 
     def get(self, reference: str) -> Memo:
-        """The memo of an id, a unique prefix of one, or `latest`. Raises NoSuchMemo."""
+        """The memo of an id, a unique prefix of one, or `latest`: the last that came in.
+
+        Raises NoSuchMemo.
+        """
         wanted = reference.lower()
         if len(wanted) == ID_LENGTH:
             return self._by_id(wanted)
-        known = self.memos()
         if wanted == "latest":
-            if not known:
-                raise NoSuchMemo("the library is empty", hint="make one: memocast record")
-            return known[0]
+            return self._latest()
+        known = self.memos()
         fitting = [memo for memo in known if wanted and memo.id.startswith(wanted)]
         if not fitting:
             raise NoSuchMemo(
@@ -123,6 +124,15 @@ class Library:
                 hint="type more of the id",
             )
         return fitting[0]
+
+    def _latest(self) -> Memo:
+        with self.translated():
+            rows = self._database.execute(_SELECT + " ORDER BY memo.number DESC")
+            found = map(database.memo, rows)
+            memo = next((memo for memo in found if self.path(memo).exists()), None)
+        if memo is None:
+            raise NoSuchMemo("the library is empty", hint="make one: memocast record")
+        return memo
 
     def path(self, memo: Memo) -> Path:
         """The memo's audio file."""
@@ -240,6 +250,10 @@ class Library:
         with self.translated():
             row = self._database.execute("SELECT 1 FROM memo WHERE id = ?", (draft.id,)).fetchone()
             if row is not None:
+                # Kept; but when it was interrupted right after that, the file is back here.
+                audio = entry.audio(draft.format)
+                if audio.exists() and not target.exists():
+                    audio.rename(target)
                 return None
             if target.exists():
                 target.rename(entry.audio(draft.format))

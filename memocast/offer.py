@@ -24,32 +24,39 @@ class Offer:
     new_copies: int = 0
     last_copy: int | None = None
     complete_since: dict[str, float] = field(default_factory=dict)
-    sent_to_complete: dict[str, int] = field(default_factory=dict)
-    unseen_copies: int = 0
     said: tuple[int, int, int] = (0, 0, 0)
+    _sent: dict[str, int] = field(default_factory=dict)  # to each peer, at its latest look
+    _counted: set[str] = field(default_factory=set)
+    _unseen: int = 0
 
     def count(self, transfer: Transfer, moment: float) -> None:
-        """Count copies: complete peers, and those that came and went between two looks.
+        """Count copies: peers seen complete, and those that became so between two looks.
 
-        The latter show in the bytes: as many as make a copy were sent to
-        peers that are gone and were never seen complete.
+        The latter show in the bytes: what was sent, and not to a peer as far as
+        it was looked at, went to one that has just left, or that was never seen.
         """
+        size = max(self.seedable.memo.size, 1)
         self.uploaded = transfer.uploaded
-        complete = {peer.identity: peer.sent for peer in transfer.peers if peer.complete}
+        complete = {peer.identity for peer in transfer.peers if peer.complete}
         self.complete_since = {
             identity: self.complete_since.get(identity, moment) for identity in complete
         }
-        fresh = len(complete.keys() - self.sent_to_complete.keys())
-        self.sent_to_complete |= complete
-        accounted = sum(self.sent_to_complete.values()) + sum(
-            peer.sent for peer in transfer.peers if not peer.complete
-        )
-        unseen = (transfer.uploaded - accounted) // max(self.seedable.memo.size, 1)
-        if unseen > self.unseen_copies:
-            fresh += unseen - self.unseen_copies
-            self.unseen_copies = unseen
-        if fresh:
-            self.new_copies += fresh
+        fresh = complete - self._counted
+        for peer in transfer.peers:
+            self._sent[peer.identity] = max(self._sent.get(peer.identity, 0), peer.sent)
+        spare = transfer.uploaded - sum(self._sent.values()) - self._unseen * size
+        connected = {peer.identity for peer in transfer.peers}
+        for identity in self._sent.keys() - connected - self._counted - fresh:
+            missing = size - self._sent[identity]
+            if 0 <= missing <= spare:
+                self._sent[identity] = size
+                spare -= missing
+                fresh.add(identity)
+        unseen = max(0, spare // size)
+        self._unseen += unseen
+        self._counted |= fresh
+        if fresh or unseen:
+            self.new_copies += len(fresh) + unseen
             self.last_copy = int(time.time())
 
     def facts(self, transfer: Transfer) -> dict[str, Any]:

@@ -6,6 +6,7 @@ A seeder holds `seeder.lock` (flock) for as long as it runs and writes
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -51,6 +52,11 @@ class Presence:
         # What a killed seeder left names a pid that may be anybody's by now.
         self.publish({"pid": os.getpid()})
         return True
+
+    def leave(self) -> None:
+        """Say that this seeder is on its way out: nobody should count on it any more."""
+        with contextlib.suppress(OSError):
+            self.publish({"pid": os.getpid()})
 
     def release(self) -> None:
         """Stop being the seeder."""

@@ -53,9 +53,10 @@ class Recorder:
         self.device: Device = microphone(device)
         self._path = path
         self._rate = self._usable_rate(format_)
-        self._limit = None if limit is None else round(limit * self._rate)
-        if format_ == "wav":
-            self._limit = min(self._limit or encoder.MAX_WAV_FRAMES, encoder.MAX_WAV_FRAMES)
+        most = encoder.MAX_WAV_FRAMES if format_ == "wav" else None
+        self._limit = most if limit is None else max(1, round(limit * self._rate))
+        if most and self._limit:
+            self._limit = min(self._limit, most)
         self._file = encoder.writer(path, format_, self._rate)
         self._peaks = audio.Peaks(self._rate)
         self._blocks: queue.Queue[bytes | None] = queue.Queue(_QUEUE_BLOCKS)
@@ -215,4 +216,6 @@ class Recorder:
 
 
 def _reason(error: BaseException) -> str:
-    return str(error.args[0]) if error.args else type(error).__name__
+    # libsndfile's errors carry a number first, PortAudio's a sentence.
+    said = getattr(error, "error_string", None) or (error.args[0] if error.args else "")
+    return str(said) or type(error).__name__

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from memocast import audio, encoder
 from memocast.errors import MemocastError, NoSound
+from memocast.memo import title_from_time
+from memocast.settings import FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from memocast.incoming import Entry
-    from memocast.library import Library
+    from memocast.library import Draft, Library
     from memocast.memo import Memo
 
 
@@ -34,7 +37,7 @@ def adopt(library: Library, tell: Callable[[str], None]) -> None:
 
 
 def _adopted(library: Library, entry: Entry) -> Memo | None:
-    draft = library.recover(entry)
+    draft = library.recover(entry) if entry.facts() else _nameless(library, entry)
     # An import is noted once its copy is whole; before that, its source still is.
     if draft is None or not entry.audio(draft.format).exists():
         entry.discard()
@@ -50,3 +53,14 @@ def _adopted(library: Library, entry: Entry) -> Memo | None:
         entry.discard()
         return None
     return library.keep(entry, draft, sound.duration, sound.peaks)
+
+
+def _nameless(library: Library, entry: Entry) -> Draft | None:
+    """A draft for a recording whose notes cannot be read; its sound is still there."""
+    if entry.kind != "recording":
+        return None
+    for format_ in FORMATS:
+        if entry.audio(format_).exists():
+            draft = library.draft("recovered", "", format_, "recorded")
+            return replace(draft, title=title_from_time(draft.created))
+    return None

@@ -8,14 +8,15 @@ that `Seeder` starts and watches.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from memocast import __version__, events
-from memocast.errors import MemocastError
+from memocast.errors import LibraryError, MemocastError
 from memocast.memo import rfc3339
 from memocast.offer import Offer
 from memocast.settings import address
@@ -79,15 +80,15 @@ class Seeder:
             revision = -1
             next_publish = next_tally = 0.0
             while not stopping():
-                current = self._library.revision()
-                if current != revision:
-                    revision = current
-                    self._follow_library()
-                    next_publish = 0.0
                 moment = time.monotonic()
-                if moment >= next_publish:
-                    if self._files_changed():
+                # A full disk or a locked database passes; the links stay alive meanwhile.
+                with contextlib.suppress(LibraryError):
+                    current = self._library.revision()
+                    if current != revision or self._files_changed():
                         self._follow_library()
+                        revision = current
+                        next_publish = 0.0
+                if moment >= next_publish:
                     self._publish()
                     next_publish = moment + _PUBLISH_SECONDS
                 if moment >= next_tally:
@@ -96,6 +97,7 @@ class Seeder:
                 self._take(self._swarm.poll(_TICK_SECONDS))
                 self._count(self._swarm.transfers())
         finally:
+            self._presence.leave()
             self._swarm.poll(_TICK_SECONDS)
             self._count(self._swarm.transfers())
             self._write_tallies()
@@ -106,7 +108,9 @@ class Seeder:
     def _follow_library(self) -> None:
         wanted = {
             found.torrent.info_hash: found
-            for found in self._library.shares.seedable(fetched=self._settings.seed_fetched)
+            for found in self._library.shares.seedable(
+                fetched=self._settings.seed_fetched or bool(self._only)
+            )
             if not self._only or found.memo.id in self._only
         }
         for key in [key for key in self._offers if key not in wanted]:
@@ -119,6 +123,8 @@ class Seeder:
                 self._set_aside(key, found)
             elif key in self._offers:
                 self._offers[key].seedable = found
+            elif key in self._damaged and self._damaged[key].stamp == found.stamp:
+                continue  # its pieces were found wrong, whatever its size and time say
             elif self._offer(key, found):
                 fresh.append(key)
         for key in fresh[:_URGENT]:
@@ -203,7 +209,8 @@ class Seeder:
                         self._swarm.announce(key)
                 case events.PieceCorrupted(key=key) | events.FileFailed(key=key):
                     if key in self._offers:
-                        self._set_aside(key, self._offers[key].seedable)
+                        found = self._offers[key].seedable
+                        self._set_aside(key, replace(found, stamp=stamp(found.path)))
         self._reach.dht_nodes = self._swarm.dht_nodes
 
     def _hear(self, url: str, said: str, facts: dict[str, Any]) -> None:
@@ -244,7 +251,8 @@ class Seeder:
             "reach": asdict(self._reach),
             "memos": active,
         }
-        self._presence.publish(report)
+        with contextlib.suppress(OSError):  # a full disk; it is said again in a second
+            self._presence.publish(report)
         self._notify("report", report)
 
     def _write_tallies(self) -> None:
@@ -254,12 +262,15 @@ class Seeder:
     def _tally(self, offer: Offer) -> None:
         if offer.uploaded == offer.tallied and not offer.new_copies:
             return
-        self._library.shares.add_to_tally(
-            offer.seedable.memo.id,
-            offer.uploaded - offer.tallied,
-            offer.new_copies,
-            offer.last_copy,
-        )
+        try:
+            self._library.shares.add_to_tally(
+                offer.seedable.memo.id,
+                offer.uploaded - offer.tallied,
+                offer.new_copies,
+                offer.last_copy,
+            )
+        except LibraryError:
+            return  # it is counted with the next tally
         offer.tallied = offer.uploaded
         offer.new_copies = 0
 

@@ -204,6 +204,18 @@ def memo(anna: Memocast, opus: Path) -> str:
 
 
 @contextlib.contextmanager
+def mounted(folder: Path, size: str) -> Iterator[Path]:
+    """A file system of its own in memory."""
+    folder.mkdir()
+    options = ["-t", "tmpfs", "-o", f"size={size}", "tmpfs"]
+    subprocess.run(["mount", *options, folder], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+@contextlib.contextmanager
 def running(process: subprocess.Popen[Any]) -> Iterator[subprocess.Popen[Any]]:
     """End the process and close its pipes when the block ends, however it ends."""
     try:

@@ -76,7 +76,7 @@ def test_nobody_there_is_exit_6_with_what_was_tried(ben: Memocast) -> None:
         result = nobody.run("fetch", link, "--timeout", "1s", expect=6)
     assert result.out == ""
     error, hint = result.err.splitlines()
-    assert error.startswith("memocast: error: nobody sent the memo's description in 1 s; tried: ")
+    assert error.startswith("memocast: error: nobody answered for this memo in 1 s; tried: ")
     assert f"tracker {tracker.url} (answered" in error
     assert "the local network" in error
     assert "1 address in the link" in error

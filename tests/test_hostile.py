@@ -113,7 +113,7 @@ def test_webm_without_the_extra_is_refused_but_its_bytes_wait_for_it(
     without = ben.with_(PYTHONPATH=str(tmp_path / "blocked"))
     with stranger(tmp_path, {"memo.webm": webm.read_bytes()}) as found:
         refused = fetch(without, found, expect=7)
-        assert "hint: pip install 'memocast[media]'" in refused.err
+        assert "'.[media]'" in refused.err
     # The stranger is gone; with the decoder installed the bytes are enough.
     memo = ben.show(fetch(ben, found).out.strip())
     assert memo["bytes"] == webm.stat().st_size
@@ -230,7 +230,7 @@ def test_a_wav_that_claims_more_than_it_holds_is_refused(
     ben: Memocast, speech: Path, tmp_path: Path
 ) -> None:
     content = bytearray(speech.read_bytes())
-    content[4:8] = struct.pack("<I", 2**31)
+    content[4:8] = struct.pack("<I", 2**30)
     with stranger(tmp_path, {"voice.wav": bytes(content)}) as found:
         assert "cut short" in fetch(ben, found, expect=7).err
     assert nothing_left(ben)

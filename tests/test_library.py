@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sqlite3
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
+from conftest import mounted
 from memocast.database import MIGRATIONS
 from memocast.errors import LibraryError, MemocastError, NoSuchMemo
 from memocast.incoming import Incoming
@@ -131,6 +132,67 @@ def test_a_crash_between_the_file_and_the_row_is_undone_once(library: Library, o
     assert not list((library.root / "incoming").glob("recording-*"))
 
 
+def test_an_interruption_right_after_the_row_loses_nothing(
+    library: Library, opus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = library.incoming.create("recording")
+    draft = library.draft("Almost", "", "opus", "recorded")
+    entry.audio("opus").write_bytes(opus.read_bytes())
+    insert = library._insert
+
+    def interrupted(*arguments: object) -> str:
+        insert(*arguments)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(library, "_insert", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        library.keep(entry, draft, 5000, b"\1")
+    entry.release()
+    assert adopted(library) == []
+    assert [memo.title for memo in library.memos()] == ["Almost"]
+    assert library.path(library.get(draft.id)).read_bytes() == opus.read_bytes()
+
+
+def test_a_recording_whose_notes_cannot_be_read_is_kept(library: Library, opus: Path) -> None:
+    entry = library.incoming.create("recording")
+    (entry.folder / "entry.json").write_text("{torn")
+    entry.audio("opus").write_bytes(opus.read_bytes())
+    entry.release()
+    assert len(adopted(library)) == 1
+    assert library.memos()[0].duration > 1000
+
+
+def test_notes_of_a_later_version_are_read_for_what_is_known(library: Library, opus: Path) -> None:
+    entry = library.incoming.create("recording")
+    draft = library.draft("From the future", "", "opus", "recorded")
+    entry.note({**draft.to_facts(), "channel": "x"})
+    entry.audio("opus").write_bytes(opus.read_bytes())
+    entry.release()
+    adopted(library)
+    assert [memo.title for memo in library.memos()] == ["From the future"]
+
+
+@pytest.mark.parametrize("format_", ["opus", "flac", "wav"])
+def test_a_recording_that_died_before_its_first_sound_leaves_nothing(
+    library: Library, format_: str
+) -> None:
+    # Dies with the file open, as kill -9 would have it.
+    code = (
+        "import os, sys; from pathlib import Path; from memocast import encoder;"
+        "file = encoder.writer(Path(sys.argv[1]), sys.argv[2], 48000);"
+        "os.kill(os.getpid(), 9)"
+    )
+    entry = library.incoming.create("recording")
+    entry.note(library.draft("Silent", "", format_, "recorded").to_facts())
+    path = entry.audio(format_)
+    subprocess.run([sys.executable, "-c", code, path, format_], check=False)
+    assert path.exists()
+    entry.release()
+    assert adopted(library) == []
+    assert library.memos() == []
+    assert [found.name for found in (library.root / "incoming").iterdir()] == [".gate"]
+
+
 def test_a_crash_after_the_row_leaves_one_memo(library: Library, opus: Path) -> None:
     memo = library.get(keep(library, opus))
     entry = library.incoming.create("recording")
@@ -243,18 +305,6 @@ def test_a_locked_database_is_exit_8(library: Library, monkeypatch: pytest.Monke
         library.listen_port()
     other.execute("ROLLBACK")
     other.close()
-
-
-@contextlib.contextmanager
-def mounted(folder: Path, size: str) -> Iterator[Path]:
-    """A file system of its own in memory."""
-    folder.mkdir()
-    options = ["-t", "tmpfs", "-o", f"size={size}", "tmpfs"]
-    subprocess.run(["mount", *options, folder], check=True)
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", folder], check=True)
 
 
 def test_a_full_disk_is_exit_8_and_nothing_is_left(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import select
 import signal
+import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +17,6 @@ import soundfile
 from conftest import running, start_sound_card, wait_for
 
 if TYPE_CHECKING:
-    import subprocess
-
     from conftest import Memocast, SoundCard
 
 
@@ -164,6 +164,63 @@ def test_a_microphone_that_vanishes_ends_with_4_and_what_was_recorded_is_kept(
     memo = anna.show(out.strip())
     assert memo["title"] == "Cut off"
     assert memo["duration"] > 1
+
+
+def test_a_disk_that_fills_up_ends_with_8_and_what_was_kept_can_be_shared(
+    speaking_anna: Memocast, sound_card: SoundCard, speech: Path
+) -> None:
+    # A limit on the size of files, 400 blocks of 512 bytes, stands for the disk.
+    script = "trap '' XFSZ; ulimit -f 400; exec memocast record --format wav --duration 30 Full"
+    recorder = subprocess.Popen(
+        ["sh", "-c", script],
+        env=speaking_anna.environment,
+        cwd=speaking_anna.home,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with running(recorder):
+        wait_for("the recorder", sound_card.listeners)
+        with running(sound_card.start_saying(speech)):
+            out, err = recorder.communicate(timeout=60)
+    assert recorder.returncode == 8, err
+    assert "memocast: error: writing the recording failed: " in err
+    memo = speaking_anna.show(out.strip())
+    path = speaking_anna.audio(memo["id"])
+    assert soundfile.info(path).duration == pytest.approx(memo["duration"], abs=0.001)
+    assert speaking_anna.add(path), "it is a whole file, that others accept"
+
+
+@pytest.mark.parametrize("gap", [0, 0.01, 0.05])
+def test_a_second_signal_right_after_the_first_changes_nothing(
+    speaking_anna: Memocast, sound_card: SoundCard, gap: float
+) -> None:
+    process = start_recording(speaking_anna, sound_card)
+    with running(process):
+        path = next(staged(speaking_anna))
+        wait_for("a second of sound", lambda: path.stat().st_size > 1_000)
+        process.send_signal(signal.SIGTERM)
+        select.select([], [], [], gap)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    assert speaking_anna.show(out.strip())["duration"] > 0.1
+
+
+def test_the_shortest_recording_ends_in_every_format(speaking_anna: Memocast) -> None:
+    for format_ in ("opus", "flac", "wav"):
+        result = speaking_anna.run(
+            "record", "--duration", "0.00001", "--format", format_, expect=None
+        )
+        assert result.code in (0, 130)
+
+
+def test_settings_choose_the_microphone_and_the_format(speaking_anna: Memocast) -> None:
+    flac = speaking_anna.with_(MEMOCAST_FORMAT="flac", MEMOCAST_DEVICE="default")
+    assert flac.run("record", "--duration", "0.5", "--json").json["format"] == "flac"
+    other = speaking_anna.with_(MEMOCAST_DEVICE="gramophone")
+    assert "'gramophone'" in other.run("record", "--duration", "0.5", expect=4).err
 
 
 def test_without_a_sound_card_record_ends_with_4_and_leaves_nothing(anna: Memocast) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import running, wait_for
+from conftest import mounted, running, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -207,8 +208,6 @@ def test_share_says_when_what_it_shares_is_not_seeded(anna: Memocast, opus: Path
 
 
 def test_a_report_left_by_a_killed_seeder_names_nobody(anna: Memocast) -> None:
-    import subprocess
-
     from memocast.presence import Presence
 
     anna.run("list")
@@ -224,8 +223,6 @@ def test_a_report_left_by_a_killed_seeder_names_nobody(anna: Memocast) -> None:
 
 
 def test_nohup_is_respected(anna: Memocast) -> None:
-    import subprocess
-
     command = ["nohup", sys.executable, "-m", "memocast", "seed"]
     with running(
         subprocess.Popen(
@@ -242,6 +239,58 @@ def test_nohup_is_respected(anna: Memocast) -> None:
         again = wait_for("its next report", lambda: pid(anna))
         assert again == seeder.pid
         assert seeder.poll() is None
+
+
+def test_a_full_disk_does_not_end_it(
+    memocast: Callable[..., Memocast], ben: Memocast, opus: Path, tmp_path: Path
+) -> None:
+    with mounted(tmp_path / "small", "3m") as small:
+        anna = memocast("anna", MEMOCAST_LIBRARY=str(small / "library"))
+        link = anna.run("share", anna.add(opus), "--direct").out.strip()
+        (small / "fill").write_bytes(b"")
+        subprocess.run(["sh", "-c", f"cat /dev/zero >{small}/fill"], check=False, stderr=-3)
+        assert ben.run("fetch", link).out
+        (small / "fill").unlink()
+
+        def counted() -> bool:
+            return bool(anna.run("status", "--json").json["memos"][0]["uploaded"])
+
+        assert wait_for("the seeder's next tally", counted)
+        anna.run("seed", "--stop")
+
+
+def test_share_right_after_a_stop_was_asked_for_still_has_a_seeder_run(
+    anna: Memocast, ben: Memocast, opus: Path
+) -> None:
+    memo = anna.add(opus)
+    anna.run("seed", "--background")
+    os.kill(pid(anna), signal.SIGTERM)
+    link = anna.run("share", memo, "--direct").out.strip()
+    assert ben.run("fetch", link, "--timeout", "20").out
+
+
+def test_what_was_found_damaged_stays_aside_while_the_library_changes(
+    anna: Memocast, ben: Memocast, opus: Path, flac: Path
+) -> None:
+    memo = anna.add(flac)
+    path = anna.audio(memo)
+    link = anna.run("share", memo, "--direct", "--no-seed").out.strip()
+    # Another content under the same size and time: only the pieces' hashes tell.
+    before = path.stat()
+    path.write_bytes(path.read_bytes()[:-50_000] + bytes(50_000))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with running(anna.start("seed", "--json")) as seeder:
+        wait_for("the seeder", lambda: seeding(anna) == 1)
+        ben.run("fetch", link, "--timeout", "2", expect=6)
+        wait_for("the damage to be seen", lambda: anna.seeder()["damaged"] == [memo])
+        anna.run("share", anna.add(opus))
+        wait_for("the other memo", lambda: seeding(anna) == 1)
+        assert anna.seeder()["damaged"] == [memo]
+        seeder.terminate()
+        out, _ = seeder.communicate(timeout=30)
+    events = [json.loads(line) for line in out.splitlines()]
+    offered = [event["id"] for event in events if event["event"] == "seeding"]
+    assert offered.count(memo) == 1
 
 
 def test_status_without_anything_says_what_to_do(anna: Memocast) -> None:

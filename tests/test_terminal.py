@@ -106,6 +106,20 @@ def test_show_is_a_card_of_at_most_80_columns_with_the_waveform(
     assert f"memocast share {memo}" in text
 
 
+# -- jobs in the background ----------------------------------------------------
+
+
+def test_a_job_in_the_background_runs_on(anna: Memocast, ben: Memocast, opus: Path) -> None:
+    link = anna.run("share", anna.add(opus, title="Behind"), "--direct").out.strip()
+    ben.environment["LINK"] = link
+    with Terminal(ben, "bash", "--norc", "-i") as terminal:
+        terminal.type('memocast fetch "$LINK" &')
+        terminal.wait_for_text("memocast: fetched 'Behind'")
+        terminal.type("jobs; echo over")
+        terminal.wait_for_text("^over")
+        assert not terminal.find("Stopped")
+
+
 # -- questions -----------------------------------------------------------------
 
 

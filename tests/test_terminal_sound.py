@@ -272,3 +272,27 @@ def test_what_is_played_is_what_is_heard_to_its_very_end(
     end = heard[start + len(played) - last : start + len(played)]
     assert len(end) == last
     assert np.corrcoef(end, played[-last:])[0, 1] > 0.95
+
+
+def test_play_that_is_terminated_leaves_the_terminal_usable(
+    speaking_anna: Memocast, flac: Path
+) -> None:
+    speaking_anna.add(flac, title="Ended")
+    with Terminal(speaking_anna) as terminal:
+        terminal.begin("memocast play latest")
+        terminal.wait_for_text("▶ 0:0")
+        subprocess.run(["pkill", "-TERM", "-f", "memocast play latest"], check=True)
+        assert terminal.end()[-1] == "exit=130"
+        assert_usable(terminal)
+
+
+def test_fetch_with_play_is_heard(
+    anna: Memocast, speaking_anna: Memocast, ben: Memocast, flac: Path
+) -> None:
+    link = anna.run("share", anna.add(flac, title="Heard"), "--direct").out.strip()
+    ben.environment["PULSE_SERVER"] = speaking_anna.environment["PULSE_SERVER"]
+    with Terminal(ben) as terminal:
+        terminal.begin(f"memocast fetch --play '{link}'")
+        terminal.wait_for_text("▶ 0:0[1-9] / 0:0")
+        terminal.key("q")
+        assert terminal.end()[-1] == "exit=0"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -28,9 +29,11 @@ from memocast.errors import MemocastError
 
 INTERRUPTED = 130
 
+_roots: list[Path] = []
+"""The library that this process was told to use; a crash leaves its log there."""
+
 app = typer.Typer(
     name="memocast",
-    no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -56,7 +59,7 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def start(
     context: typer.Context,
     library: Annotated[
@@ -75,6 +78,9 @@ def start(
 ) -> None:
     """Record a voice memo, get a link, and anyone with the link can listen."""
     context.obj = State(library_root(library))
+    _roots.append(context.obj.root)
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -121,13 +127,12 @@ def _unexpected(error: Exception) -> int:
     """Report a mistake of ours, and keep the traceback for whoever mends it."""
     import traceback
 
-    log = library_root(None) / "log" / "crash.log"
     trace = "".join(traceback.format_exception(error))
     try:
-        log.parent.mkdir(parents=True, exist_ok=True)
+        log = _roots[-1] / "log" / "crash.log"
         log.write_text(trace, errors="replace")
         hint = f"please report it with {log}"
-    except OSError:
+    except (IndexError, OSError):  # no library yet, or not one that can be written
         hint = f"please report it: {trace.splitlines()[-3].strip()}"
     name = type(error).__name__
     console.report(MemocastError(f"unexpected {name}: {error}", hint=hint))

@@ -24,6 +24,7 @@ from memocast.text import acts_on_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from rich.console import Console
 
@@ -57,6 +58,13 @@ def data(text: str) -> None:
     """One line of a command's result."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+def path(path: Path) -> None:
+    """A path as a result, with the bytes that its name has."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(os.fsencode(path) + b"\n")
+    sys.stdout.buffer.flush()
 
 
 def document(value: Any) -> None:
@@ -157,6 +165,7 @@ def stdin_is_terminal() -> bool:
 
 def screen(*, stderr: bool = False) -> Console:
     """A rich console for tables and cards (stdout), or meters (stderr). Obeys NO_COLOR."""
+
     from rich.console import Console
 
     # rich drops only the colours: bold and dim are escape sequences too.

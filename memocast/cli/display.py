@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -26,7 +27,7 @@ class Display:
     """
 
     def __init__(self) -> None:
-        self.is_visible = console.stderr_is_terminal()
+        self.is_visible = console.stderr_is_terminal() and not _in_background()
 
     def __enter__(self) -> Self:
         if self.is_visible:
@@ -74,6 +75,14 @@ class Display:
         if self.is_visible:
             with contextlib.suppress(OSError, ValueError):
                 self._live.update(picture, refresh=True)
+
+
+def _in_background() -> bool:
+    """Whether the shell has put us behind; what we drew would land in its command line."""
+    try:
+        return os.tcgetpgrp(sys.stderr.fileno()) != os.getpgrp()
+    except OSError:
+        return False
 
 
 class Counter:

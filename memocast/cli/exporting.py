@@ -49,13 +49,15 @@ def export(
         raise UsageError("'-o -' writes one memo as it is", hint="leave out --tags and --json")
     if len(memo) > 1 and not _is_folder(output):
         raise UsageError(f"'{output}' is no directory", hint="several memos need one: -o DIR")
+    if output.endswith("/") and not _is_folder(output):
+        raise UsageError(f"there is no directory '{output}'", hint="create it first")
     attempts = console.Attempts()
 
     def export_one(found: Memo) -> dict[str, str]:
         path = _target(found, Path(output))
         _export(current.library, found, path, tags=tags, force=force)
         if not json:
-            console.data(str(path))
+            console.path(path)
         return {"id": found.id, "path": str(path)}
 
     wanted = current.memos(memo, attempts)

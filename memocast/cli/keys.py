@@ -40,7 +40,7 @@ def keys() -> Iterator[Callable[[float], str]]:
     would also end the shell's `id=$(memocast record)`; and Ctrl-Z cannot leave
     the terminal half set up. Where standard input is no terminal it only waits.
     """
-    if not sys.stdin.isatty():
+    if not at_the_keyboard():
         yield _wait
         return
     import termios
@@ -58,6 +58,14 @@ def keys() -> Iterator[Callable[[float], str]]:
     finally:
         with contextlib.suppress(OSError, termios.error):  # the terminal may be gone
             termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+def at_the_keyboard() -> bool:
+    """Whether standard input is a terminal that we may set up: a job in the background may not."""
+    try:
+        return sys.stdin.isatty() and os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except (OSError, ValueError):
+        return False
 
 
 def _wait(seconds: float) -> str:
@@ -86,7 +94,7 @@ def _read(descriptor: int, pressed: bytearray, seconds: float) -> str:
 @contextlib.contextmanager
 def unseen() -> Iterator[None]:
     """Keep what is typed from showing on a picture; the shell gets it afterwards."""
-    if not sys.stdin.isatty():
+    if not at_the_keyboard():
         yield
         return
     import termios

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import IO, Annotated
 
 import typer
 
 from memocast.cli import console
 from memocast.cli.display import Counter
 from memocast.cli.state import JsonOption, MemoArgument, MemosArgument, State, state
-from memocast.errors import Refused, UsageError
+from memocast.errors import MemocastError, Refused, UsageError
 from memocast.memo import Memo, checked_description, checked_title, rfc3339, title_from_file
 
 _STDIN_LIMIT = 4 << 30
@@ -110,16 +109,27 @@ def _source(name: str) -> Path | None:
 
 
 def _copy(current: State, source: Path | None, staged: Path) -> None:
-    with current.library.translated():
+    translated = current.library.translated
+    with translated():
         staged.parent.mkdir()
-        if source:
-            shutil.copyfile(source, staged)
-            return
-        with staged.open("wb") as file:
-            while block := sys.stdin.buffer.read(1 << 20):
-                file.write(block)
-                if file.tell() > _STDIN_LIMIT:
-                    raise Refused("standard input is larger than 4 GiB", hint="cut it into parts")
+        target = staged.open("wb")
+    with target, source.open("rb") if source else sys.stdin.buffer as file:
+        while block := _read(file, staged.name):
+            with translated():
+                target.write(block)
+            if not source and target.tell() > _STDIN_LIMIT:
+                raise Refused("standard input is larger than 4 GiB", hint="cut it into parts")
+        with translated():
+            target.flush()
+
+
+def _read(file: IO[bytes], name: str) -> bytes:
+    try:
+        return file.read(1 << 20)
+    except OSError as error:
+        raise MemocastError(
+            f"'{name}' cannot be read: {error.strerror or error}", hint="check the disk it is on"
+        ) from error
 
 
 def list_(
@@ -249,6 +259,8 @@ def edit(
     )
     if json:
         console.document(changed.to_json())
+    if found.info_hash:
+        console.note("changed here; links already given out keep what they say")
 
 
 def remove(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -46,6 +47,9 @@ def play_memo(current: State, memo: Memo, device: str) -> None:
     """Play to the end, or until the user stops it."""
     from memocast.player import Player
 
+    # The terminal is put back on these too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.default_int_handler)
     path = current.library.path(memo)
     player = Player(path, memo.format, memo.duration / 1000, device)
     player.start()

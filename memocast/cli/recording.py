@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import math
 import signal
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
@@ -13,11 +13,12 @@ from memocast.cli import console, values
 from memocast.cli.display import Display
 from memocast.cli.sharing import ensure_seeder, shared_link
 from memocast.cli.state import JsonOption, State, state
-from memocast.errors import Interrupted, MemocastError, UsageError
+from memocast.errors import Interrupted, LibraryError, MemocastError, NoSound, UsageError
 from memocast.memo import checked_description, checked_title, title_from_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
+    from pathlib import Path
 
     from rich.text import Text
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from memocast.recorder import Captured, Recorder
 
 _POLL_SECONDS = 0.05
+_QUIET = 0
+"""A peak of no sound at all: a microphone that is muted or not the one that was meant."""
 
 
 def register(app: typer.Typer) -> None:
@@ -71,7 +74,10 @@ def record(
 
     with current.library.translated():
         entry = current.library.incoming.create("recording")
-    memo, failure = _record(current, entry, draft, device or current.settings.device, limit)
+    ignore_signals = _end_on_signals()
+    memo, failure = _record(
+        current, entry, draft, device or current.settings.device, limit, ignore_signals
+    )
     if not json:
         console.data(memo.id)
     link = None
@@ -97,31 +103,37 @@ def _format(name: str) -> str:
 
 
 def _record(
-    current: State, entry: Entry, draft: Draft, device: str, limit: float | None
+    current: State,
+    entry: Entry,
+    draft: Draft,
+    device: str,
+    limit: float | None,
+    ignore_signals: Callable[[], None],
 ) -> tuple[Memo, MemocastError | None]:
     """Record into the entry and keep it; also return what ended the recording, if it failed."""
     from memocast.recorder import Recorder
 
-    recorder = None
+    path = entry.audio(draft.format)
     try:
         with current.library.translated():
             entry.note(draft.to_facts())
-            recorder = Recorder(entry.audio(draft.format), draft.format, device, limit)
+            recorder = Recorder(path, draft.format, device, limit)
         recorder.start()
     except BaseException:
         entry.discard()
         raise
     failure: MemocastError | None = None
     discarded = False
-    with _ending_signals():
-        try:
-            discarded = _until_the_end(recorder)
-        except KeyboardInterrupt:
-            pass
-        except MemocastError as error:
-            failure = error
-        finally:  # whatever else goes wrong, what was said is not lost
-            captured = recorder.stop()
+    try:
+        discarded = _until_the_end(recorder, ignore_signals)
+    except KeyboardInterrupt:
+        pass
+    except MemocastError as error:
+        failure = error
+    finally:  # whatever else goes wrong, what was said is not lost
+        captured = recorder.stop()
+    if isinstance(failure, LibraryError):
+        captured = _salvaged(current, path, draft, captured)
     if discarded:
         entry.discard()
         raise Interrupted("the recording was discarded")
@@ -133,7 +145,22 @@ def _record(
     return memo, failure
 
 
+def _salvaged(current: State, path: Path, draft: Draft, captured: Captured) -> Captured:
+    """The part of the recording that reached the disk before writing failed, made whole."""
+    from memocast import audio, encoder
+
+    with current.library.translated():
+        try:
+            encoder.salvage(path, draft.format)
+            sound = audio.examine(path, limit=math.inf)
+        except NoSound:
+            return replace(captured, duration=0)
+    return replace(captured, duration=sound.duration, peaks=sound.peaks)
+
+
 def _tell(memo: Memo, captured: Captured) -> None:
+    if max(captured.peaks, default=0) <= _QUIET:
+        console.note("nothing was heard; choose another microphone: memocast devices")
     if captured.lost:
         console.note(
             f"{captured.lost:.1f} s of sound did not arrive: the machine was too busy, or it slept"
@@ -144,49 +171,60 @@ def _tell(memo: Memo, captured: Captured) -> None:
     )
 
 
-@contextlib.contextmanager
-def _ending_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP end and keep, as Ctrl-C does; once it ends, nothing interrupts it."""
+def _end_on_signals() -> Callable[[], None]:
+    """SIGTERM and SIGHUP end and keep, as Ctrl-C does; the first one is the last that counts.
 
-    def end(_number: int, _frame: object) -> None:
-        for name in ending:
-            signal.signal(name, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
+    Returns a function that ignores them from then on, for an end by a key.
+    They stay ignored until the process ends: what was kept is to be told.
+    """
     ending = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # 'nohup' asked for that
         ending.append(signal.SIGHUP)
-    before = [signal.signal(name, end) for name in ending]
-    try:
-        yield
-    finally:
-        for name, handler in zip(ending, before, strict=True):
-            signal.signal(name, handler)
+
+    def ignore_them() -> None:
+        for name in ending:
+            signal.signal(name, signal.SIG_IGN)
+
+    def end(_number: int, _frame: object) -> None:
+        ignore_them()
+        raise KeyboardInterrupt
+
+    for name in ending:
+        signal.signal(name, end)
+    return ignore_them
 
 
-def _until_the_end(recorder: Recorder) -> bool:
+def _until_the_end(recorder: Recorder, ignore_signals: Callable[[], None]) -> bool:
     """Obey keys until the recording ends; True when it is to be discarded."""
     from memocast.cli.keys import keys
 
     if not console.stderr_is_terminal():
         console.note(f"recording from {console.safe(recorder.device.name)}; Ctrl-C ends and keeps")
-    asking = False
     with keys() as read, Display() as display:
-        meter = _Meter(recorder)
-        while not recorder.is_finished():
-            key = read(_POLL_SECONDS)
-            if asking and key:
-                if key in ("y", "Y"):
-                    return True
-                asking = False
-            elif key == "space":
-                recorder.resume() if recorder.paused else recorder.pause()
-            elif key in ("enter", "q"):
-                return False
-            elif key == "escape":
-                asking = True
-            if display.is_visible:
-                display.show(meter.picture(asking=asking))
+        try:
+            return _obey_keys(recorder, read, display)
+        finally:
+            # Before the terminal makes signals of Ctrl-C again.
+            ignore_signals()
+
+
+def _obey_keys(recorder: Recorder, read: Callable[[float], str], display: Display) -> bool:
+    meter = _Meter(recorder)
+    asking = False
+    while not recorder.is_finished():
+        key = read(_POLL_SECONDS)
+        if asking and key:
+            if key in ("y", "Y"):
+                return True
+            asking = False
+        elif key == "space":
+            recorder.resume() if recorder.paused else recorder.pause()
+        elif key in ("enter", "q"):
+            return False
+        elif key == "escape":
+            asking = True
+        if display.is_visible:
+            display.show(meter.picture(asking=asking))
     return False
 
 

@@ -53,7 +53,9 @@ def seed(
     current = state(context)
     if (background or stop) and (memo or (background and stop)):
         raise UsageError("--background and --stop take no memos", hint="memocast seed --help")
-    only = [_shared_id(current, reference) for reference in memo or []]
+    attempts = console.Attempts()
+    only = attempts.each(memo or [], lambda reference: _shared_id(current, reference))
+    attempts.finish()
     library = current.library  # created or refused before anything is started
     presence = Presence(library.root)
     if stop:
@@ -62,7 +64,7 @@ def seed(
     elif background:
         _start_in_background(current, presence)
     elif detached:
-        if presence.claim():
+        if _claim_unless_served(presence):
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
             _run(current, presence, only, _Quiet())
     else:
@@ -88,6 +90,15 @@ def _start_in_background(current: State, presence: Presence) -> None:
         return
     pid = start_seeder(current.root)
     console.note(f"the seeder runs in the background (pid {pid}); memocast seed --stop ends it")
+
+
+def _claim_unless_served(presence: Presence) -> bool:
+    """Become the seeder, perhaps after one that is on its way out; False when one serves."""
+    deadline = time.monotonic() + _TAKE_OVER_SECONDS
+    while not presence.claim():
+        if presence.report() or time.monotonic() > deadline:
+            return False
+    return True
 
 
 def _take_over(presence: Presence) -> None:
@@ -157,6 +168,8 @@ class _Screen(_Quiet):
         heading = Text(no_wrap=True, overflow="ellipsis")
         heading.append(f"seeding {console.count(report['seeding'], 'memo')}", "bold")
         heading.append(f"  {' '.join(reach['listening'])}", "dim")
+        if report["damaged"]:
+            heading.append(f"  changed on disk: {' '.join(report['damaged'])}", "red")
         if reach["dht_nodes"]:
             heading.append(f"  DHT {console.count(reach['dht_nodes'], 'node')}", "dim")
         table = Table(box=None, pad_edge=False, header_style="dim")

@@ -32,7 +32,7 @@ def share(
         list[str] | None,
         typer.Argument(
             metavar="MEMO…",
-            help="Ids, unique prefixes of them, or 'latest'.",
+            help="Ids, beginnings of ids, or 'latest': the last that came in.",
             autocompletion=complete_memo,
             show_default=False,
         ),
@@ -82,6 +82,9 @@ def share(
                 for (found, link), info_hash in zip(shared, hashes, strict=True)
             ]
         )
+    lonely = not (current.settings.dht or current.settings.lsd)
+    if lonely and any("&tr=" not in link and "&x.pe=" not in link for _, link in shared):
+        console.note("nobody can find this: trackers and the DHT are off; add --direct")
     if shared:
         ensure_seeder(current, [found for found, _ in shared], wanted=not no_seed)
     attempts.finish()
@@ -168,8 +171,9 @@ def ensure_seeder(current: State, memos: Sequence[Memo], *, wanted: bool = True)
     from memocast.presence import Presence
 
     presence = Presence(current.root)
-    if presence.is_running():
-        only = (presence.report() or {}).get("only")
+    report = presence.report()
+    if report:
+        only = report["only"]
         if only and not {memo.id for memo in memos} <= set(only):
             console.note("the running seeder offers other memos only; replace it: memocast seed")
         return

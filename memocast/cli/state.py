@@ -98,12 +98,12 @@ def complete_memo(context: typer.Context, incomplete: str) -> list[tuple[str, st
     if not (root / "library.db").exists():
         return []
     try:
-        memos = Library(root).memos()
+        library = Library(root)
+        known = [(memo.id, _harmless(memo.title)) for memo in library.memos()]
+        if known:
+            known.append(("latest", f"the last: {_harmless(library.get('latest').title)}"))
     except MemocastError:
         return []
-    known = [(memo.id, _harmless(memo.title)) for memo in memos]
-    if known:
-        known.append(("latest", f"the newest: {known[0][1]}"))
     return [(name, title) for name, title in known if name.startswith(incomplete)]
 
 
@@ -111,7 +111,7 @@ MemoArgument = Annotated[
     str,
     typer.Argument(
         metavar="MEMO",
-        help="An id, a unique prefix of one, or 'latest'.",
+        help="An id, the beginning of one, or 'latest': the last that came in.",
         autocompletion=complete_memo,
         show_default=False,
     ),
@@ -120,7 +120,7 @@ MemosArgument = Annotated[
     list[str],
     typer.Argument(
         metavar="MEMO…",
-        help="Ids, unique prefixes of them, or 'latest'.",
+        help="Ids, beginnings of ids, or 'latest': the last that came in.",
         autocompletion=complete_memo,
         show_default=False,
     ),
