@@ -62,6 +62,7 @@ KEPT = (
     ID,
     "exit=0",
 )
+SILENCE = r"memocast: nothing was heard; choose another microphone: memocast devices"
 
 
 def test_record_shows_time_size_and_a_moving_level_on_one_line_and_q_ends_and_keeps(
@@ -92,9 +93,9 @@ def test_enter_and_ctrl_c_end_the_recording_and_keep_it(speaking_anna: Memocast,
         terminal.wait_for_text(r"recording +0:01 ")
         terminal.key(key)
         lines = terminal.end()
-        assert_shows(lines, *KEPT)
+        assert_shows(lines, KEPT[0], SILENCE, *KEPT[1:])
         assert_usable(terminal)
-    assert speaking_anna.show(lines[2])["duration"] >= 1
+    assert speaking_anna.show(lines[3])["duration"] >= 1
 
 
 def test_what_is_spoken_during_a_pause_is_left_out_and_the_time_stands_still(
@@ -175,7 +176,7 @@ def test_a_recording_whose_id_a_script_takes_has_its_meter_and_its_keys(
         terminal.wait_for_text("❚❚ paused ")
         terminal.key(key)
         lines = terminal.end()
-        assert_shows(lines, r"\$ id=.*", KEPT[1], rf"exit=0 id={ID}")
+        assert_shows(lines, r"\$ id=.*", SILENCE, KEPT[1], rf"exit=0 id={ID}")
         assert_usable(terminal)
     assert speaking_anna.show()["id"] == lines[-1][-8:]
 
