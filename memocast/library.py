@@ -7,6 +7,7 @@ the row after, and what a crash leaves between the two is found again in
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from dataclasses import dataclass
@@ -20,7 +21,6 @@ from memocast.memo import ID_LENGTH, Memo, Origin, new_id, now
 from memocast.shares import Shares, stamp
 
 if TYPE_CHECKING:
-    import contextlib
     from pathlib import Path
 
     from memocast.torrent import Torrent
@@ -29,6 +29,7 @@ _SELECT = """
     SELECT memo.*, torrent.info_hash, coalesce(torrent.shared, 0) AS shared
     FROM memo LEFT JOIN torrent ON torrent.memo = memo.id
 """
+_PORT_TRIES = 50
 _NEWEST_FIRST = " ORDER BY memo.created DESC, memo.number DESC"
 
 
@@ -263,9 +264,7 @@ class Library:
 
     def listen_port(self) -> int:
         """The port this library listens on: chosen at random once, and kept."""
-        import random
-
-        chosen = str(random.randrange(49_152, 65_536))  # noqa: S311 - IANA's dynamic ports
+        chosen = str(_free_port())
         with self.translated(), database.transaction(self._database):
             self._database.execute(
                 "INSERT OR IGNORE INTO state VALUES ('listen_port', ?)", (chosen,)
@@ -310,3 +309,20 @@ def _fsync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _free_port() -> int:
+    """A port that nobody listens on now, from those that no system hands out by itself.
+
+    Linux takes ports for outgoing connections from 32,768 on, others from 49,152 on.
+    """
+    import random
+    import socket
+
+    port = 0
+    for _ in range(_PORT_TRIES):
+        port = random.randrange(20_000, 32_768)  # noqa: S311 - not a secret
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("", port))
+            break
+    return port
