@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from memocast.library import Library
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -201,6 +203,14 @@ def ben(memocast: Callable[..., Memocast]) -> Memocast:
 def memo(anna: Memocast, opus: Path) -> str:
     """A memo of Anna's with everything that should travel."""
     return anna.add(opus, title="Grüße 🎙 from Anna", description="two\nlines & ünïcode")
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[Library]:
+    """A library in this process."""
+    found = Library(tmp_path / "library")
+    yield found
+    found.close()
 
 
 @contextlib.contextmanager

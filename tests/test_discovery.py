@@ -10,7 +10,7 @@ import pytest
 
 from conftest import PRIVATE, wait_for
 from trackers import HttpTracker, UdpTracker
-from transfer import address_of, assert_same_memo, info_hash
+from transfer import address_of, assert_same_memo, bare_session, info_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,16 +87,7 @@ def test_a_dht_of_our_own(memocast: Callable[..., Memocast], opus: Path) -> None
 def dht_nodes(count: int) -> tuple[list[lt.session], list[str]]:
     """Bare libtorrent sessions that know each other, each on a loopback address of its own."""
     sessions = [
-        lt.session(
-            {
-                "listen_interfaces": f"127.0.{number}.1:0",
-                "enable_dht": True,
-                "dht_bootstrap_nodes": "",
-                "enable_lsd": False,
-                "enable_upnp": False,
-                "enable_natpmp": False,
-            }
-        )
+        bare_session(listen_interfaces=f"127.0.{number}.1:0", enable_dht=True)
         for number in range(1, count + 1)
     ]
     addresses = [

@@ -13,6 +13,7 @@ import libtorrent as lt
 import pytest
 
 from conftest import wait_for
+from transfer import bare_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,16 +49,7 @@ def stranger(
     flags = lt.torrent_flags
     settings.flags |= flags.seed_mode | flags.upload_mode
     settings.flags &= ~(flags.paused | flags.auto_managed)
-    session = lt.session(
-        {
-            "listen_interfaces": "127.0.0.1:0",
-            "enable_dht": False,
-            "enable_lsd": False,
-            "enable_upnp": False,
-            "enable_natpmp": False,
-            "allow_multiple_connections_per_ip": True,
-        }
-    )
+    session = bare_session()
     handle = session.add_torrent(settings)
     wait_for("the stranger", session.listen_port)
     hashes = handle.info_hashes()
@@ -303,7 +295,7 @@ def test_a_hybrid_that_is_held_is_known_by_either_of_its_hashes(
     flags = lt.torrent_flags
     settings.flags |= flags.seed_mode | flags.upload_mode
     settings.flags &= ~(flags.paused | flags.auto_managed)
-    session = lt.session({"listen_interfaces": "127.0.0.1:0", "enable_dht": False})
+    session = bare_session()
     hashes = session.add_torrent(settings).info_hashes()
     wait_for("the stranger", session.listen_port)
     peer = f"127.0.0.1:{session.listen_port()}"

@@ -25,6 +25,7 @@ import soundfile
 from conftest import needs, running, wait_for
 from namespaces import two_hosts
 from trackers import HttpTracker, UdpTracker
+from transfer import bare_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -233,18 +234,7 @@ def transmission(
 @contextlib.contextmanager
 def bare_seeder(torrent: lt.add_torrent_params, folder: Path) -> Iterator[str]:
     """Seed from a libtorrent session with nothing around it; yield its address."""
-    session = lt.session(
-        {
-            "listen_interfaces": "127.0.0.1:0",
-            "enable_dht": False,
-            "enable_lsd": False,
-            "enable_upnp": False,
-            "enable_natpmp": False,
-            "dht_bootstrap_nodes": "",
-            "webtorrent_stun_server": "",
-            "allow_multiple_connections_per_ip": True,
-        }
-    )
+    session = bare_session()
     torrent.save_path = str(folder)
     torrent.flags &= ~(lt.torrent_flags.paused | lt.torrent_flags.auto_managed)
     handle = session.add_torrent(torrent)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import libtorrent as lt
 
 from conftest import running, wait_for
-from transfer import address_of, assert_same_memo, info_hash
+from transfer import address_of, assert_same_memo, bare_session, info_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,18 +98,7 @@ def test_it_is_safe_to_close_once_a_complete_copy_has_stayed_for_ten_seconds(
 
 def bare_copy(folder: Path, link: str, peer: str) -> tuple[lt.session, lt.torrent_handle]:
     """Another client that fetches the torrent and stays."""
-    session = lt.session(
-        {
-            "listen_interfaces": "127.0.0.1:0",
-            "enable_dht": False,
-            "enable_lsd": False,
-            "enable_upnp": False,
-            "enable_natpmp": False,
-            "allow_multiple_connections_per_ip": True,
-            "close_redundant_connections": False,
-            "tick_interval": 100,
-        }
-    )
+    session = bare_session(close_redundant_connections=False, tick_interval=100)
     settings = lt.parse_magnet_uri(f"magnet:?xt=urn:btih:{info_hash(link)}")
     settings.save_path = str(folder)
     settings.flags &= ~(lt.torrent_flags.paused | lt.torrent_flags.auto_managed)

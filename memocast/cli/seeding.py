@@ -10,7 +10,7 @@ import typer
 
 from memocast.cli import console
 from memocast.cli.display import Display
-from memocast.cli.state import JsonOption, State, complete_memo, state
+from memocast.cli.state import JsonOption, OptionalMemosArgument, State, state
 from memocast.errors import MemocastError, UsageError
 
 if TYPE_CHECKING:
@@ -26,15 +26,7 @@ def register(app: typer.Typer) -> None:
 
 def seed(
     context: typer.Context,
-    memo: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="MEMO…",
-            help="Only these; else all that are shared or fetched.",
-            autocompletion=complete_memo,
-            show_default=False,
-        ),
-    ] = None,
+    memo: OptionalMemosArgument = None,
     background: Annotated[
         bool, typer.Option("--background", help="Start it in the background and return.")
     ] = False,
@@ -42,7 +34,7 @@ def seed(
     detached: Annotated[bool, typer.Option("--detached", hidden=True)] = False,
     json: JsonOption = False,
 ) -> None:
-    """Keep shared and fetched memos available to others, until Ctrl-C.
+    """Keep shared and fetched memos available to others, until Ctrl-C; or only those named.
 
     It follows the library: what you share or remove elsewhere takes effect within 2 s.
 

@@ -11,7 +11,7 @@ import typer
 
 from memocast.cli import console
 from memocast.cli.output import check_target, write
-from memocast.cli.state import JsonOption, State, complete_memo, state
+from memocast.cli.state import JsonOption, OptionalMemosArgument, State, state
 from memocast.errors import MemocastError, UsageError
 
 if TYPE_CHECKING:
@@ -28,15 +28,7 @@ def register(app: typer.Typer) -> None:
 
 def share(
     context: typer.Context,
-    memo: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="MEMO…",
-            help="Ids, beginnings of ids, or 'latest': the last that came in.",
-            autocompletion=complete_memo,
-            show_default=False,
-        ),
-    ] = None,
+    memo: OptionalMemosArgument = None,
     all_: Annotated[bool, typer.Option("--all", help="Share every memo.")] = False,
     qr: Annotated[bool, typer.Option("--qr", help="Also draw the link as a QR code.")] = False,
     direct: Annotated[

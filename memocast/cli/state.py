@@ -125,4 +125,13 @@ MemosArgument = Annotated[
         show_default=False,
     ),
 ]
+OptionalMemosArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="MEMO…",
+        help="Ids, beginnings of ids, or 'latest': the last that came in.",
+        autocompletion=complete_memo,
+        show_default=False,
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
