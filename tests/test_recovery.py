@@ -15,14 +15,12 @@ from memocast.incoming import Incoming
 from memocast.library import Draft, Library
 from memocast.memo import now
 from memocast.recovery import adopt
+from test_library import keep
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from conftest import Memocast
-
-
-from test_library import keep
 
 
 def adopted(library: Library) -> list[str]:
