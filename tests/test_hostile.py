@@ -6,6 +6,7 @@ import contextlib
 import http.server
 import re
 import struct
+import subprocess
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -78,14 +79,16 @@ def test_a_magnet_without_our_key_takes_its_title_from_the_name(
     assert ben.audio().read_bytes() == opus.read_bytes()
 
 
-def test_webm_in_a_torrent_with_the_extra_media(
-    ben: Memocast, speech: Path, tmp_path: Path
-) -> None:
-    import subprocess
-
-    webm = tmp_path / "memo.webm"
-    command = ["ffmpeg", "-v", "error", "-i", speech, "-c:a", "libopus", webm]
+@pytest.fixture
+def webm(speech: Path, tmp_path: Path) -> Path:
+    """The speech as a browser records it."""
+    path = tmp_path / "memo.webm"
+    command = ["ffmpeg", "-v", "error", "-i", speech, "-c:a", "libopus", path]
     subprocess.run(command, check=True)
+    return path
+
+
+def test_webm_in_a_torrent_with_the_extra_media(ben: Memocast, webm: Path, tmp_path: Path) -> None:
     with stranger(tmp_path, {"memo.webm": webm.read_bytes()}) as found:
         memo = ben.show(fetch(ben, found).out.strip())
     assert memo["format"] == "webm"
@@ -93,13 +96,8 @@ def test_webm_in_a_torrent_with_the_extra_media(
 
 
 def test_webm_without_the_extra_is_refused_but_its_bytes_wait_for_it(
-    ben: Memocast, speech: Path, tmp_path: Path
+    ben: Memocast, webm: Path, tmp_path: Path
 ) -> None:
-    import subprocess
-
-    webm = tmp_path / "memo.webm"
-    command = ["ffmpeg", "-v", "error", "-i", speech, "-c:a", "libopus", webm]
-    subprocess.run(command, check=True)
     (tmp_path / "blocked" / "av").mkdir(parents=True)
     (tmp_path / "blocked" / "av" / "__init__.py").write_text("raise ImportError('no av')")
     without = ben.with_(PYTHONPATH=str(tmp_path / "blocked"))

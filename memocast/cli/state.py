@@ -116,22 +116,12 @@ MemoArgument = Annotated[
         show_default=False,
     ),
 ]
-MemosArgument = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="MEMO…",
-        help="Ids, beginnings of ids, or 'latest': the last that came in.",
-        autocompletion=complete_memo,
-        show_default=False,
-    ),
-]
-OptionalMemosArgument = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="MEMO…",
-        help="Ids, beginnings of ids, or 'latest': the last that came in.",
-        autocompletion=complete_memo,
-        show_default=False,
-    ),
-]
+_MEMOS = typer.Argument(
+    metavar="MEMO…",
+    help="Ids, beginnings of ids, or 'latest': the last that came in.",
+    autocompletion=complete_memo,
+    show_default=False,
+)
+MemosArgument = Annotated[list[str], _MEMOS]
+OptionalMemosArgument = Annotated[list[str] | None, _MEMOS]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
