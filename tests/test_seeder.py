@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conftest import mounted, running, wait_for
+from trackers import HttpTracker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -292,6 +293,33 @@ def test_what_was_found_damaged_stays_aside_while_the_library_changes(
     events = [json.loads(line) for line in out.splitlines()]
     offered = [event["id"] for event in events if event["event"] == "seeding"]
     assert offered.count(memo) == 1
+
+
+def test_a_file_whose_change_only_its_pieces_tell_is_never_restored_from_others(
+    memocast: Callable[..., Memocast], flac: Path
+) -> None:
+    with HttpTracker() as tracker:
+        anna, ben, carla = (
+            memocast(name, MEMOCAST_TRACKERS=tracker.url) for name in ("anna", "ben", "carla")
+        )
+        memo = anna.add(flac)
+        link = anna.run("share", memo, "--direct").out.strip()
+        ben.run("fetch", link)
+        ben.run("seed", "--background")  # has the original, and would send it
+        anna.stop()
+        path = anna.audio(memo)
+        before = path.stat()
+        changed = bytes(len(path.read_bytes()))
+        path.write_bytes(changed)
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        anna.run("seed", "--background")
+        info_hash = anna.show(memo)["info_hash"]
+        wait_for("both to announce", lambda: len(tracker.announced(info_hash)) == 2)
+        carla.run("fetch", link)
+        wait_for("the damage to be seen", lambda: anna.seeder()["damaged"] == [memo])
+        assert path.read_bytes() == changed
+        for user in (anna, ben):
+            user.stop()
 
 
 def test_status_without_anything_says_what_to_do(anna: Memocast) -> None:
