@@ -295,7 +295,7 @@ def test_what_was_found_damaged_stays_aside_while_the_library_changes(
     assert offered.count(memo) == 1
 
 
-def test_a_file_whose_change_only_its_pieces_tell_is_never_restored_from_others(
+def test_a_file_whose_change_only_its_pieces_tell_is_set_aside_as_it_is(
     memocast: Callable[..., Memocast], flac: Path
 ) -> None:
     with HttpTracker() as tracker:
