@@ -112,7 +112,8 @@ def test_seed_with_memos_offers_only_those(anna: Memocast, opus: Path) -> None:
         while not events or events[-1]["event"] != "seeding":
             events.append(json.loads(seeder.stdout.readline()))
         assert events[-1]["id"] == ids[0]
-        assert seeding(anna) == 1
+        # The event comes first, the report that 'status' reads right after it.
+        wait_for("the report", lambda: seeding(anna) == 1)
         seeder.send_signal(signal.SIGTERM)
         assert seeder.wait(30) == 0
 
