@@ -11,7 +11,7 @@ import errno
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from memocast.errors import LibraryError
+from memocast.errors import DamagedLibrary, LibraryError
 from memocast.memo import Memo
 
 if TYPE_CHECKING:
@@ -56,6 +56,10 @@ MIGRATIONS = (
         key         TEXT PRIMARY KEY,
         value       TEXT NOT NULL
     ) STRICT;
+    """,
+    """
+    -- Milliseconds of sound that did not arrive while it was recorded.
+    ALTER TABLE memo ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;
     """,
 )
 
@@ -165,10 +169,7 @@ def _library_error(path: Path, error: sqlite3.Error) -> LibraryError:
             hint="wait for that program, or end it, then try again",
         )
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return LibraryError(
-            f"the library's database {path} is damaged: {error}",
-            hint="your audio is safe in 'memos' beside it; move library.db away and add it again",
-        )
+        return DamagedLibrary(path, str(error))
     return LibraryError(
         f"the library {folder} cannot be used: {error}",
         hint="check its owner and permissions, or name another with --library",
@@ -199,4 +200,5 @@ def memo(row: sqlite3.Row) -> Memo:
         peaks=row["peaks"],
         shared=bool(row["shared"]),
         info_hash=row["info_hash"],
+        lost=row["lost"],
     )

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from memocast import events
+from memocast.audit import audit
 from memocast.devices import microphone, speaker
-from memocast.errors import LibraryError, MemocastError
+from memocast.errors import DamagedLibrary, LibraryError, MemocastError
 from memocast.link import Link
 from memocast.presence import Presence
 from memocast.swarm import Swarm, classic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from memocast.devices import Device
     from memocast.library import Library
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 NETWORK_SECONDS = 10.0
 _ENOUGH_BYTES = 100_000_000
 _POLL_SECONDS = 0.1
+_SOME = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ def examine(open_library: Callable[[], Library], settings: Settings) -> Iterator
     except LibraryError as error:
         yield Finding("library", ok=False, detail=error.message, fix=error.hint)
         return
-    yield _library(library)
+    yield from examine_library(library)
     yield _seeder(library, settings)
     yield from _network(library, settings)
 
@@ -58,45 +60,65 @@ def _device(what: str, find: Callable[[str], Device], selection: str) -> Finding
         return Finding(what, ok=False, detail=error.message, fix=error.hint)
 
 
-def _library(library: Library) -> Finding:
+def examine_library(library: Library) -> Iterator[Finding]:
+    """Look at the database, the audio files and the room there is."""
     free = shutil.disk_usage(library.root).free
-    orphans = library.orphans()
-    problem = library.check()
-    if problem:
-        return Finding(
-            "library",
-            ok=False,
-            detail=f"{library.root}: the database is damaged: {problem}",
-            fix="your audio is safe in 'memos'; move library.db away and add those files",
-        )
-    if orphans:
-        return Finding(
-            "library",
-            ok=False,
-            detail=f"{len(orphans)} files in 'memos' belong to no memo, first {orphans[0].name}",
-            fix=f"add it as a memo or delete it: {orphans[0]}",
-        )
+    try:
+        library.check()
+    except DamagedLibrary as error:
+        yield Finding("library", ok=False, detail=error.message, fix=error.hint)
+        return
     if free < _ENOUGH_BYTES:
-        return Finding(
+        yield Finding(
             "library", ok=False, detail=f"only {free:,} bytes are free", fix="free some space"
         )
-    count = len(library.memos())
-    return Finding(
-        "library", ok=True, detail=f"{library.root}: {count} memos, {free / 1e9:.1f} GB free"
-    )
+    else:
+        count = len(library.memos())
+        detail = f"{library.root}: {count} memos, {free / 1e9:.1f} GB free"
+        yield Finding("library", ok=True, detail=detail)
+    yield from _audio_files(library)
+
+
+def _audio_files(library: Library) -> Iterator[Finding]:
+    found = audit(library)
+    if found.missing:
+        named = ", ".join(f"{memo.filename} '{memo.title}'" for memo in found.missing[:_SOME])
+        yield Finding(
+            "missing audio",
+            ok=False,
+            detail=f"{_files(found.missing)} gone from 'memos': {named}",
+            fix=f"put it back from a backup into {library.audio_folder}, or fetch its link again;"
+            " until then the memo is not listed",
+        )
+    if found.changed:
+        named = ", ".join(memo.filename for memo in found.changed[:_SOME])
+        yield Finding(
+            "changed audio",
+            ok=False,
+            detail=f"{_files(found.changed)} not what memocast kept: {named}",
+            fix="put the original back from a backup; or, to keep what it is now,"
+            " 'memocast add' it as a new memo and remove the old one; it is not seeded",
+        )
+    if found.unknown:
+        named = ", ".join(path.name for path in found.unknown[:_SOME])
+        yield Finding(
+            "unknown files",
+            ok=False,
+            detail=f"{_files(found.unknown)} in 'memos' without a memo: {named}",
+            fix="those named like a memo are taken back by 'memocast doctor --repair';"
+            " 'memocast add' others, or move them away",
+        )
+    if not (found.missing or found.changed or found.unknown):
+        yield Finding("audio files", ok=True, detail="all there, and as memocast kept them")
+
+
+def _files(found: Sequence[object]) -> str:
+    return "1 file is" if len(found) == 1 else f"{len(found)} files are"
 
 
 def _seeder(library: Library, settings: Settings) -> Finding:
     report = Presence(library.root).report()
     wanted = library.shares.seedable(fetched=settings.seed_fetched)
-    damaged = [found.memo.id for found in wanted if not found.intact]
-    if damaged:
-        return Finding(
-            "seeder",
-            ok=False,
-            detail=f"{len(damaged)} memos were changed on disk: {', '.join(damaged[:5])}",
-            fix="put the original file back, or remove the memo",
-        )
     if report:
         return Finding(
             "seeder", ok=True, detail=f"running, pid {report['pid']}, {report['seeding']} memos"

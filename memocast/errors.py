@@ -10,6 +10,7 @@
     │   ├── NoSound          it holds no audio at all
     │   └── MissingDecoder   perhaps it does, but a decoder is not installed
     ├── LibraryError     8   the library cannot be used
+    │   └── DamagedLibrary   its database is not what SQLite wrote
     └── Interrupted    130   the user stopped it
 
 Only `memocast.cli.main` turns one into a message and an exit code. Exceptions
@@ -17,6 +18,11 @@ of other packages are translated where those packages are used.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class MemocastError(Exception):
@@ -78,6 +84,17 @@ class LibraryError(MemocastError):
     """The library is locked, damaged, full, read-only, or newer than this program."""
 
     exit_code = 8
+
+
+class DamagedLibrary(LibraryError):
+    """The library's database is damaged or gone; `doctor --repair` rebuilds it."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(
+            f"the library's database {path} is damaged: {what}",
+            hint="your audio is safe in 'memos' beside it; rebuild the rest from the last copy:"
+            " memocast doctor --repair",
+        )
 
 
 class Interrupted(MemocastError):

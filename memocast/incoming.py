@@ -100,6 +100,22 @@ class Incoming:
             ]
         yield from (entry for entry in entries if entry is not None)
 
+    def pending(self) -> set[str]:
+        """The ids of the memos that entries are about to become."""
+        noted = (Entry(folder, -1).facts() for folder in self.folder.iterdir() if folder.is_dir())
+        return {facts["id"] for facts in noted if isinstance(facts.get("id"), str)}
+
+    def is_in_use(self) -> bool:
+        """Whether some process records, adds or fetches at this moment."""
+        with self._gate():
+            for folder in self.folder.iterdir():
+                if folder.is_dir() and (folder / "lock").exists():
+                    entry = self._claim(folder)
+                    if entry is None:
+                        return True
+                    entry.release()
+        return False
+
     def _claim(self, folder: Path) -> Entry | None:
         try:
             lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -10,12 +10,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from memocast import database
-from memocast.errors import NoSuchMemo
+from memocast import backups, database
+from memocast.draft import Draft
+from memocast.errors import DamagedLibrary, NoSuchMemo
 from memocast.incoming import Entry, Incoming
 from memocast.memo import ID_LENGTH, Memo, Origin, new_id, now
 from memocast.shares import Shares, stamp
@@ -33,74 +32,66 @@ _PORT_TRIES = 50
 _NEWEST_FIRST = " ORDER BY memo.created DESC, memo.number DESC"
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A memo that has everything but its place in the library. Fields as in `Memo`."""
-
-    id: str
-    title: str
-    description: str
-    created: datetime
-    format: str
-    origin: Origin
-
-    def to_facts(self) -> dict[str, Any]:
-        """The draft as an entry of `incoming/` notes it."""
-        return {
-            "id": self.id,
-            "title": self.title,
-            "description": self.description,
-            "created": int(self.created.timestamp()),
-            "format": self.format,
-            "origin": self.origin,
-        }
-
-    @classmethod
-    def from_facts(cls, facts: dict[str, Any]) -> Draft | None:
-        """The draft that was noted, or None when nothing whole was."""
-        known = {key: facts.get(key) for key in cls.__slots__ if key != "created"}
-        created = facts.get("created")
-        if not isinstance(created, int) or not all(isinstance(v, str) for v in known.values()):
-            return None
-        return cls(created=datetime.fromtimestamp(created, UTC), **known)  # type: ignore[arg-type]
-
-
 class Library:
     """One library on disk. Every method may raise LibraryError."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.database_path = root / "library.db"
-        self._memos = root / "memos"
+        self.audio_folder = root / "memos"
         with database.translated(self.database_path):
-            for folder in (root, self._memos, root / "incoming", root / "log"):
+            for folder in (root, self.audio_folder, root / "incoming", root / "log"):
                 folder.mkdir(parents=True, exist_ok=True)
             if not os.access(root, os.W_OK):
                 raise PermissionError(13, "the folder is read-only", str(root))
         self.incoming = Incoming(root / "incoming")
+        self._backups = backups.Backups(self.database_path, root / "backups")
+        self._refuse_to_begin_anew()
         self._database = database.connect(self.database_path)
-        self.shares = Shares(self._database, self.database_path, self._memos)
+        self.shares = Shares(self._database, self.database_path, self.audio_folder)
+
+    def _refuse_to_begin_anew(self) -> None:
+        """An empty database beside audio files is a loss, not a beginning."""
+        with database.translated(self.database_path):
+            # In this order: a memo's file is there only after the database was.
+            holds_audio = any(self.audio_folder.iterdir())
+            if holds_audio and not (
+                self.database_path.exists() and self.database_path.stat().st_size
+            ):
+                raise DamagedLibrary(self.database_path, "it is gone, but its audio files are here")
 
     def close(self) -> None:
         """Let go of the database."""
         self._database.close()
+
+    def back_up(self) -> None:
+        """Renew the copy of the database in `backups/`, when it is due.
+
+        Raises DamagedLibrary when the database is not fit to be copied.
+        """
+        with self.translated():
+            self._backups.renew(self._database)
 
     # -- reading ---------------------------------------------------------------
 
     def memos(self, query: str = "", limit: int | None = None) -> list[Memo]:
         """Newest first; with `query`, those with it in title or description, whatever the case."""
         with self.translated():
-            rows = self._database.execute(_SELECT + _NEWEST_FIRST).fetchall()
-            files = {entry.name for entry in os.scandir(self._memos)}
-        found = (database.memo(row) for row in rows)
+            files = {entry.name for entry in os.scandir(self.audio_folder)}
         wanted = query.casefold()
         matching = [
             memo
-            for memo in found
+            for memo in self.rows()
             if memo.filename in files
             and (wanted in memo.title.casefold() or wanted in memo.description.casefold())
         ]
         return matching[:limit]
+
+    def rows(self) -> list[Memo]:
+        """What the database knows, newest first, whether the audio files are there or not."""
+        with self.translated():
+            rows = self._database.execute(_SELECT + _NEWEST_FIRST).fetchall()
+            return [database.memo(row) for row in rows]
 
     def get(self, reference: str) -> Memo:
         """The memo of an id, a unique prefix of one, or `latest`: the last that came in.
@@ -137,7 +128,7 @@ class Library:
 
     def path(self, memo: Memo) -> Path:
         """The memo's audio file."""
-        return self._memos / memo.filename
+        return self.audio_folder / memo.filename
 
     # -- writing ---------------------------------------------------------------
 
@@ -157,20 +148,21 @@ class Library:
         duration: int,
         peaks: bytes,
         torrent: Torrent | None = None,
+        lost: int = 0,
     ) -> Memo:
-        """Make the entry's audio a memo, and the entry disappear.
+        """Make the entry's audio a memo, and the entry disappear. Fields as in `Memo`.
 
         When another process kept the same torrent meanwhile, its memo is returned.
         """
         audio = entry.audio(draft.format)
-        target = self._memos / f"{draft.id}.{draft.format}"
+        target = self.audio_folder / f"{draft.id}.{draft.format}"
         with self.translated():
             digest = _fsync_and_hash(audio)
             entry.note(draft.to_facts())
             audio.rename(target)
             try:
-                _fsync_folder(self._memos)
-                memo_id = self._insert(draft, target, digest, duration, peaks, torrent)
+                _fsync_folder(self.audio_folder)
+                memo_id = self._insert(draft, target, digest, duration, peaks, torrent, lost)
             except BaseException:
                 target.rename(audio)
                 raise
@@ -187,6 +179,7 @@ class Library:
         duration: int,
         peaks: bytes,
         torrent: Torrent | None,
+        lost: int,
     ) -> str:
         size, mtime = stamp(path)
         with database.transaction(self._database):
@@ -195,8 +188,8 @@ class Library:
                 return twin
             self._database.execute(
                 "INSERT INTO memo (id, title, description, created, duration, bytes,"
-                " format, origin, peaks, sha256, mtime)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " format, origin, peaks, sha256, mtime, lost)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     draft.id,
                     draft.title,
@@ -209,6 +202,7 @@ class Library:
                     peaks,
                     digest,
                     mtime,
+                    lost,
                 ),
             )
             if torrent:
@@ -239,6 +233,13 @@ class Library:
             self._database.execute("DELETE FROM memo WHERE id = ?", (memo.id,))
             self.path(memo).unlink(missing_ok=True)
 
+    def restore(self, draft: Draft, duration: int, peaks: bytes) -> Memo:
+        """Give audio that lies in `memos/` under the draft's name its row back."""
+        path = self.audio_folder / f"{draft.id}.{draft.format}"
+        with self.translated():
+            self._insert(draft, path, _fsync_and_hash(path), duration, peaks, None, 0)
+        return self._by_id(draft.id)
+
     def recover(self, entry: Entry) -> Draft | None:
         """The draft noted in an entry left behind; None when there is nothing to finish.
 
@@ -247,7 +248,7 @@ class Library:
         draft = Draft.from_facts(entry.facts())
         if draft is None:
             return None
-        target = self._memos / f"{draft.id}.{draft.format}"
+        target = self.audio_folder / f"{draft.id}.{draft.format}"
         with self.translated():
             row = self._database.execute("SELECT 1 FROM memo WHERE id = ?", (draft.id,)).fetchone()
             if row is not None:
@@ -279,18 +280,12 @@ class Library:
         with self.translated():
             return int(self._database.execute("PRAGMA data_version").fetchone()[0])
 
-    def orphans(self) -> list[Path]:
-        """Files in `memos/` that belong to no memo."""
+    def check(self) -> None:
+        """Raises DamagedLibrary when SQLite's own check finds something wrong."""
         with self.translated():
-            rows = self._database.execute("SELECT id, format FROM memo").fetchall()
-            known = {f"{row['id']}.{row['format']}" for row in rows}
-            return sorted(path for path in self._memos.iterdir() if path.name not in known)
-
-    def check(self) -> str:
-        """What SQLite's own check finds wrong with the database; empty when nothing is."""
-        with self.translated():
-            found = str(self._database.execute("PRAGMA quick_check(1)").fetchone()[0])
-        return "" if found == "ok" else found
+            found = backups.problem(self._database)
+        if found:
+            raise DamagedLibrary(self.database_path, found)
 
     def translated(self) -> contextlib.AbstractContextManager[None]:
         """A block whose OSError and sqlite3.Error come out as LibraryError."""

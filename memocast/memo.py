@@ -21,6 +21,7 @@ PEAK_SLICES = 200
 ID_LENGTH = 8
 
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+ID_PATTERN = f"[{_CROCKFORD}]{{{ID_LENGTH}}}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,8 @@ class Memo:
     `peaks` holds up to 200 bytes: the largest absolute amplitude over all
     channels of each equal slice of the audio, linear, 255 = full scale.
     `format` is the extension of the audio file. `info_hash` is the hex
-    info-hash of the memo's torrent, once it has one.
+    info-hash of the memo's torrent, once it has one. `lost` is how many
+    milliseconds of sound did not arrive while it was recorded.
     """
 
     id: str
@@ -45,6 +47,7 @@ class Memo:
     peaks: bytes
     shared: bool = False
     info_hash: str | None = None
+    lost: int = 0
 
     @property
     def filename(self) -> str:
@@ -64,6 +67,7 @@ class Memo:
             "origin": self.origin,
             "shared": self.shared,
             "info_hash": self.info_hash,
+            "lost": self.lost / 1000,
         }
         if peaks:
             document["peaks"] = list(self.peaks)

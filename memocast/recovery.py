@@ -14,8 +14,9 @@ from memocast.settings import FORMATS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from memocast.draft import Draft
     from memocast.incoming import Entry
-    from memocast.library import Draft, Library
+    from memocast.library import Library
     from memocast.memo import Memo
 
 

@@ -1,17 +1,69 @@
-"""Title, description and date, written into a copy of the audio for other programs to show."""
+"""Title, description and date in the audio file itself, where other programs show them."""
 
 from __future__ import annotations
 
+import contextlib
 import struct
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from memocast.errors import MemocastError
-from memocast.memo import rfc3339
+from memocast.memo import DESCRIPTION_MAX_BYTES, TITLE_MAX_BYTES, rfc3339
+from memocast.text import cut
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from memocast.memo import Memo
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """What a file says of itself; None where it says nothing usable."""
+
+    title: str | None = None
+    description: str | None = None
+    created: datetime | None = None
+
+
+def read_tags(path: Path) -> Tags:
+    """Title, description and date as `write_tags` and most other programs write them."""
+    import mutagen
+
+    try:
+        file = mutagen.File(path)
+    except (mutagen.MutagenError, OSError, ValueError):
+        return Tags()
+    found = getattr(file, "tags", None)
+    if not found:
+        return Tags()
+    title = _first(found, "title", "TIT2", "\xa9nam")
+    return Tags(
+        title=cut(title, TITLE_MAX_BYTES) if title else None,
+        description=_first(found, "comment", "description", "COMM::und", "\xa9cmt"),
+        created=_moment(_first(found, "date", "TDRC", "\xa9day")),
+    )
+
+
+def _first(found: Any, *names: str) -> str | None:
+    for name in names:
+        # Vorbis comments raise for names that are not theirs.
+        with contextlib.suppress(KeyError, ValueError):
+            value = found[name]
+            text = str(value[0] if isinstance(value, list) else value).strip()
+            if text and len(text.encode(errors="replace")) <= DESCRIPTION_MAX_BYTES:
+                return text
+    return None
+
+
+def _moment(text: str | None) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    moment = moment.replace(microsecond=0)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def write_tags(path: Path, memo: Memo) -> None:

@@ -163,7 +163,10 @@ class Memocast:
         return {
             str(path.relative_to(self.library)): path.read_bytes() if path.is_file() else None
             for path in sorted(self.library.rglob("*"))
-            if not path.name.startswith(("library.db", ".gate", "seeder"))
+            if not path.relative_to(self.library)
+            .parts[0]
+            .startswith(("library.db", "seeder", "backups"))
+            and path.name != ".gate"
         } | {"rows": json.dumps(self.run("list", "--json").json).encode()}
 
     def stop(self) -> None:

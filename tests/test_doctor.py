@@ -32,6 +32,7 @@ def test_all_is_well(speaking_anna: Memocast, opus: Path) -> None:
         "microphone",
         "speaker",
         "library",
+        "audio",
         "seeder",
         "listening",
         "port",
@@ -55,10 +56,10 @@ def test_everything_that_is_wrong_comes_with_its_fix(anna: Memocast, opus: Path)
     (user.library / "memos" / "stray.opus").write_bytes(b"x")
     found = findings(user, 1)
     wrong = {name for name, finding in found.items() if not finding["ok"]}
-    assert wrong == {"microphone", "speaker", "library", "seeder", "dht", "tracker", "port"}
+    assert wrong == {"microphone", "speaker", "unknown", "seeder", "dht", "tracker", "port"}
     assert all(found[name]["fix"] for name in wrong)
     assert found["seeder"]["fix"] == "memocast seed --background"
-    assert "stray.opus" in found["library"]["detail"]
+    assert "stray.opus" in found["unknown"]["detail"]
     offline = user.with_(MEMOCAST_TRACKERS="", MEMOCAST_DHT="false", MEMOCAST_PORT_MAPPING="false")
     lines = offline.run("doctor", expect=1).lines
     assert any(line.startswith("problem\tmicrophone\tthere is no microphone\t") for line in lines)

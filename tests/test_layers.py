@@ -22,11 +22,13 @@ MODULES = {
 LAYERS = [
     ["cli", "__main__"],
     ["seeder", "fetcher", "doctor", "background"],
-    ["offer", "stages", "recovery", "swarm", "recorder", "player"],
+    ["offer", "stages", "recovery", "repair", "audit", "swarm", "recorder", "player"],
     ["library"],
     ["shares", "download", "incoming", "presence", "devices", "database", "events", "tags"],
+    ["backups"],
     ["encoder"],
     ["torrent", "audio", "link", "tempo"],
+    ["draft"],
     ["memo", "settings"],
     ["text"],
     ["errors", "__init__"],
@@ -125,6 +127,7 @@ def test_every_error_has_the_exit_code_of_the_contract() -> None:
         "NoSound": 7,
         "MissingDecoder": 7,
         "LibraryError": 8,
+        "DamagedLibrary": 8,
         "Interrupted": 130,
     }
 

@@ -12,8 +12,9 @@ import pytest
 
 from conftest import mounted
 from memocast.database import MIGRATIONS
+from memocast.draft import Draft
 from memocast.errors import LibraryError, MemocastError, NoSuchMemo
-from memocast.library import Draft, Library
+from memocast.library import Library
 from memocast.memo import now
 from memocast.torrent import make
 
@@ -36,6 +37,7 @@ def keep(library: Library, source: Path, title: str = "A memo", **changes: objec
 def test_the_layout_is_the_documented_one(anna: Memocast, opus: Path) -> None:
     memo = anna.add(opus)
     assert sorted(path.name for path in anna.library.iterdir()) == [
+        "backups",
         "incoming",
         "library.db",
         "log",

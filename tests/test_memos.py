@@ -49,6 +49,7 @@ def test_add_keeps_the_bytes_and_tells_the_id(anna: Memocast, opus: Path) -> Non
         "origin": "added",
         "shared": False,
         "info_hash": None,
+        "lost": 0.0,
         "peaks": memo["peaks"],
     }
     age = datetime.now(UTC) - datetime.fromisoformat(memo["created"])

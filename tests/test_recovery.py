@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conftest import mounted
+from memocast.draft import Draft
 from memocast.errors import LibraryError
 from memocast.incoming import Incoming
-from memocast.library import Draft, Library
+from memocast.library import Library
 from memocast.memo import now
 from memocast.recovery import adopt
 from test_library import keep
@@ -204,7 +205,7 @@ def test_a_memo_that_cannot_get_its_row_leaves_no_file(library: Library, opus: P
         library.keep(entry, draft, 1, b"\1")
     other.execute("ROLLBACK")
     other.close()
-    assert library.orphans() == []
+    assert list(library.audio_folder.iterdir()) == []
     entry.release()
     assert len(adopted(library)) == 1, "what was whole is not lost"
 

@@ -77,7 +77,7 @@ def start(
     ] = False,
 ) -> None:
     """Record a voice memo, get a link, and anyone with the link can listen."""
-    context.obj = State(library_root(library))
+    context.obj = State(library_root(library), context)
     _roots.append(context.obj.root)
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())

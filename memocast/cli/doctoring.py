@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from memocast.cli import console
-from memocast.cli.state import JsonOption, state
+from memocast.cli.state import JsonOption, State, state
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from memocast.doctor import Finding
 
 
@@ -18,18 +20,32 @@ def register(app: typer.Typer) -> None:
     app.command()(doctor)
 
 
-def doctor(context: typer.Context, json: JsonOption = False) -> None:
+def doctor(
+    context: typer.Context,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Rebuild a damaged library; delete nothing.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
     """Look for what would stop recording or sharing; exit with 1 when something would.
+
+    With --repair, only the library is looked at: a damaged database is put aside,
+    its last copy takes its place, and audio files that it does not know become
+    memos again.
 
     Example: memocast doctor
     """
-    from memocast.doctor import examine
+    from memocast import doctor as examination
 
     current = state(context)
     findings: list[Finding] = []
-    if console.stderr_is_terminal():
-        console.note("looking; the network's answers take up to 10 s")
-    for finding in examine(lambda: current.library, current.settings):
+    if repair:
+        found = _repaired(current)
+    else:
+        if console.stderr_is_terminal():
+            console.note("looking; the network's answers take up to 10 s")
+        found = examination.examine(lambda: current.library, current.settings)
+    for finding in found:
         findings.append(finding)
         if not json:
             _print(finding)
@@ -47,6 +63,14 @@ def doctor(context: typer.Context, json: JsonOption = False) -> None:
         )
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
+
+
+def _repaired(current: State) -> Iterator[Finding]:
+    from memocast.doctor import examine_library
+    from memocast.repair import repair
+
+    repair(current.root, lambda text: console.note(console.safe(text)))
+    return examine_library(current.library)
 
 
 def _print(finding: Finding) -> None:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
+    from memocast.draft import Draft
     from memocast.incoming import Entry
-    from memocast.library import Draft
     from memocast.memo import Memo
     from memocast.recorder import Captured, Recorder
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from memocast.cli import console
-from memocast.errors import UsageError
+from memocast.errors import DamagedLibrary, LibraryError, UsageError
 
 if TYPE_CHECKING:
     from memocast.library import Library
@@ -39,6 +39,7 @@ class State:
     """Set up before any command runs; opens things when a command first needs them."""
 
     root: Path
+    context: typer.Context
 
     @cached_property
     def settings(self) -> Settings:
@@ -56,6 +57,7 @@ class State:
         # A typing error in the settings is told before anything is written.
         _ = self.settings
         library = Library(self.root)
+        self.context.call_on_close(lambda: _close(library))
         adopt(library, lambda text: console.note(console.safe(text)))
         return library
 
@@ -67,6 +69,18 @@ class State:
         """
         found = attempts.each(references, self.library.get)
         return list({memo.id: memo for memo in found}.values())
+
+
+def _close(library: Library) -> None:
+    """Leave a copy of the database behind; a damaged one is told while there are good copies."""
+    try:
+        library.back_up()
+    except DamagedLibrary as error:
+        console.report(error)
+    except LibraryError:
+        pass  # a full disk has been told by what it stopped, and the next command copies
+    finally:
+        library.close()
 
 
 def state(context: typer.Context) -> State:

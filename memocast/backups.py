@@ -1,0 +1,145 @@
+"""Backups: copies of the library's database, renewed while it is in use.
+
+`1.db` is the newest; `2.db` was the newest an hour ago or more, `3.db` a day
+ago or more. Each is a whole database in one file, checked before it replaces
+the one before it: damage is never copied over what is sound.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from typing import TYPE_CHECKING
+
+from memocast.errors import DamagedLibrary
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_ROTATION = ((3, 24 * 3600.0), (2, 3600.0))
+"""Each older copy, and the age in seconds from which a younger one takes its place."""
+
+_SMALL = 1_000_000
+"""Bytes. A copy of up to this size takes milliseconds, and is renewed after every change."""
+
+_BYTES_PER_SECOND = 100_000
+"""A larger one waits a second for each 100 kB: copying stays below 1 % of the time."""
+
+_LAG_SECONDS = 1.0
+"""SQLite writes its file once more when the last process closes it, right after the copy."""
+
+
+class Backups:
+    """The folder of copies of one database."""
+
+    def __init__(self, database: Path, folder: Path) -> None:
+        self._database = database
+        self._folder = folder
+
+    def copy(self, number: int) -> Path:
+        """Where that copy is, or would be."""
+        return self._folder / f"{number}.db"
+
+    def renew(self, connection: sqlite3.Connection) -> None:
+        """Copy the open database when it has changed, and the last copy is not too young.
+
+        Raises DamagedLibrary when it fails SQLite's own check, OSError and
+        sqlite3.Error when there is no room.
+        """
+        if not self._is_due(connection):
+            return
+        self._folder.mkdir(exist_ok=True)
+        with self._alone() as alone:
+            # Another process that has just asked for it makes the same copy.
+            if alone and self._is_due(connection):
+                for leftover in self._folder.glob("*.part*"):  # of a process that was killed
+                    leftover.unlink(missing_ok=True)
+                self._replace_newest(connection)
+
+    def newest(self, version: int) -> Path | None:
+        """The newest copy that is whole and of a schema up to `version`."""
+        import sqlite3
+
+        for number in (1, 2, 3):
+            path = self.copy(number)
+            if not path.exists():
+                continue
+            with contextlib.suppress(sqlite3.Error), contextlib.closing(_opened(path)) as found:
+                its_version = int(found.execute("PRAGMA user_version").fetchone()[0])
+                if not problem(found) and 0 < its_version <= version:
+                    return path
+        return None
+
+    def _is_due(self, connection: sqlite3.Connection) -> bool:
+        changed = max(_changed(self._database), _changed(self._wal))
+        newest = self.copy(1)
+        copied = _changed(newest)
+        if not copied:
+            return True
+        if changed <= copied + (0 if connection.total_changes else _LAG_SECONDS):
+            return False
+        # A clock that was set back must not stop the copies.
+        age = abs(time.time() - copied)
+        return newest.stat().st_size <= _SMALL + age * _BYTES_PER_SECOND
+
+    @property
+    def _wal(self) -> Path:
+        return self._database.with_name(f"{self._database.name}-wal")
+
+    def _replace_newest(self, connection: sqlite3.Connection) -> None:
+        partial = self._folder / f"{os.getpid()}.part"
+        try:
+            with contextlib.closing(_opened(partial)) as target:
+                connection.backup(target)
+                # In one file, without a write-ahead log beside it.
+                target.execute("PRAGMA journal_mode = DELETE")
+                found = problem(target)
+            if found:
+                raise DamagedLibrary(self._database, found)
+            with partial.open("rb") as file:
+                os.fsync(file.fileno())
+            self._rotate()
+            partial.replace(self.copy(1))
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def _rotate(self) -> None:
+        for number, seconds in _ROTATION:
+            older, younger = self.copy(number), self.copy(number - 1)
+            if younger.exists() and abs(time.time() - _changed(older)) > seconds:
+                younger.replace(older)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[bool]:
+        lock = os.open(self._folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield True
+        except BlockingIOError:
+            yield False
+        finally:
+            os.close(lock)
+
+
+def problem(connection: sqlite3.Connection) -> str:
+    """What SQLite's own check finds wrong with an open database; empty when nothing is."""
+    found = str(connection.execute("PRAGMA integrity_check(1)").fetchone()[0])
+    return "" if found == "ok" else found.removeprefix("*** in database main ***\n")
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    import sqlite3
+
+    return sqlite3.connect(path, isolation_level=None)
+
+
+def _changed(path: Path) -> float:
+    """When the file was last written, in unix seconds; 0 when it is not there."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
