@@ -31,6 +31,9 @@ MAX_DURATION = 24 * 3600
 _PEAK_RATE = 100
 """Peaks are gathered a hundred times a second before they are reduced to slices."""
 
+_MOST_PEAKS = 1 << 15
+"""Past this many (the first time after 5.5 minutes), each two become one: memory is constant."""
+
 _MAX_FRAMES = 1 << 50
 FLAC_FRAMES = 4_096
 """The usual length of FLAC's own blocks."""
@@ -73,6 +76,13 @@ class Peaks:
         else:
             loud = np.nan_to_num(np.abs(block), nan=0.0, posinf=1.0).max(axis=1)
         levels = np.minimum(np.round(loud * 255), 255).astype(np.uint8)
+        self._gather(levels)
+        self.frames += len(block)
+        return int(min(round(float(loud.max()) * 255), 255))
+
+    def _gather(self, levels: NDArray[np.uint8]) -> None:
+        import numpy as np
+
         # The first samples may belong to a window that the last block began.
         offset = self.frames % self._window
         if offset:
@@ -82,8 +92,15 @@ class Peaks:
         if len(levels):
             starts = np.arange(0, len(levels), self._window)
             self._gathered += np.maximum.reduceat(levels, starts).tobytes()
-        self.frames += len(block)
-        return int(min(round(float(loud.max()) * 255), 255))
+        if len(self._gathered) > _MOST_PEAKS:
+            self._halve()
+
+    def _halve(self) -> None:
+        # An odd one at the end goes on being gathered, now for twice as long.
+        self._gathered = bytearray(
+            max(self._gathered[start : start + 2]) for start in range(0, len(self._gathered), 2)
+        )
+        self._window *= 2
 
     def slices(self, count: int = PEAK_SLICES) -> bytes:
         """At most `count` peaks, each of an equal part of what was fed."""

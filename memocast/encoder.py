@@ -13,6 +13,9 @@ from memocast.errors import LibraryError, NoSound, Refused
 if TYPE_CHECKING:
     from pathlib import Path
 
+OPUS_RATES = (48_000, 24_000, 16_000, 12_000, 8_000)
+"""Hz, the only ones that libsndfile encodes Opus at."""
+
 _OPUS_HEADER_PAGES = 2  # OpusHead and OpusTags, RFC 7845
 _WAV_HEADER_BYTES = 44
 MAX_WAV_FRAMES = (2**32 - 4096) // 2

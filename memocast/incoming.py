@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 Kind = Literal["recording", "import", "download"]
 
 _FACTS = "entry.json"
+_ROOM = "room"
+_ROOM_BYTES = 1 << 19
+"""Bytes. A new row takes a few pages of the database and of its write-ahead log."""
 
 
 class Entry:
@@ -52,6 +55,15 @@ class Entry:
     def note(self, facts: dict[str, Any]) -> None:
         """Keep `facts` for whoever finishes this entry if its owner cannot."""
         write_atomically(self.folder / _FACTS, json.dumps(facts).encode())
+
+    def set_room_aside(self) -> None:
+        """Keep the room that becoming a memo takes, for when the disk is full by then."""
+        with contextlib.suppress(OSError):
+            (self.folder / _ROOM).write_bytes(bytes(_ROOM_BYTES))
+
+    def use_room(self) -> None:
+        """Give that room free, to be used now."""
+        (self.folder / _ROOM).unlink(missing_ok=True)
 
     def discard(self) -> None:
         """Remove the entry and all that is in it, if it is still this process's."""

@@ -158,6 +158,7 @@ class Library:
         target = self.audio_folder / f"{draft.id}.{draft.format}"
         with self.translated():
             digest = _fsync_and_hash(audio)
+            entry.use_room()
             entry.note(draft.to_facts())
             audio.rename(target)
             try:

@@ -1,6 +1,6 @@
 """Recorder: microphone → a file that a crash cannot take back.
 
-PortAudio's thread only hands blocks over; one writer thread encodes them
+The microphone's thread only hands blocks over; one writer thread encodes them
 straight to disk and gathers the waveform on the way.
 """
 
@@ -8,51 +8,73 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import shutil
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 from memocast import audio, encoder
-from memocast.devices import microphone, portaudio
-from memocast.errors import DeviceError, LibraryError, UsageError
+from memocast.errors import DeviceError, LibraryError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-    from memocast.devices import Device
-
-SAMPLE_RATE = 48_000
-_OPUS_RATES = (48_000, 24_000, 16_000, 12_000, 8_000)
-_BLOCK_FRAMES = 2_400
+_BYTES_PER_FRAME = 2
+_NO_ROOM_BYTES = 1 << 16
 _QUEUE_BLOCKS = 1_200
 """A minute of audio: how far the encoder may fall behind on a machine that is busy."""
 
 _SILENT_DEVICE_SECONDS = 3.0
+_SECOND_LOOK_SECONDS = 1.0
 _STOP_SECONDS = 3.0
-_NORMAL_SKEW_SECONDS = 0.5
+_NORMAL_SKEW_SECONDS = 0.3
+
+# On Linux the clock that goes on while the machine sleeps.
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+class Source(Protocol):
+    """What a recorder listens to; `memocast.microphone.Microphone` is the real one."""
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+
+    @property
+    def active(self) -> bool:
+        """Whether it may hand over more."""
+
+    def rate(self, format_: str) -> int:
+        """The sample rate in Hz that it will use for a recording of this format."""
+
+    def start(self, rate: int, take: Callable[[bytes], None]) -> None:
+        """Begin to hand blocks of mono int16 to `take`, from a thread of its own."""
+
+    def close(self) -> None:
+        """Hand over nothing more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """What a recording came to: `duration` in milliseconds, `lost` in seconds, peaks as in Memo."""
+    """What a recording came to: `duration` and `lost` in milliseconds, peaks as in Memo."""
 
     duration: int
     peaks: bytes
-    lost: float
+    lost: int
 
 
 class Recorder:
     """One recording, from `start` to `stop`."""
 
     def __init__(
-        self, path: Path, format_: str, device: str = "", limit: float | None = None
+        self, path: Path, format_: str, source: Source, limit: float | None = None
     ) -> None:
-        """Record from `device` into `path`, at most `limit` seconds. Raises DeviceError."""
-        self._sounddevice = portaudio()
-        self.device: Device = microphone(device)
+        """Record from `source` into `path`, at most `limit` seconds. Raises DeviceError."""
+        self.source = source
         self._path = path
-        self._rate = self._usable_rate(format_)
+        self._rate = source.rate(format_)
         most = encoder.MAX_WAV_FRAMES if format_ == "wav" else None
         self._limit = most if limit is None else max(1, round(limit * self._rate))
         if most and self._limit:
@@ -63,35 +85,23 @@ class Recorder:
         self._writer = threading.Thread(target=self._write, name="recorder", daemon=True)
         self._failure: Exception | None = None
         self._full = threading.Event()
-        self._stream: Any = None
         self._paused = False
-        self._handed = 0  # frames that PortAudio gave us while not paused
-        self._spent = 0.0  # seconds of recording, by the clock
-        self._resumed_at: float | None = None
+        self._handed = 0  # frames that arrived while not paused
+        self._spent = 0.0  # seconds in which they arrived, by the clock
+        self._since: float | None = None  # when the current stretch between pauses began
         self._last_block = 0.0
+        self._missed_since: float | None = None
         self.level = 0
         """Peak of the latest block, 0 to 255."""
 
     def start(self) -> None:
         """Open the microphone. Raises DeviceError."""
-        self._last_block = time.monotonic()
+        self._last_block = _now()
         try:
-            self._stream = self._sounddevice.RawInputStream(
-                samplerate=self._rate,
-                blocksize=_BLOCK_FRAMES,
-                device=self.device.index,
-                channels=1,
-                dtype="int16",
-                latency="high",
-                callback=self._take,
-            )
-            self._stream.start()
-        except self._sounddevice.PortAudioError as error:
+            self.source.start(self._rate, self._take)
+        except DeviceError:
             self._file.close()
-            raise DeviceError(
-                f"the microphone '{self.device.name}' cannot be opened: {_reason(error)}",
-                hint="is another program using it? choose another: memocast devices",
-            ) from error
+            raise
         self._writer.start()
 
     @property
@@ -112,9 +122,10 @@ class Recorder:
     def pause(self) -> None:
         """Leave out what is said from now on, until `resume`."""
         self._paused = True
-        if self._resumed_at is not None:
-            self._spent += time.monotonic() - self._resumed_at
-            self._resumed_at = None
+        if self._since is not None:
+            # Up to the last block: what is still on its way is not missing.
+            self._spent += self._last_block - self._since
+            self._since = None
         self.level = 0
 
     def resume(self) -> None:
@@ -124,49 +135,54 @@ class Recorder:
     def is_finished(self) -> bool:
         """Whether the limit has been reached. Raises what went wrong, if something did."""
         if self._failure:
+            # libsndfile calls it a system error, whatever the system said.
+            full = shutil.disk_usage(self._path.parent).free < _NO_ROOM_BYTES
+            reason = "the disk is full" if full else _reason(self._failure)
             raise LibraryError(
-                f"writing the recording failed: {_reason(self._failure)}",
+                f"writing the recording failed: {reason}",
                 hint="free some space; what was recorded before is kept",
             ) from self._failure
-        if time.monotonic() - self._last_block > _SILENT_DEVICE_SECONDS or not self._stream.active:
+        if self._is_silent() or not self.source.active:
             raise DeviceError(
-                f"the microphone '{self.device.name}' went away",
+                f"the microphone '{self.source.name}' went away",
                 hint="what was recorded is kept; check the connection: memocast devices",
             )
         return self._full.is_set()
 
+    def _is_silent(self) -> bool:
+        """After the machine slept, the microphone gets a moment to come back."""
+        now = _now()
+        if now - self._last_block <= _SILENT_DEVICE_SECONDS:
+            self._missed_since = None
+            return False
+        self._missed_since = self._missed_since or now
+        return now - self._missed_since > _SECOND_LOOK_SECONDS
+
     def stop(self) -> Captured:
         """Close the microphone and the file. Safe after any failure."""
         self.pause()
-        self._close_stream()
+        self.source.close()
         with contextlib.suppress(queue.Full):  # the writer has died; it takes nothing any more
             self._blocks.put(None, timeout=_STOP_SECONDS)
             self._writer.join()
         self._file.close()
-        frames = self._peaks.frames
         lost = self._spent - self._handed / self._rate
         return Captured(
-            round(frames * 1000 / self._rate),
+            round(self._peaks.frames * 1000 / self._rate),
             self._peaks.slices(),
-            lost if lost > _NORMAL_SKEW_SECONDS else 0.0,
+            round(lost * 1000) if lost > _NORMAL_SKEW_SECONDS else 0,
         )
 
-    def _close_stream(self) -> None:
-        # PortAudio can wait for ever on a device that went away.
-        closing = threading.Thread(target=self._stream.close, daemon=True)
-        closing.start()
-        closing.join(_STOP_SECONDS)
-
-    def _take(self, block: Any, frames: int, _time: object, _status: object) -> None:
-        """PortAudio's thread: its own overflow flag is unreliable, so `stop` compares clocks."""
-        now = time.monotonic()
-        self._last_block = now
+    def _take(self, block: bytes) -> None:
+        """In the microphone's thread: no flag tells of lost sound, so the clock has to."""
+        frames = len(block) // _BYTES_PER_FRAME
+        now = self._last_block = _now()
         if self._paused:
             return
-        if self._resumed_at is None:
-            self._resumed_at = now - frames / self._rate
+        if self._since is None:
+            self._since = now - frames / self._rate
         try:
-            self._blocks.put_nowait(bytes(block))
+            self._blocks.put_nowait(block)
         except queue.Full:
             return
         self._handed += frames
@@ -189,33 +205,12 @@ class Recorder:
             if self._limit is not None and self._peaks.frames >= self._limit:
                 self._full.set()
 
-    def _usable_rate(self, format_: str) -> int:
-        """48 kHz where the device has it, else the best that device and format agree on."""
-        rates = [SAMPLE_RATE, self.device.sample_rate, *_OPUS_RATES]
-        if format_ == "opus":
-            rates = [rate for rate in rates if rate in _OPUS_RATES]
-        for rate in dict.fromkeys(rates):
-            try:
-                self._sounddevice.check_input_settings(
-                    device=self.device.index, channels=1, dtype="int16", samplerate=rate
-                )
-            except self._sounddevice.PortAudioError as error:
-                reason = error
-            else:
-                return rate
-        if format_ == "opus" and self.device.sample_rate not in _OPUS_RATES:
-            raise UsageError(
-                f"'{self.device.name}' records at {self.device.sample_rate} Hz, which Opus"
-                " does not know",
-                hint="use --format flac",
-            )
-        raise DeviceError(
-            f"the microphone '{self.device.name}' cannot be opened: {_reason(reason)}",
-            hint="is another program using it? choose another: memocast devices",
-        )
+
+def _now() -> float:
+    return time.clock_gettime(_CLOCK)
 
 
 def _reason(error: BaseException) -> str:
-    # libsndfile's errors carry a number first, PortAudio's a sentence.
+    # libsndfile's errors carry a number first.
     said = getattr(error, "error_string", None) or (error.args[0] if error.args else "")
     return str(said) or type(error).__name__

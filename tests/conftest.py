@@ -302,6 +302,12 @@ class SoundCard:
         """How many programs record from the microphone now."""
         return len(self.pactl("list", "short", "source-outputs").splitlines())
 
+    def unplug(self) -> None:
+        """Take both devices away, as when the cable of a headset is pulled."""
+        for line in self.pactl("list", "short", "modules").splitlines():
+            if "module-null-sink" in line:
+                self.pactl("unload-module", line.split()[0])
+
     def say(self, wav: Path) -> None:
         """Speak a 48 kHz mono WAV into the microphone, in real time."""
         self.start_saying(wav).wait()

@@ -22,7 +22,7 @@ MODULES = {
 LAYERS = [
     ["cli", "__main__"],
     ["seeder", "fetcher", "doctor", "background"],
-    ["offer", "stages", "recovery", "repair", "audit", "swarm", "recorder", "player"],
+    ["offer", "stages", "recovery", "repair", "audit", "swarm", "recorder", "microphone", "player"],
     ["library"],
     ["shares", "download", "incoming", "presence", "devices", "database", "events", "tags"],
     ["backups"],

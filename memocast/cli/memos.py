@@ -220,6 +220,8 @@ def _card(memo: Memo) -> None:
         f"  {memo.created.astimezone():%Y-%m-%d %H:%M:%S %z}  {memo.origin}\n",
         "dim",
     )
+    if memo.lost:
+        text.append(f"{memo.lost / 1000:.1f} s of sound did not arrive\n", "yellow")
     if memo.description:
         text.append("\n" + console.safe(memo.description, lines=True) + "\n")
     if memo.info_hash:

@@ -111,13 +111,15 @@ def _record(
     ignore_signals: Callable[[], None],
 ) -> tuple[Memo, MemocastError | None]:
     """Record into the entry and keep it; also return what ended the recording, if it failed."""
+    from memocast.microphone import Microphone
     from memocast.recorder import Recorder
 
     path = entry.audio(draft.format)
     try:
         with current.library.translated():
             entry.note(draft.to_facts())
-            recorder = Recorder(path, draft.format, device, limit)
+            entry.set_room_aside()
+            recorder = Recorder(path, draft.format, Microphone(device), limit)
         recorder.start()
     except BaseException:
         entry.discard()
@@ -140,7 +142,7 @@ def _record(
     if not captured.duration:
         entry.discard()
         raise failure or Interrupted("it ended before a sound arrived; nothing was kept")
-    memo = current.library.keep(entry, draft, captured.duration, captured.peaks)
+    memo = current.library.keep(entry, draft, captured.duration, captured.peaks, lost=captured.lost)
     _tell(memo, captured)
     return memo, failure
 
@@ -163,7 +165,8 @@ def _tell(memo: Memo, captured: Captured) -> None:
         console.note("nothing was heard; choose another microphone: memocast devices")
     if captured.lost:
         console.note(
-            f"{captured.lost:.1f} s of sound did not arrive: the machine was too busy, or it slept"
+            f"{captured.lost / 1000:.1f} s of sound did not arrive: the machine was too busy,"
+            " or it slept"
         )
     console.note(
         f"kept {console.clock(memo.duration / 1000)} as '{console.safe(memo.title)}'"
@@ -199,7 +202,7 @@ def _until_the_end(recorder: Recorder, ignore_signals: Callable[[], None]) -> bo
     from memocast.cli.keys import keys
 
     if not console.stderr_is_terminal():
-        console.note(f"recording from {console.safe(recorder.device.name)}; Ctrl-C ends and keeps")
+        console.note(f"recording from {console.safe(recorder.source.name)}; Ctrl-C ends and keeps")
     with keys() as read, Display() as display:
         try:
             return _obey_keys(recorder, read, display)
