@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING
 
 from memocast.database import translated
 from memocast.errors import MemocastError
 from memocast.presence import START_SECONDS, Presence
+from memocast.program import command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,9 +28,8 @@ def start_seeder(root: Path) -> int:
     presence = Presence(root)
     with translated(log), log.open("ab") as output:
         begin = output.tell()
-        # -P: a folder called 'memocast' where the user happens to be is not our code.
         seeder = subprocess.Popen(
-            [sys.executable, "-P", "-m", "memocast", "--library", str(root), "seed", "--detached"],
+            command(root, "seed", "--detached"),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -53,6 +53,11 @@ class Presence:
         self.publish({"pid": os.getpid()})
         return True
 
+    @property
+    def descriptor(self) -> int:
+        """The lock's; a child that inherits it keeps the library taken until it has ended too."""
+        return self._lock
+
     def leave(self) -> None:
         """Say that this seeder is on its way out: nobody should count on it any more."""
         with contextlib.suppress(OSError):

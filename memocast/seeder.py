@@ -1,9 +1,9 @@
 """Seeder: library → swarm, for as long as it runs.
 
 The library is its only input: it looks there for memos that were shared,
-fetched, changed or removed, and everyone else finds how it fares in
-`seeder.json`. The session for browsers will run beside this one in a process
-that `Seeder` starts and watches.
+fetched, changed or removed. It runs in a process of its own, which the
+supervisor starts again when libtorrent crashes; all that happens is told to
+`notify`, and once a second a report of how it fares.
 """
 
 from __future__ import annotations
@@ -12,12 +12,10 @@ import contextlib
 import os
 import time
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from memocast import __version__, events
+from memocast import events
 from memocast.errors import LibraryError, MemocastError
-from memocast.memo import rfc3339
 from memocast.offer import Offer
 from memocast.settings import address
 from memocast.shares import stamp
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from memocast.library import Library
-    from memocast.presence import Presence
     from memocast.settings import Settings
     from memocast.shares import Seedable
 
@@ -51,25 +48,22 @@ class Reach:
 
 
 class Seeder:
-    """The one long-running process of a library. The caller holds its `Presence`."""
+    """What the seeder's session process does. Its `Supervisor` holds the library's presence."""
 
     def __init__(
         self,
         library: Library,
         settings: Settings,
-        presence: Presence,
         notify: Callable[[str, dict[str, Any]], None],
         only: Collection[str] = (),
     ) -> None:
         self._library = library
         self._settings = settings
-        self._presence = presence
         self._notify = notify
         self._only = frozenset(only)
         self._offers: dict[str, Offer] = {}
         self._damaged: dict[str, Seedable] = {}
         self._reach = Reach()
-        self._started = datetime.now(UTC)
         self._swarm = Swarm(settings, settings.addresses(library.listen_port()), exact_port=True)
 
     def run(self, stopping: Callable[[], bool]) -> None:
@@ -94,10 +88,11 @@ class Seeder:
                 if moment >= next_tally:
                     self._write_tallies()
                     next_tally = moment + _TALLY_SECONDS
+                    with contextlib.suppress(LibraryError):
+                        self._library.back_up()
                 self._take(self._swarm.poll(_TICK_SECONDS))
                 self._count(self._swarm.transfers())
         finally:
-            self._presence.leave()
             self._swarm.poll(_TICK_SECONDS)
             self._count(self._swarm.transfers())
             self._write_tallies()
@@ -242,17 +237,13 @@ class Seeder:
             if offer:
                 active[offer.seedable.memo.id] = offer.facts(transfer)
         report = {
-            "pid": os.getpid(),
-            "version": __version__,
-            "started": rfc3339(self._started),
+            "session_pid": os.getpid(),
             "seeding": len(self._offers),
             "only": sorted(self._only),
             "damaged": sorted(found.memo.id for found in self._damaged.values()),
             "reach": asdict(self._reach),
             "memos": active,
         }
-        with contextlib.suppress(OSError):  # a full disk; it is said again in a second
-            self._presence.publish(report)
         self._notify("report", report)
 
     def _write_tallies(self) -> None:

@@ -21,7 +21,7 @@ MODULES = {
 # Each layer may import those after it, and its own.
 LAYERS = [
     ["cli", "__main__"],
-    ["seeder", "fetcher", "doctor", "background"],
+    ["seeder", "supervisor", "fetcher", "doctor", "background", "service"],
     ["offer", "stages", "recovery", "repair", "audit", "swarm", "recorder", "microphone", "player"],
     ["library"],
     ["shares", "download", "incoming", "presence", "devices", "database", "events", "tags"],
@@ -30,7 +30,7 @@ LAYERS = [
     ["torrent", "audio", "link", "tempo"],
     ["draft"],
     ["memo", "settings"],
-    ["text"],
+    ["text", "program"],
     ["errors", "__init__"],
 ]
 ALLOWED = {

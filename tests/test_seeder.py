@@ -172,7 +172,7 @@ def test_a_memo_changed_on_disk_is_not_seeded_and_not_overwritten(
     assert row["damaged"] is True
     assert path.read_bytes() == changed
     finding = next(
-        f for f in anna.run("doctor", "--json", expect=None).json if f["check"] == "seeder"
+        f for f in anna.run("doctor", "--json", expect=None).json if f["check"] == "changed audio"
     )
     assert finding["ok"] is False
     assert memo in finding["detail"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -11,6 +12,9 @@ from memocast.cli.state import JsonOption, State, state
 
 if TYPE_CHECKING:
     from memocast.memo import Memo
+
+_SILENT_SECONDS = 10
+"""A seeder that is well reports once a second."""
 
 
 def register(app: typer.Typer) -> None:
@@ -64,6 +68,7 @@ def _reach_lines(report: dict[str, Any] | None) -> list[tuple[str, str]]:
     reach = report["reach"]
     lines = [
         ("seeder", f"running, pid {report['pid']}, {console.count(report['seeding'], 'memo')}"),
+        *_trouble_lines(report),
         ("listening", " ".join(reach["listening"]) or "nowhere"),
     ]
     mapped = [f"{by} port {port}" for by, port in reach["mapped"].items()]
@@ -71,6 +76,21 @@ def _reach_lines(report: dict[str, Any] | None) -> list[tuple[str, str]]:
     lines.append(("port mapping", "; ".join(mapped or failed) or "none"))
     lines.append(("dht", console.count(reach["dht_nodes"], "node")))
     lines += [(f"tracker {url}", said) for url, said in reach["trackers"].items()]
+    return lines
+
+
+def _trouble_lines(report: dict[str, Any]) -> list[tuple[str, str]]:
+    lines = []
+    silent = time.time() - report["heard"]
+    if silent > _SILENT_SECONDS:
+        lines.append(("problem", f"the seeder has said nothing for {silent:.0f} s"))
+    if report["problem"]:
+        lines.append(("problem", f"{report['problem']}; it is being started again"))
+    if report["crashes"]:
+        last = report["last_crash"]
+        lines.append(
+            ("crashes", f"{report['crashes']} survived, last {last['when']}: {last['how']}")
+        )
     return lines
 
 
