@@ -231,8 +231,11 @@ class Library:
     def remove(self, memo: Memo) -> None:
         """Delete the memo: the row, then the file. A running seeder drops it within 2 s."""
         with self.translated():
-            self._database.execute("DELETE FROM memo WHERE id = ?", (memo.id,))
-            self.path(memo).unlink(missing_ok=True)
+            try:
+                self._database.execute("DELETE FROM memo WHERE id = ?", (memo.id,))
+            finally:  # Ctrl-C right after the row has gone
+                if not self._is_known(memo.id):
+                    self.path(memo).unlink(missing_ok=True)
 
     def restore(self, draft: Draft, duration: int, peaks: bytes) -> Memo:
         """Give audio that lies in `memos/` under the draft's name its row back."""
@@ -251,8 +254,7 @@ class Library:
             return None
         target = self.audio_folder / f"{draft.id}.{draft.format}"
         with self.translated():
-            row = self._database.execute("SELECT 1 FROM memo WHERE id = ?", (draft.id,)).fetchone()
-            if row is not None:
+            if self._is_known(draft.id):
                 # Kept; but when it was interrupted right after that, the file is back here.
                 audio = entry.audio(draft.format)
                 if audio.exists() and not target.exists():
@@ -261,6 +263,10 @@ class Library:
             if target.exists():
                 target.rename(entry.audio(draft.format))
         return draft
+
+    def _is_known(self, memo_id: str) -> bool:
+        found = self._database.execute("SELECT 1 FROM memo WHERE id = ?", (memo_id,)).fetchone()
+        return found is not None
 
     # -- what processes agree on -----------------------------------------------
 

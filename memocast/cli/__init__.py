@@ -88,6 +88,8 @@ def main(arguments: list[str] | None = None) -> int:
     console.set_up_streams()
     try:
         code = app(args=arguments, prog_name="memocast", standalone_mode=False)
+        if code == INTERRUPTED:  # typer's answer to Ctrl-C
+            raise KeyboardInterrupt
         sys.stdout.flush()
     except MemocastError as error:
         console.report(error)
