@@ -7,14 +7,14 @@ bytes choose one known decoder, and only that one ever sees it.
 from __future__ import annotations
 
 import contextlib
-import itertools
+import math
 import os
 import struct
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 from memocast.errors import MissingDecoder, NoSound, Refused
-from memocast.memo import PEAK_SLICES
+from memocast.peaks import Peaks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,12 +27,6 @@ if TYPE_CHECKING:
 
 MAX_DURATION = 24 * 3600
 """Seconds. A few kilobytes can decompress to years of silence; nobody speaks longer."""
-
-_PEAK_RATE = 100
-"""Peaks are gathered a hundred times a second before they are reduced to slices."""
-
-_MOST_PEAKS = 1 << 15
-"""Past this many (the first time after 5.5 minutes), each two become one: memory is constant."""
 
 _MAX_FRAMES = 1 << 50
 FLAC_FRAMES = 4_096
@@ -50,64 +44,6 @@ class Sound:
     format: str
     duration: int
     peaks: bytes
-
-
-class Peaks:
-    """Peak amplitudes of audio that arrives block by block.
-
-    A frame is one sample of every channel. Amplitudes are linear, 255 = full
-    scale, the maximum over the channels.
-    """
-
-    def __init__(self, sample_rate: int) -> None:
-        self.frames = 0
-        self._window = max(1, sample_rate // _PEAK_RATE)
-        self._gathered = bytearray()
-
-    def feed(self, block: Samples) -> int:
-        """Take a block of shape (frames, channels), int16 or float32; return its peak."""
-        import numpy as np
-
-        if not len(block):
-            return 0
-        if block.dtype == np.int16:
-            # In int16 the absolute value of -32768 is -32768.
-            loud = np.abs(block.astype(np.int32)).max(axis=1) / 32_768.0
-        else:
-            loud = np.nan_to_num(np.abs(block), nan=0.0, posinf=1.0).max(axis=1)
-        levels = np.minimum(np.round(loud * 255), 255).astype(np.uint8)
-        self._gather(levels)
-        self.frames += len(block)
-        return int(min(round(float(loud.max()) * 255), 255))
-
-    def _gather(self, levels: NDArray[np.uint8]) -> None:
-        import numpy as np
-
-        # The first samples may belong to a window that the last block began.
-        offset = self.frames % self._window
-        if offset:
-            begun = levels[: self._window - offset]
-            self._gathered[-1] = max(self._gathered[-1], int(begun.max()))
-            levels = levels[self._window - offset :]
-        if len(levels):
-            starts = np.arange(0, len(levels), self._window)
-            self._gathered += np.maximum.reduceat(levels, starts).tobytes()
-        if len(self._gathered) > _MOST_PEAKS:
-            self._halve()
-
-    def _halve(self) -> None:
-        # An odd one at the end goes on being gathered, now for twice as long.
-        self._gathered = bytearray(
-            max(self._gathered[start : start + 2]) for start in range(0, len(self._gathered), 2)
-        )
-        self._window *= 2
-
-    def slices(self, count: int = PEAK_SLICES) -> bytes:
-        """At most `count` peaks, each of an equal part of what was fed."""
-        total = len(self._gathered)
-        count = min(count, total)
-        edges = [index * total // count for index in range(count + 1)] if count else []
-        return bytes(max(self._gathered[start:end]) for start, end in itertools.pairwise(edges))
 
 
 def identify(path: Path) -> str:
@@ -157,11 +93,11 @@ def examine(
     _refuse_cut_container(path, format_)
     peaks: Peaks | None = None
     rate = 0
-    for rate, block in blocks(path, format_):
+    for rate, block in blocks(path, format_, limit=limit):
         peaks = peaks or Peaks(rate)
         peaks.feed(block)
         if peaks.frames > limit * rate:
-            raise Refused(f"{path.name} lasts longer than a day", hint="cut it into parts")
+            raise _too_long(path)
         if progress:
             progress(peaks.frames / rate)
     if peaks is None or not peaks.frames:
@@ -170,23 +106,33 @@ def examine(
 
 
 def blocks(
-    path: Path, format_: str, start: float = 0.0, *, torn: bool = False
+    path: Path,
+    format_: str,
+    start: float = 0.0,
+    *,
+    torn: bool = False,
+    limit: float = math.inf,
 ) -> Iterator[tuple[int, Samples]]:
     """Yield (sample rate in Hz, float32 frames of shape (n, channels)) from `start` seconds on.
 
     With `torn`, a FLAC file that was never finished yields what can be read.
+    A file that claims to last longer than `limit` seconds yields nothing.
     Raises Refused.
     """
     if format_ in _MEDIA_FORMATS:
-        return _media_blocks(path, start)
-    return _sound_blocks(path, start, torn=torn)
+        return _media_blocks(path, start, limit)
+    return _sound_blocks(path, start, torn=torn, limit=limit)
 
 
-def _sound_blocks(path: Path, start: float, *, torn: bool) -> Iterator[tuple[int, Samples]]:
+def _sound_blocks(
+    path: Path, start: float, *, torn: bool, limit: float
+) -> Iterator[tuple[int, Samples]]:
     import soundfile
 
     try:
         with sound_file(path) as file:
+            if limit * file.samplerate < file.frames <= _MAX_FRAMES:
+                raise _too_long(path)
             skip = min(round(start * file.samplerate), file.frames)
             if file.frames > _MAX_FRAMES:
                 yield from _of_unknown_length(path, file, skip, torn=torn)
@@ -244,7 +190,7 @@ def sound_file(path: Path) -> Any:
     return soundfile.SoundFile(os.fsencode(path))
 
 
-def _media_blocks(path: Path, start: float) -> Iterator[tuple[int, Samples]]:
+def _media_blocks(path: Path, start: float, limit: float) -> Iterator[tuple[int, Samples]]:
     try:
         import av
     except ImportError as error:
@@ -262,6 +208,9 @@ def _media_blocks(path: Path, start: float) -> Iterator[tuple[int, Samples]]:
         ):
             if not container.streams.audio:
                 raise Refused(f"{path.name} holds no sound", hint="it may be a film or a picture")
+            declared = float(container.duration or 0) / av.time_base
+            if declared > limit:
+                raise _too_long(path)
             stream = container.streams.audio[0]
             resampler = av.AudioResampler(format="fltp")
             seconds = 0.0
@@ -270,11 +219,14 @@ def _media_blocks(path: Path, start: float) -> Iterator[tuple[int, Samples]]:
                     seconds += plain.samples / plain.sample_rate
                     if seconds > start:
                         yield plain.sample_rate, plain.to_ndarray().T.astype(np.float32, copy=False)
-            declared = float(container.duration or 0) / av.time_base
             if declared and seconds < declared - 0.5:
                 raise _cut_short(path)
     except (av.FFmpegError, ValueError) as error:
         raise _damaged(path, "damaged, cut short, or not audio") from error
+
+
+def _too_long(path: Path) -> Refused:
+    return Refused(f"{path.name} lasts longer than a day", hint="cut it into parts")
 
 
 def _damaged(path: Path, how: str) -> Refused:

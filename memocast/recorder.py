@@ -14,8 +14,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from memocast import audio, encoder
+from memocast import encoder
 from memocast.errors import DeviceError, LibraryError
+from memocast.peaks import Peaks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +81,7 @@ class Recorder:
         if most and self._limit:
             self._limit = min(self._limit, most)
         self._file = encoder.writer(path, format_, self._rate)
-        self._peaks = audio.Peaks(self._rate)
+        self._peaks = Peaks(self._rate)
         self._blocks: queue.Queue[bytes | None] = queue.Queue(_QUEUE_BLOCKS)
         self._writer = threading.Thread(target=self._write, name="recorder", daemon=True)
         self._failure: Exception | None = None

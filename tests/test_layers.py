@@ -28,7 +28,7 @@ LAYERS = [
     ["backups"],
     ["encoder"],
     ["torrent", "audio", "link", "tempo"],
-    ["draft"],
+    ["draft", "peaks"],
     ["memo", "settings"],
     ["text", "program"],
     ["errors", "__init__"],

@@ -14,7 +14,8 @@ import pytest
 import soundfile
 
 from conftest import wait_for
-from memocast.audio import Peaks, examine
+from memocast.audio import examine
+from memocast.peaks import Peaks
 from memocast.recorder import Captured, Recorder
 from tape import BLOCK_FRAMES, RATE, Tape, in_real_time
 

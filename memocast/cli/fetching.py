@@ -52,7 +52,7 @@ def fetch(
     play: Annotated[bool, typer.Option("--play", help="Play it when it has arrived.")] = False,
     max_size: Annotated[
         str, typer.Option(metavar="SIZE", help="Refuse audio larger than this.")
-    ] = "1GiB",
+    ] = "2GiB",
     json: JsonOption = False,
 ) -> None:
     """Fetch memos into the library; print an id a line.
