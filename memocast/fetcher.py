@@ -231,11 +231,13 @@ class _Fetch:
     # -- the swarm -------------------------------------------------------------
 
     def _addresses(self) -> list[tuple[str, int]]:
-        # The library's own port is the seeder's, when one runs.
-        taken = Presence(self._library.root).is_running()
-        port = 0 if taken else self._library.listen_port()
+        # The library's own port is the seeder's, when one runs. And peers that still believe in
+        # their connection to a fetch that was killed refuse another from the same port: over
+        # uTP that takes them 5 s to notice, and a minute when nothing was under way.
+        avoided = self._entry.was_left_behind or Presence(self._library.root).is_running()
+        port = 0 if avoided else self._library.listen_port()
         addresses = self._settings.addresses(port)
-        return [(host, 0) for host, _ in addresses] if taken else addresses
+        return [(host, 0) for host, _ in addresses] if avoided else addresses
 
     def _poll(self) -> None:
         for event in self._swarm.poll(_POLL_SECONDS):

@@ -32,6 +32,7 @@ class Entry:
 
     def __init__(self, folder: Path, lock: int) -> None:
         self.folder = folder
+        self.was_left_behind = False  # by an owner that did not finish, perhaps could not
         self._lock = lock
 
     @property
@@ -99,8 +100,12 @@ class Incoming:
         """The entry of that torrent, new or left behind; None while another process owns it."""
         with self._gate():
             folder = self.folder / f"download-{info_hash}"
+            found = folder.exists()
             folder.mkdir(exist_ok=True)
-            return self._claim(folder)
+            entry = self._claim(folder)
+            if entry:
+                entry.was_left_behind = found
+            return entry
 
     def left_behind(self) -> Iterator[Entry]:
         """Claim, one by one, the recordings and imports that nobody owns."""
