@@ -189,8 +189,8 @@ def held(path: Path) -> int:
 
 def test_a_killed_fetch_goes_on_with_what_is_on_the_disk(anna: Memocast, ben: Memocast) -> None:
     luck = chances()
-    moments = list(MOMENTS) * (KILLS // len(MOMENTS) + 1)
-    luck.shuffle(moments)
+    rounds = [luck.sample(list(MOMENTS), len(MOMENTS)) for _ in range(KILLS // len(MOMENTS) + 1)]
+    moments = [when for one in rounds for when in one]
     sender, receiver = Sender(anna, luck), Receiver(ben, luck)
     killed: Counter[str] = Counter()
     rests = []
