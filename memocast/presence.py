@@ -79,6 +79,10 @@ class Presence:
         try:
             # Shared, so that two who only ask do not take each other for a seeder.
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            # Nobody seeds, and nobody can begin to while we hold this. What a killed seeder
+            # said must be gone by then: it would be taken for the next one's word.
+            with contextlib.suppress(OSError):
+                self._report_path.unlink(missing_ok=True)
         except BlockingIOError:
             return True
         finally:
