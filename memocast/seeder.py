@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import time
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -241,7 +242,10 @@ class Seeder:
             "seeding": len(self._offers),
             "only": sorted(self._only),
             "damaged": sorted(found.memo.id for found in self._damaged.values()),
-            "reach": asdict(self._reach),
+            "reach": {
+                **asdict(self._reach),
+                "listening": [where for where in self._reach.listening if _is_ours(where)],
+            },
             "memos": active,
         }
         self._notify("report", report)
@@ -264,6 +268,20 @@ class Seeder:
             return  # it is counted with the next tally
         offer.tallied = offer.uploaded
         offer.new_copies = 0
+
+
+def _is_ours(where: str) -> bool:
+    """Whether this machine still has the address: nobody says when one goes with its network."""
+    host = where.rpartition(":")[0].strip("[]")
+    try:
+        # A link-local address has its interface in it, which only this function reads.
+        found = socket.getaddrinfo(host, 0, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)
+        family, kind, _, _, target = found[0]
+        with socket.socket(family, kind) as probe:
+            probe.bind(target)
+    except OSError:
+        return False
+    return True
 
 
 def _raise_descriptor_limit() -> None:
