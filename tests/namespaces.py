@@ -47,6 +47,19 @@ class Host:
             finally:
                 _call("setns", before, _CLONE_NEWNET)
 
+    def plug_in(self) -> None:
+        """Give it its address and its end of the cable."""
+        with self.entered():
+            _ip("address", "replace", f"{self.address}/24", "dev", "veth")
+            _ip("link", "set", "veth", "up")
+
+    def unplug(self, *, keep_address: bool = False) -> None:
+        """Pull its end of the cable; most systems take the address away with it."""
+        with self.entered():
+            _ip("link", "set", "veth", "down")
+            if not keep_address:
+                _ip("address", "del", f"{self.address}/24", "dev", "veth")
+
     def close(self) -> None:
         """Let go of it."""
         os.close(self._network)
@@ -74,9 +87,8 @@ def two_hosts() -> Iterator[tuple[Host, Host]]:
             )
         for host in hosts:
             with host.entered():
-                _ip("address", "add", f"{host.address}/24", "dev", "veth")
                 _ip("link", "set", "lo", "up")
-                _ip("link", "set", "veth", "up")
+            host.plug_in()
         yield hosts
 
 

@@ -1,7 +1,11 @@
-"""Small real BitTorrent trackers, in a thread of the test's own: HTTP (BEP 3, 23), UDP (BEP 15)."""
+"""Small real BitTorrent trackers, in a thread of the test's own: HTTP (BEP 3, 23), UDP (BEP 15).
+
+And one that is none.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import secrets
 import socket
@@ -100,6 +104,34 @@ class HttpTracker(Tracker):
         server = http.server.ThreadingHTTPServer((address, 0), Handler)
         super().__init__(server)
         self.url = f"http://{address}:{server.server_port}/announce"
+
+
+class BadTracker(Tracker):
+    """At http://…/announce something that sends these bytes, whatever it is asked.
+
+    Without any it takes every connection and never says a word.
+    """
+
+    def __init__(self, answer: bytes = b"") -> None:
+        class Handler(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                with contextlib.suppress(OSError):  # the client has heard enough
+                    self.request.recv(4096)
+                    self.request.sendall(answer)
+                    while not answer and self.request.recv(4096):
+                        pass
+
+        class Server(socketserver.ThreadingTCPServer):
+            daemon_threads = True  # a client may hang on after the test
+
+        server = Server(("127.0.0.1", 0), Handler)
+        super().__init__(server)
+        self.url = f"http://127.0.0.1:{server.server_address[1]}/announce"
+
+    @classmethod
+    def saying(cls, status: str, body: bytes) -> Self:
+        """One that answers every request over HTTP with that."""
+        return cls(f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
 
 
 class UdpTracker(Tracker):
