@@ -64,6 +64,19 @@ def test_an_interrupted_fetch_goes_on_where_it_stopped(
     assert not list((ben.library / "incoming").glob("download-*"))
 
 
+def test_a_sender_that_has_not_noticed_a_kill_answers_the_next_fetch_at_once(
+    anna: Memocast, ben: Memocast, long_wav: Path
+) -> None:
+    slow = anna.with_(MEMOCAST_UPLOAD_LIMIT="2000000")
+    link = slow.run("share", slow.add(long_wav), "--direct").out.strip()
+    with running(ben.start("fetch", link)) as process:
+        entry = ben.library / "incoming" / f"download-{info_hash(link)}"
+        wait_for("the metadata", (entry / "resume").exists)
+        process.kill()
+    # It takes five seconds until the sender drops the connection of a peer that is gone.
+    assert ben.run("fetch", link, "--timeout", "3").out
+
+
 def tally(user: Memocast) -> int:
     return int(user.run("status", "--json").json["memos"][0]["uploaded"])
 
