@@ -142,22 +142,23 @@ def with_trackers(torrent: Torrent, trackers: Iterable[str]) -> bytes:
     """The bytes of a .torrent file with these trackers, each in a tier of its own (BEP 12)."""
     import libtorrent as lt
 
-    document: Any = lt.bdecode(torrent.content)
     tiers = [[tracker.encode()] for tracker in trackers]
-    if tiers:
-        document[b"announce"] = tiers[0][0]
-        document[b"announce-list"] = tiers
-    content: bytes = lt.bencode(document)
-    return content
+    if not tiers:
+        return torrent.content
+    document: Any = {b"announce": tiers[0][0], b"announce-list": tiers}
+    # Both keys sort before those of the content. Encoding that anew could change its info
+    # dictionary, and so the info-hash: a stranger's may have its keys in any order.
+    return bytes(lt.bencode(document)[:-1] + torrent.content[1:])
 
 
 def stored(parameters: Any, dn: str, trackers: Iterable[str]) -> Torrent:
     """The Torrent to keep of a libtorrent `add_torrent_params` that has its metadata."""
     import libtorrent as lt
 
+    # libtorrent hands the info dictionary over as it came, and writes it so again. Decoding
+    # it in between would put its keys in order, and so give it another info-hash.
     written: Any = lt.write_torrent_file(parameters)
-    document: Any = lt.bdecode(lt.bencode(written))
-    kept = {key: document[key] for key in (b"info", b"piece layers") if key in document}
+    kept = {key: written[key] for key in (b"info", b"piece layers") if key in written}
     hashes = parameters.info_hashes
     hybrid = hashes.has_v1() and hashes.has_v2()
     return Torrent(

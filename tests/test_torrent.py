@@ -20,6 +20,7 @@ from memocast.torrent import (
     magnet,
     make,
     piece_length,
+    stored,
     with_trackers,
 )
 
@@ -91,6 +92,41 @@ def test_magnet_and_torrent_file_name_the_trackers(audio: Path) -> None:
     read = lt.load_torrent_buffer(with_trackers(torrent, trackers))
     assert read.trackers == trackers
     assert str(read.info_hashes.v1) == torrent.info_hash
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        b"",
+        b"5:zebra1:z",  # before its place in the alphabet
+        b"4:fivei005e",
+        b"4:zeroi-0e",
+        b"5:twice1:15:twice1:2",
+        b"003:odd001:x",
+    ],
+)
+def test_a_strangers_info_dictionary_is_kept_byte_for_byte(extra: bytes) -> None:
+    info = b"d%b6:lengthi5e4:name1:a12:piece lengthi16384e6:pieces20:%be" % (extra, b"x" * 20)
+    came = lt.load_torrent_buffer(b"d4:info%be" % info)
+    torrent = stored(came, "a", ["udp://a.example:1"])
+    assert torrent.content == b"d4:info%be" % info
+    assert torrent.info_hash == hashlib.sha1(info).hexdigest()
+    for trackers in ([], ["udp://a.example:1", "http://b.example/announce"]):
+        read = lt.load_torrent_buffer(with_trackers(torrent, trackers))
+        assert read.trackers == trackers
+        assert str(read.info_hashes.v1) == torrent.info_hash
+
+
+@pytest.mark.parametrize("version", [0, lt.create_torrent.v2_only])
+def test_a_version_2_torrent_is_kept_with_its_piece_layers(audio: Path, version: int) -> None:
+    creator = lt.create_torrent([lt.create_file_entry(audio.name, MEMO.size)], 16 * 1024, version)
+    lt.set_piece_hashes(creator, str(audio.parent), lambda _: None)
+    document: Any = creator.generate()
+    came = lt.load_torrent_buffer(lt.bencode(document))
+    torrent = stored(came, "a", [])
+    assert lt.bdecode(torrent.content) == {key: document[key] for key in (b"info", b"piece layers")}
+    read = lt.load_torrent_buffer(with_trackers(torrent, ["udp://a.example:1"]))
+    assert read.info_hashes == came.info_hashes
 
 
 @pytest.mark.parametrize(
