@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from memocast.errors import NotALink
+from memocast.errors import NotALink, Refused
 from memocast.link import MAX_TRACKERS, is_tracker
 from memocast.torrent import Description, description, stored
 
@@ -51,7 +51,7 @@ class Download:
         self._handle = handle
 
     def metadata(self) -> Metadata | None:
-        """What the torrent holds, once that has arrived."""
+        """What the torrent holds, once that has arrived. Raises Refused."""
         import libtorrent as lt
 
         torrent = self._handle.torrent_file()
@@ -63,12 +63,20 @@ class Download:
             known.append(str(hashes.v1))
         if hashes.has_v2():
             known.append(str(hashes.v2))
+        try:
+            info = lt.bdecode(torrent.info_section())
+        except RuntimeError as error:
+            # A torrent may have up to 2,500,000 items for libtorrent, this decoder takes 2,000,000.
+            raise Refused(
+                "the torrent describes itself in millions of items; that is no memo",
+                hint="ask the sender for another link",
+            ) from error
         return Metadata(
             name=torrent.name(),
             size=torrent.layout().file_size(0),
             files=_files(torrent),
             info_hashes=tuple(known),
-            description=description(lt.bdecode(torrent.info_section())),
+            description=description(info),
         )
 
     def start(self) -> None:
