@@ -80,9 +80,12 @@ def _magnet(text: str) -> Link:
                 trackers.append(value)
         elif name == "x.pe":
             try:
-                peers.append(host_and_port(value))
+                peer = host_and_port(value)
             except ValueError:
                 continue  # a host name: looking it up would tell a stranger's server who asks
+            # A zone (RFC 4007) names an interface of the sender's machine, in any characters.
+            if "%" not in peer[0]:
+                peers.append(peer)
     if not (v1 or v2):
         raise NotALink("the magnet link names no torrent that memocast can find", hint=_HINT)
     # dict.fromkeys: each once, in their order.

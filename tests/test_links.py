@@ -92,6 +92,12 @@ def test_host_names_as_peers_are_not_looked_up() -> None:
     assert link.peers == (("127.0.0.1", 7),)
 
 
+def test_peers_with_a_zone_are_left_out() -> None:
+    for zone in ("eth0", "\x1b[31m", "evil.example"):
+        (link,) = parse(f"magnet:?xt=urn:btih:{V1}&x.pe={quote(f'[fe80::1%{zone}]:80')}")
+        assert link.peers == ()
+
+
 def test_a_link_cannot_make_us_contact_any_number_of_machines() -> None:
     trackers = "".join(f"&tr=udp://t{number}.example:1" for number in range(500))
     peers = "".join(f"&x.pe=192.0.2.1:{number}" for number in range(1, 500))
