@@ -29,8 +29,11 @@ NAME_MAX_BYTES = 120
 MAX_PIECES = 1_024
 MIN_PIECE_LENGTH = 16 * 1024
 
-# Names that Windows keeps for devices, whatever follows their first dot.
-_DEVICE_NAME = re.compile(r"(?i)^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)")
+# Names that Windows keeps for devices, whatever follows their first dot, and spaces before it:
+# the list of Python 3.13's ntpath.isreserved.
+_DEVICE_NAME = re.compile(
+    r"(?i)^(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(\.|$)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +114,15 @@ def file_name(title: str, extension: str) -> str:
     """A file name for `title` that is safe on every system: at most 120 bytes, no path in it."""
     text = "".join(
         " " if char in '/\\:*?"<>|' or unicodedata.category(char)[0] == "Z" else char
-        for char in unicodedata.normalize("NFC", title)
+        for char in title
         if char in JOINERS or unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn")
     )
-    suffix = f".{extension}"
-    room = NAME_MAX_BYTES - len(suffix.encode())
-    text = cut(" ".join(text.split()).lstrip(". "), room).rstrip(". ")
+    # Composed after what could stand between a letter and its accent is gone.
+    text = " ".join(unicodedata.normalize("NFC", text).split()).lstrip(". ")
     if not text or _DEVICE_NAME.match(text):
         text = f"memo {text}".strip()
-    return text + suffix
+    suffix = f".{extension}"
+    return cut(text, NAME_MAX_BYTES - len(suffix.encode())).rstrip(". ") + suffix
 
 
 def magnet(torrent: Torrent, trackers: Iterable[str], peers: Iterable[tuple[str, int]] = ()) -> str:

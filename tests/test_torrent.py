@@ -146,11 +146,15 @@ def test_pieces_are_as_small_as_1024_of_them_allow(size: int, length: int) -> No
         (".bashrc", "bashrc.opus"),
         ("CON", "memo CON.opus"),
         ("aux.txt", "memo aux.txt.opus"),
+        ("con . txt", "memo con . txt.opus"),
+        ("conin$", "memo conin$.opus"),
+        ("CON." + "x" * 200, "memo CON." + "x" * 106 + ".opus"),
         ("dots...", "dots.opus"),
         ("\u202eevil\x1b[31m\n", "evil[31m.opus"),
         ("***", "memo.opus"),
         ("👩\u200d🚒", "👩\u200d🚒.opus"),
         ("e\u0301", "é.opus"),
+        ("e\u00ad\u0301", "é.opus"),
     ],
 )
 def test_file_names_are_safe_everywhere(title: str, name: str) -> None:
