@@ -99,7 +99,8 @@ class Library:
         Raises NoSuchMemo.
         """
         wanted = reference.lower()
-        if len(wanted) == ID_LENGTH:
+        # Arguments that are not UTF-8 have half characters, which SQLite does not take.
+        if len(wanted) == ID_LENGTH and wanted.isascii():
             return self._by_id(wanted)
         if wanted == "latest":
             return self._latest()
