@@ -98,7 +98,7 @@ def title_from_file(name: str) -> str:
     """What an added memo without a title is called: the file's name without its extension."""
     stem, _, extension = name.rpartition(".")
     text = (stem if stem and len(extension) <= 5 else name).strip()
-    return cut(text, TITLE_MAX_BYTES) or "untitled"
+    return cut(text, TITLE_MAX_BYTES).strip() or "untitled"
 
 
 def checked_title(title: str) -> str:

@@ -226,6 +226,7 @@ def test_a_higher_version_is_read_for_what_is_known() -> None:
         ("a.long sentence. really", "a.long sentence. really"),
         (".opus", ".opus"),
         ("x" * 400, "x" * 300),
+        ("x" * 299 + " y", "x" * 299),
         ("", "untitled"),
     ],
 )
