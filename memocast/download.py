@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from memocast.errors import NotALink, Refused
-from memocast.link import MAX_TRACKERS, is_tracker
+from memocast.link import MAX_TRACKERS
+from memocast.settings import is_tracker
 from memocast.torrent import Description, description, stored
 
 if TYPE_CHECKING:

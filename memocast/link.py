@@ -10,10 +10,9 @@ from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from memocast.errors import NotALink, UsageError
-from memocast.settings import TRACKER_SCHEMES, host_and_port
+from memocast.settings import host_and_port, is_tracker
 
 MAX_TRACKERS = 30
-MAX_TRACKER_URL = 300
 MAX_PEERS = 100
 MAX_TORRENT_FILE = 8 << 20
 """Bytes. A .torrent of one memo is a few kilobytes; larger files are not read at all."""
@@ -91,11 +90,6 @@ def _magnet(text: str) -> Link:
     # dict.fromkeys: each once, in their order.
     kept_trackers = tuple(dict.fromkeys(trackers))[:MAX_TRACKERS]
     return Link(v1, v2, dn, kept_trackers, tuple(dict.fromkeys(peers))[:MAX_PEERS])
-
-
-def is_tracker(url: str) -> bool:
-    """Whether a stranger's tracker URL is one that may be contacted and written down."""
-    return url.startswith(TRACKER_SCHEMES) and len(url) <= MAX_TRACKER_URL and url.isprintable()
 
 
 def _topic(value: str) -> Link:

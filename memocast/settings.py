@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("opus", "flac", "wav")
 TRACKER_SCHEMES = ("udp://", "http://", "https://", "ws://", "wss://")
+MAX_TRACKER_URL = 300
 
 _PREFIX = "MEMOCAST_"
 _NOT_SETTINGS = {"MEMOCAST_LIBRARY"}
@@ -84,17 +85,36 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
 
 def host_and_port(text: str) -> tuple[str, int]:
     """`HOST:PORT` with an IP address as HOST (IPv6 in brackets). Raises ValueError."""
-    host, separator, port = text.rpartition(":")
-    if not separator or not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65_535:
-        raise ValueError(text)
+    host, port = _split(text)
     if host.startswith("[") and host.endswith("]"):
-        return str(ipaddress.IPv6Address(host[1:-1])), int(port)
-    return str(ipaddress.IPv4Address(host)), int(port)
+        return str(ipaddress.IPv6Address(host[1:-1])), port
+    return str(ipaddress.IPv4Address(host)), port
+
+
+def _split(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65_535:
+        raise ValueError(text)
+    return host, int(port)
 
 
 def address(host: str, port: int) -> str:
     """The `HOST:PORT` that `host_and_port` reads: IPv6 in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def is_tracker(url: str) -> bool:
+    """Whether a tracker's URL is one that may be contacted and written into links."""
+    return url.startswith(TRACKER_SCHEMES) and len(url) <= MAX_TRACKER_URL and url.isprintable()
+
+
+def _is_node(text: str) -> bool:
+    # libtorrent is given all nodes in one text, separated by commas.
+    try:
+        host, _ = _split(text)
+    except ValueError:
+        return False
+    return host.isprintable() and not set(host) & set(", ")
 
 
 def _with_file(settings: Settings, path: Path) -> Settings:
@@ -129,6 +149,12 @@ def _known(key: str, where: str, what: str) -> None:
 
 def _from_text(key: str, text: str, where: str) -> Any:
     default = getattr(Settings(), key)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"{where} is not valid UTF-8", hint="retype it, or set your locale to UTF-8"
+        ) from error
     if isinstance(default, bool):
         if text not in ("true", "false"):
             raise UsageError(f"{where} is '{text}'", hint="use true or false")
@@ -160,10 +186,11 @@ def _checked_list(key: str, value: object, where: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise UsageError(f"{where} has the wrong type", hint='use a list: ["…", "…"]')
     for item in value:
-        if key == "trackers" and not item.startswith(TRACKER_SCHEMES):
+        if key == "trackers" and not is_tracker(item):
             raise UsageError(
                 f"{where} names '{item}', which is no tracker",
-                hint="a tracker begins with udp://, http://, https:// or wss://",
+                hint="a tracker begins with udp://, http://, https:// or wss://, and has at most"
+                f" {MAX_TRACKER_URL} characters",
             )
         if key == "listen":
             try:
@@ -173,7 +200,7 @@ def _checked_list(key: str, value: object, where: str) -> tuple[str, ...]:
                     f"{where} names '{item}', which is no address to listen on",
                     hint="use IP:PORT, for instance 0.0.0.0:6881 or [::]:6881",
                 ) from error
-        if key == "dht_bootstrap" and not item.rpartition(":")[2].isdigit():
+        if key == "dht_bootstrap" and not _is_node(item):
             raise UsageError(f"{where} names '{item}'", hint="use HOST:PORT")
     if key == "listen" and not value:
         raise UsageError(f"{where} is empty", hint="use IP:PORT, for instance 0.0.0.0:6881")

@@ -55,6 +55,13 @@ def test_lists_are_separated_by_white_space_and_empty_means_none(tmp_path: Path)
         ("listen = ['127.0.0.1:99999']", "use IP:PORT"),
         ("format = 'mp3'", "use one of: opus, flac, wav"),
         ("dht_bootstrap = ['example.org']", "use HOST:PORT"),
+        ("dht_bootstrap = ['6881']", "use HOST:PORT"),
+        ("dht_bootstrap = [':6881']", "use HOST:PORT"),
+        ("dht_bootstrap = ['example.org:²']", "use HOST:PORT"),
+        ("dht_bootstrap = ['example.org:65536']", "use HOST:PORT"),
+        ("dht_bootstrap = ['a.example:1,b.example:1']", "use HOST:PORT"),
+        ('trackers = ["udp://a\\nb"]', "a tracker begins with udp://"),
+        (f"trackers = ['udp://{'x' * 300}']", "at most 300 characters"),
         ("dht = ", "mend the line it names"),
     ],
 )
@@ -75,6 +82,8 @@ def test_a_mistake_in_the_file_is_named_with_its_remedy(
         ("MEMOCAST_UPLOAD_LIMIT", "lots"),
         ("MEMOCAST_TRACKERS", "example.org"),
         ("MEMOCAST_LISTEN", "6881"),
+        ("MEMOCAST_TRACKERS", "udp://\udcff.example"),
+        ("MEMOCAST_DEVICE", "\udcff"),
     ],
 )
 def test_a_mistake_in_the_environment_is_named(tmp_path: Path, variable: str, value: str) -> None:
