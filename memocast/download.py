@@ -126,7 +126,10 @@ def opened(link: Link) -> Link:
         return link
     settings = _torrent_parameters(link, None)
     hashes = settings.info_hashes
-    trackers = [url for url in settings.trackers if is_tracker(url)]
+    trackers: list[str] = []
+    # libtorrent hands over all or none, and none when one of them is not UTF-8.
+    with contextlib.suppress(UnicodeDecodeError):
+        trackers = [url for url in settings.trackers if is_tracker(url)]
     return replace(
         link,
         v1=str(hashes.v1) if hashes.has_v1() else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from memocast.download import opened
 from memocast.errors import MemocastError, NotALink, UsageError
 from memocast.link import MAX_PEERS, MAX_TRACKERS, Link, parse
 
@@ -124,6 +126,13 @@ def test_torrent_files(tmp_path: Path) -> None:
         parse(str(tmp_path / "missing.torrent"))
     with pytest.raises(UsageError):
         parse(str(tmp_path))
+
+
+def test_a_torrent_file_with_a_tracker_that_is_not_utf_8_is_read_without_its_trackers() -> None:
+    info = b"d6:lengthi5e4:name1:a12:piece lengthi16384e6:pieces20:%be" % (b"x" * 20)
+    link = opened(Link(torrent=b"d8:announce10:http://a/\xff4:info%be" % info))
+    assert link.v1 == hashlib.sha1(info).hexdigest()
+    assert link.trackers == ()
 
 
 @given(st.text())
