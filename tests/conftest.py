@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from memocast.library import Library
 
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 
 DEADLINE = 30.0
 """Seconds that anything a test waits for may take on a slow machine."""
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("memocast", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("memocast")
 
 PRIVATE = {
     "MEMOCAST_TRACKERS": "",

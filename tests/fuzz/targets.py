@@ -1,0 +1,159 @@
+"""What strangers send, as functions of any bytes: links, .torrent files, info dictionaries.
+
+Each target takes the input as a user's or a peer's, and asserts what holds for
+all that memocast accepts. `run` is the one entry: the first byte chooses the
+target. Run it in an empty folder, since a link may be the name of a file.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import libtorrent as lt
+
+from memocast.download import Download, opened, parameters
+from memocast.errors import MemocastError
+from memocast.link import MAX_PEERS, MAX_TRACKERS, Link, parse
+from memocast.memo import PEAK_SLICES, title_from_file
+from memocast.settings import TRACKER_SCHEMES
+from memocast.torrent import KEY, Description, description, magnet, stored, with_trackers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+EXPECTED_CODES = {2, 5, 7}
+"""A name of a file that is not there, not a link, refused. Anything else is a mistake of ours."""
+
+
+def run(data: bytes) -> tuple[str, str]:
+    """Which target the input chose, and how it fared: accepted, skipped, or the error's name."""
+    names = list(TARGETS)
+    name = names[data[0] % len(names)] if data else names[0]
+    try:
+        return name, TARGETS[name](data[1:])
+    except MemocastError as error:
+        assert error.exit_code in EXPECTED_CODES, repr(error)
+        assert error.message, repr(error)
+        assert error.hint, repr(error)
+        return name, type(error).__name__
+
+
+def pasted(data: bytes) -> str:
+    """A link as somebody pastes it."""
+    text = data.decode(errors="surrogateescape")
+    # Nothing outside the empty folder is opened: /dev/zero has no end, and a FIFO blocks.
+    is_link = text.strip().lower().startswith(("magnet:?", "http://", "https://"))
+    if not is_link and (text.strip().startswith("/") or ".." in text):
+        return "skipped"
+    for link in parse(text):
+        assert link.info_hashes
+        check_link(link)
+        assert parameters(link, None).peers == list(link.peers)
+        if link.v1:
+            assert parse(link.v1) == [Link(v1=link.v1)]
+    return "accepted"
+
+
+def torrent_file(data: bytes) -> str:
+    """The content of a .torrent file: read, its metadata taken as from a peer, kept, shared."""
+    link = opened(Link(torrent=data))
+    assert link.info_hashes
+    check_link(link)
+    settings = parameters(link, None)
+    assert not (settings.url_seeds or settings.http_seeds or settings.dht_nodes or settings.peers)
+    handle = SimpleNamespace(torrent_file=lambda: settings.ti)
+    metadata = Download(handle).metadata()
+    assert metadata is not None
+    assert metadata.info_hashes == link.info_hashes
+    assert metadata.files >= 1
+    assert metadata.size >= 0
+    assert 0 < len(title_from_file(metadata.name).encode()) <= 300
+    check_description(metadata.description)
+    if link.v2 and not has_piece_layers(settings):
+        return "accepted without piece layers"  # peers send these later, piece by piece
+    check_kept(settings, link)
+    return "accepted"
+
+
+def info_dictionary(data: bytes) -> str:
+    """An info dictionary, as a peer sends it."""
+    return torrent_file(b"d4:info%be" % data)
+
+
+def our_key(data: bytes) -> str:
+    """What an info dictionary holds under our key."""
+    try:
+        value: Any = lt.bdecode(data)
+    except RuntimeError:
+        return "not bencoded"
+    found = description({KEY: value})
+    check_description(found)
+    check_description(description(value))
+    return "empty" if found == Description() else "accepted"
+
+
+TARGETS: dict[str, Callable[[bytes], str]] = {
+    "link": pasted,
+    "torrent file": torrent_file,
+    "info dictionary": info_dictionary,
+    "our key": our_key,
+}
+
+
+def has_piece_layers(settings: Any) -> bool:
+    """Whether a version 2 torrent (BEP 52) is whole, as it is once its audio has arrived."""
+    try:
+        lt.write_torrent_file(settings)
+    except RuntimeError:
+        return False
+    return True
+
+
+def check_link(link: Link) -> None:
+    """A link holds nothing that memocast may not contact, keep or show."""
+    assert len(link.v1 or "0" * 40) == 40
+    assert len(link.v2 or "0" * 64) == 64
+    bytes.fromhex("".join(link.info_hashes))
+    link.dn.encode()
+    assert len(link.trackers) <= MAX_TRACKERS
+    assert len(set(link.trackers)) == len(link.trackers)
+    for tracker in link.trackers:
+        assert tracker.isprintable()
+        assert tracker.startswith(TRACKER_SCHEMES)
+    assert len(link.peers) <= MAX_PEERS
+    for host, port in link.peers:
+        assert str(ipaddress.ip_address(host)) == host
+        assert "%" not in host
+        assert 0 <= port <= 65_535
+
+
+def check_description(found: Description) -> None:
+    """Each field is within the bounds of docs/formats.md, or None."""
+    if found.title is not None:
+        assert found.title.strip()
+        assert len(found.title.encode()) <= 300
+    if found.description is not None:
+        assert len(found.description.encode()) <= 8_000
+    if found.created is not None:
+        assert found.created.timestamp() > 0
+        assert found.created <= datetime.now(UTC) + timedelta(days=1)
+    if found.duration is not None:
+        assert 0 <= found.duration <= 10**11
+    if found.peaks is not None:
+        assert 0 < len(found.peaks) <= PEAK_SLICES
+
+
+def check_kept(settings: Any, link: Link) -> None:
+    """What the library would keep is the same torrent, and so is what its next link names."""
+    torrent = stored(settings, link.dn, link.trackers)
+    assert torrent.info_hashes == link.info_hashes
+    kept: Any = lt.load_torrent_buffer(torrent.content)
+    assert kept.ti.info_section() == settings.ti.info_section()
+    (again,) = parse(magnet(torrent, link.trackers))
+    assert (again.info_hashes, again.trackers) == (link.info_hashes, link.trackers)
+    assert opened(Link(torrent=with_trackers(torrent, []))).info_hashes == link.info_hashes
+    announced = opened(Link(torrent=with_trackers(torrent, link.trackers)))
+    assert (announced.info_hashes, announced.trackers) == (link.info_hashes, link.trackers)
