@@ -43,10 +43,12 @@ class Peaks:
             loud = np.abs(block.astype(np.int32)).max(axis=1) / 32_768.0
         else:
             loud = np.nan_to_num(np.abs(block), nan=0.0, posinf=1.0).max(axis=1)
-        levels = np.minimum(np.round(loud * 255), 255).astype(np.uint8)
+        # First, since float samples can be so large that 255 times them is no number.
+        loud = np.minimum(loud, 1.0)
+        levels = np.round(loud * 255).astype(np.uint8)
         self._gather(levels)
         self.frames += len(block)
-        return int(min(round(float(loud.max()) * 255), 255))
+        return round(float(loud.max()) * 255)
 
     def _gather(self, levels: NDArray[np.uint8]) -> None:
         import numpy as np
