@@ -34,7 +34,8 @@ FLAC_FRAMES = 4_096
 _UNKNOWN_LENGTH = 0x7FFF_0000
 _READ_AHEAD = 1 << 14
 
-_MEDIA_FORMATS = {"webm", "mka", "m4a"}
+_DEMUXERS = {"webm": "matroska", "mka": "matroska", "m4a": "mov"}
+"""FFmpeg's names; left to guess, it takes some files for what their first bytes are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +120,8 @@ def blocks(
     A file that claims to last longer than `limit` seconds yields nothing.
     Raises Refused.
     """
-    if format_ in _MEDIA_FORMATS:
-        return _media_blocks(path, start, limit)
+    if format_ in _DEMUXERS:
+        return _media_blocks(path, _DEMUXERS[format_], start, limit)
     return _sound_blocks(path, start, torn=torn, limit=limit)
 
 
@@ -190,7 +191,9 @@ def sound_file(path: Path) -> Any:
     return soundfile.SoundFile(os.fsencode(path))
 
 
-def _media_blocks(path: Path, start: float, limit: float) -> Iterator[tuple[int, Samples]]:
+def _media_blocks(
+    path: Path, demuxer: str, start: float, limit: float
+) -> Iterator[tuple[int, Samples]]:
     try:
         import av
     except ImportError as error:
@@ -204,7 +207,7 @@ def _media_blocks(path: Path, start: float, limit: float) -> Iterator[tuple[int,
         # A file object, not a path: FFmpeg would take some names for protocols.
         with (
             path.open("rb") as raw,
-            av.open(raw, "r", options={"protocol_whitelist": ""}) as container,
+            av.open(raw, "r", format=demuxer, options={"protocol_whitelist": ""}) as container,
         ):
             if not container.streams.audio:
                 raise Refused(f"{path.name} holds no sound", hint="it may be a film or a picture")
