@@ -44,6 +44,8 @@ def set_up_streams() -> None:
         nowhere = os.dup(nowhere)
     if sys.stdin is None:
         sys.stdin = os.fdopen(os.dup(nowhere))
+    elif isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="surrogateescape")  # as Python reads the command line
     if sys.stdout is None:
         sys.stdout = os.fdopen(os.dup(nowhere), "w")
     elif isinstance(sys.stdout, io.TextIOWrapper):
