@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from memocast.errors import NotALink, Refused
+from memocast.errors import NotALink
 from memocast.link import MAX_TRACKERS
 from memocast.settings import is_tracker
 from memocast.torrent import Description, description, stored
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 STAGED_NAME = "audio"
 """What the audio is called while it arrives: no name from the link reaches the disk."""
+
+_MAX_DICTIONARY = 1 << 16
+"""Bytes of an info dictionary without its hashes; with the longest description it has 9,000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +55,7 @@ class Download:
         self._handle = handle
 
     def metadata(self) -> Metadata | None:
-        """What the torrent holds, once that has arrived. Raises Refused."""
-        import libtorrent as lt
-
+        """What the torrent holds, once that has arrived."""
         torrent = self._handle.torrent_file()
         if torrent is None or not torrent.is_valid():
             return None
@@ -64,20 +65,12 @@ class Download:
             known.append(str(hashes.v1))
         if hashes.has_v2():
             known.append(str(hashes.v2))
-        try:
-            info = lt.bdecode(torrent.info_section())
-        except RuntimeError as error:
-            # A torrent may have up to 2,500,000 items for libtorrent, this decoder takes 2,000,000.
-            raise Refused(
-                "the torrent describes itself in millions of items; that is no memo",
-                hint="ask the sender for another link",
-            ) from error
         return Metadata(
             name=torrent.name(),
             size=torrent.layout().file_size(0),
             files=_files(torrent),
             info_hashes=tuple(known),
-            description=description(info),
+            description=_description(torrent),
         )
 
     def start(self) -> None:
@@ -108,6 +101,18 @@ class Download:
         self._handle.save_resume_data(
             lt.torrent_handle.save_info_dict | lt.torrent_handle.flush_disk_cache
         )
+
+
+def _description(torrent: Any) -> Description:
+    import libtorrent as lt
+
+    # Decoded, a dictionary takes many times its size in memory, and
+    # libtorrent gives up on very many items. What an honest one holds beside
+    # the hashes of its pieces is small; of another we want nothing.
+    content = torrent.info_section()
+    if len(content) - 20 * torrent.num_pieces() > _MAX_DICTIONARY:
+        return Description()
+    return description(lt.bdecode(content))
 
 
 def _files(torrent: Any) -> int:

@@ -278,16 +278,6 @@ def test_padding_in_front_of_the_audio_counts_as_a_file(
     assert nothing_left(ben)
 
 
-def test_an_info_dictionary_of_millions_of_items_is_refused(ben: Memocast, tmp_path: Path) -> None:
-    items = b"le" * 1_050_000
-    audio = b"6:lengthi5e4:name1:a12:piece lengthi16384e6:pieces20:" + b"x" * 20
-    torrent = tmp_path / "many.torrent"
-    torrent.write_bytes(b"d4:infod5:itemsl%be%bee" % (items, audio))
-    result = ben.run("fetch", str(torrent), expect=7)
-    assert "millions of items" in result.err
-    assert nothing_left(ben)
-
-
 @pytest.mark.parametrize("option", ["--play", "--json"])
 def test_a_hybrid_that_is_held_is_known_by_either_of_its_hashes(
     ben: Memocast, speaking_anna: Memocast, opus: Path, tmp_path: Path, option: str
