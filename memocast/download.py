@@ -120,7 +120,7 @@ def _files(torrent: Any) -> int:
 
     layout = torrent.layout()
     count: int = torrent.num_files()
-    while count > 1 and layout.file_flags(count - 1) & lt.file_storage.flag_pad_file:
+    while count and layout.file_flags(count - 1) & lt.file_storage.flag_pad_file:
         count -= 1
     return count
 

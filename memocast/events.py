@@ -87,6 +87,13 @@ class FileFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class TorrentInvalid(Event):
+    """The torrent is not one that can be fetched, whoever has it."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class ResumeData(Event):
     """What a later session needs to continue this download exactly."""
 
@@ -116,6 +123,8 @@ def _translate_torrent(alert: Any, key: str) -> Event | None:
         return DhtReady(key)
     if isinstance(alert, lt.hash_failed_alert):
         return PieceCorrupted(key)
+    if isinstance(alert, lt.torrent_error_alert) and not _is_of_disk(alert.error):
+        return TorrentInvalid(key, alert.error.message())
     if isinstance(alert, (lt.file_error_alert, lt.torrent_error_alert)):
         return FileFailed(key, alert.error.message(), "space" in alert.error.message())
     if isinstance(alert, lt.save_resume_data_alert):
@@ -138,6 +147,11 @@ def _translate_session(alert: Any, key: str) -> Event | None:
     if isinstance(alert, lt.portmap_error_alert):
         return PortMappingFailed(key, _mapper(alert), alert.error.message())
     return None
+
+
+def _is_of_disk(error: Any) -> bool:
+    """Whether the operating system said it, rather than whoever made the torrent."""
+    return error.category().name() in ("system", "generic")
 
 
 def _mapper(alert: Any) -> str:

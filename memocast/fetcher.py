@@ -250,6 +250,11 @@ class _Fetch:
                     self._resume_data.append(content)
                 case events.Completed():
                     self._complete = True
+                case events.TorrentInvalid(reason=reason):
+                    raise Refused(
+                        f"the torrent is damaged: {reason}",
+                        hint="ask the sender to share the memo again",
+                    )
                 case events.FileFailed(reason=reason, full=full):
                     raise LibraryError(
                         f"writing the download failed: {reason}",

@@ -203,7 +203,11 @@ class Seeder:
                 case events.DhtReady():
                     for key in list(self._offers)[:_URGENT]:
                         self._swarm.announce(key)
-                case events.PieceCorrupted(key=key) | events.FileFailed(key=key):
+                case (
+                    events.PieceCorrupted(key=key)
+                    | events.FileFailed(key=key)
+                    | events.TorrentInvalid(key=key)
+                ):
                     if key in self._offers:
                         found = self._offers[key].seedable
                         self._set_aside(key, replace(found, stamp=stamp(found.path)))
