@@ -222,6 +222,8 @@ class _Fetch:
         self._swarm.drop(self._key)
         with self._library.translated():
             self._entry.note(draft.to_facts())
+            # A torrent can mark its file as a program, and libtorrent obeys.
+            staged.chmod(staged.stat().st_mode & ~0o111)
             staged.rename(self._entry.audio(draft.format))
         duration = sound.duration
         if said.duration and abs(said.duration - duration) <= _LONGEST_DURATION_ERROR:
