@@ -11,6 +11,7 @@ Torrents are known by a key of the caller's: a memo's info-hash.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 CLASSIC_TRACKERS = ("udp://", "http://", "https://")
 _MIB = 1 << 20
 _LOOK_SECONDS = 0.2
+_MOST_BANS = 3
+"""Listeners behind one address are many; three bans there are no mishap of one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,7 @@ class Swarm:
         self._handles: dict[str, Any] = {}
         self._keys: dict[Any, str] = {}
         self._active: dict[str, Any] = {}
+        self._bans: Counter[str] = Counter()
         self._next_look = 0.0
         self._known_by_udp = False
         self.dht_nodes = 0
@@ -110,6 +114,8 @@ class Swarm:
                     self._note(status)
             elif isinstance(alert, lt.session_stats_alert):
                 self.dht_nodes = alert.values["dht.dht_nodes"]
+            elif isinstance(alert, lt.peer_ban_alert):
+                self._count_ban(alert.endpoint[0])
             elif isinstance(alert, lt.torrent_finished_alert):
                 # Finished in memory; the flush says when it is on disk.
                 if key:
@@ -122,6 +128,18 @@ class Swarm:
                     self._known_by_udp = True
                 events.append(event)
         return events
+
+    def _count_ban(self, host: str) -> None:
+        """Shut out a machine from which corrupt pieces keep coming.
+
+        With several connections an address, libtorrent bans only the port
+        that they came from, and the next connection has another.
+        """
+        self._bans[host] += 1
+        if self._bans[host] == _MOST_BANS:
+            rules = self._session.get_ip_filter()
+            rules.add_rule(host, host, 1)
+            self._session.set_ip_filter(rules)
 
     # -- seeding ---------------------------------------------------------------
 
@@ -237,6 +255,7 @@ def _session_settings(
         "alert_mask": category.error_notification
         | category.status_notification
         | category.storage_notification
+        | category.peer_notification
         | category.tracker_notification
         | category.port_mapping_notification
         | category.dht_notification,
