@@ -162,3 +162,17 @@ class UdpTracker(Tracker):
         info_hash, event, port = struct.unpack_from(">20s44xI12xH", request, 16)
         peers = self.take(info_hash, (sender[0], port), stopped=event == _STOPPED)
         return struct.pack(">IIIII", _ANNOUNCE, transaction, INTERVAL, 0, len(peers) // 6) + peers
+
+
+class CannedTracker(Tracker):
+    """Something at http://ADDRESS:PORT/announce that sends the same bytes to everyone."""
+
+    def __init__(self, answer: bytes, address: str = "127.0.0.1") -> None:
+        class Handler(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                self.request.recv(65_536)
+                self.request.sendall(answer)
+
+        server = socketserver.ThreadingTCPServer((address, 0), Handler)
+        super().__init__(server)
+        self.url = f"http://{address}:{server.server_address[1]}/announce"

@@ -1,0 +1,198 @@
+"""Hostile headers: rates, channels and lengths that lie, and containers that point elsewhere."""
+
+from __future__ import annotations
+
+import io
+import struct
+from typing import TYPE_CHECKING
+
+from mutagen.ogg import OggPage
+
+from strangers import Case, named, voice
+from strangers_audio import LONG_SILENCE, converted, made, opus_pages, sent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FIELD32 = 2**32 - 1
+SOUND = bytes(range(256)) * 8
+
+
+def wav(
+    *,
+    kind: int = 1,
+    channels: int = 1,
+    rate: int = 8_000,
+    bits: int = 16,
+    align: int = 2,
+    data: int | None = None,
+    riff: int | None = None,
+) -> bytes:
+    """A WAV file whose fields say that, with 2 kB of sound."""
+    pace = rate * align & FIELD32
+    form = struct.pack("<HHIIHH", kind, channels, rate, pace, align, bits)
+    size = len(SOUND) if data is None else data
+    body = b"WAVEfmt " + struct.pack("<I", 16) + form + b"data" + struct.pack("<I", size) + SOUND
+    return b"RIFF" + struct.pack("<I", len(body) if riff is None else riff) + body
+
+
+def rf64(frames: int) -> bytes:
+    """An RF64 file (EBU 3306) that claims so many frames of two bytes."""
+    size = min(frames * 2, 2**64 - 1)
+    sizes = struct.pack("<QQQI", min(size + 72, 2**64 - 1), size, frames, 0)
+    form = struct.pack("<HHIIHH", 1, 1, 8_000, 16_000, 2, 16)
+    body = b"WAVEds64" + struct.pack("<I", 28) + sizes + b"fmt " + struct.pack("<I", 16) + form
+    return (
+        b"RF64" + struct.pack("<I", FIELD32) + body + b"data" + struct.pack("<I", FIELD32) + SOUND
+    )
+
+
+def aiff(
+    *, channels: int = 1, frames: int = 1_024, rate: bytes = b"\x40\x0b\xfa" + bytes(7)
+) -> bytes:
+    """An AIFF file; its rate is an 80-bit float."""
+    common = struct.pack(">HIH", channels & 0xFFFF, frames, 16) + rate
+    chunks = b"COMM" + struct.pack(">I", 18) + common
+    chunks += b"SSND" + struct.pack(">III", len(SOUND) + 8, 0, 0) + SOUND
+    return b"FORM" + struct.pack(">I", len(chunks) + 4) + b"AIFF" + chunks
+
+
+def flac(*, rate: int = 8_000, channels: int = 1, frames: int = 2_400, block: int = 4_096) -> bytes:
+    """An honest FLAC stream behind a STREAMINFO block (RFC 9639) that says something else."""
+    packed = rate << 44 | (channels - 1) << 41 | 15 << 36 | frames
+    content = voice("FLAC")
+    return (
+        content[:8]
+        + struct.pack(">HH", block, block)
+        + content[12:18]
+        + packed.to_bytes(8)
+        + content[26:]
+    )
+
+
+def repaged(content: bytes, change: Callable[[bytes], bytes], position: int | None = None) -> bytes:
+    """An Ogg file with its first packet changed, or its last position, and checksums made right."""
+    file, pages = io.BytesIO(content), []
+    while file.tell() < len(content):
+        pages.append(OggPage(file))
+    pages[0].packets = [change(pages[0].packets[0])]
+    if position is not None:
+        pages[-1].position = position
+    return b"".join(page.write() for page in pages)
+
+
+def vorbis(*, channels: int | None = None, rate: int = 8_000, position: int | None = None) -> bytes:
+    """Ogg Vorbis whose identification header says that."""
+
+    def change(packet: bytes) -> bytes:
+        said = packet[11:12] if channels is None else bytes([channels])
+        return packet[:11] + said + struct.pack("<I", rate) + packet[16:]
+
+    return repaged(voice("OGG", "VORBIS"), change, position)
+
+
+def opus(channels: int = 1, family: int = 0, position: int | None = None) -> bytes:
+    """Ogg Opus whose head says that."""
+
+    def change(packet: bytes) -> bytes:
+        head = packet[:9] + bytes([channels]) + packet[10:18] + bytes([family])
+        return head + (bytes([channels, 0]) + bytes(channels) if family else b"")
+
+    return repaged(voice("OGG", "OPUS"), change, position)
+
+
+def m4a(before: bytes, after: bytes) -> bytes:
+    content = converted("mp4", "aac")
+    assert before in content
+    return content.replace(before, after, 1)
+
+
+def elsewhere() -> bytes:
+    """An M4A file whose sound is in another file, by a data reference of ISO/IEC 14496-12."""
+    return m4a(b"\0\0\0\x0curl \0\0\0\x01", b"\0\0\0\x0curl \0\0\0\x00")
+
+
+def matroska_of(other: bytes) -> bytes:
+    """The first bytes of Matroska in front of what FFmpeg would take for something else."""
+    return b"\x1aE\xdf\xa3" + other
+
+
+MANIFEST = (
+    b"<!--ftyp--><MPD xmlns='urn:mpeg:dash:schema:mpd:2011' profiles='urn:mpeg:dash:profile:"
+    b"isoff-on-demand:2011' type='static' mediaPresentationDuration='PT1S'><Period><AdaptationSet>"
+    b"<Representation id='1' mimeType='audio/mp4'><BaseURL>http://127.0.0.1:1/x</BaseURL>"
+    b"</Representation></AdaptationSet></Period></MPD>"
+)
+FLOATS: dict[str, bytes] = {
+    "nan": b"\x7f\xff\xc0" + bytes(7),
+    "greatest": b"\x7f\xfe" + b"\xff" * 8,
+}
+
+CASES = named(
+    [
+        Case("wav-rate-0", 7, sent(wav(rate=0))),
+        Case("wav-rate-2^31", 7, sent(wav(rate=2**31))),
+        Case("wav-rate-2^31-1", 0, sent(wav(rate=2**31 - 1))),
+        Case("wav-channels-0", 7, sent(wav(channels=0))),
+        Case("wav-channels-255", 0, sent(wav(channels=255, align=510))),
+        Case("wav-bits-0", 7, sent(wav(bits=0))),
+        Case("wav-align-0", 0, sent(wav(align=0))),
+        Case("wav-floats-of-no-number", 0, sent(wav(kind=3, bits=32, align=4))),
+        Case("wav-of-an-unknown-codec", 7, sent(wav(kind=0x7FFF))),
+        Case("wav-adpcm", 7, sent(wav(kind=2, bits=4, align=0xFFFF))),
+        Case("wav-data-of-4-gigabytes", 7, sent(wav(data=FIELD32, riff=2_000_000_000))),
+        Case("wav-from-a-pipe", 0, sent(wav(data=FIELD32, riff=FIELD32))),
+        Case("rf64-2^60-frames", 0, sent(rf64(2**60))),
+        Case("rf64-2^63-frames", 7, sent(rf64(2**63))),
+        Case("aiff-2^32-frames", 0, sent(aiff(frames=FIELD32))),
+        Case("aiff-channels-0", 7, sent(aiff(channels=0))),
+        Case("aiff-channels-255", 0, sent(aiff(channels=255))),
+        *(Case(f"aiff-rate-{name}", 0, sent(aiff(rate=rate))) for name, rate in FLOATS.items()),
+        Case("aiff-rate-negative", 7, sent(aiff(rate=b"\xc0\x0b\xfa" + bytes(7)))),
+        Case("flac-2^36-frames", 7, made(lambda: flac(frames=2**36 - 1))),
+        Case("flac-no-length", 0, made(lambda: flac(frames=0))),
+        Case("flac-rate-0", 7, made(lambda: flac(rate=0))),
+        Case("flac-rate-2^20", 0, made(lambda: flac(rate=2**20 - 1))),
+        Case("flac-8-channels", 7, made(lambda: flac(channels=8))),
+        Case("flac-blocks-of-0", 0, made(lambda: flac(block=0))),
+        Case("vorbis-channels-0", 7, made(lambda: vorbis(channels=0))),
+        Case("vorbis-channels-255", 0, made(lambda: vorbis(channels=255))),
+        Case("vorbis-rate-0", 7, made(lambda: vorbis(rate=0))),
+        Case("vorbis-rate-2^31-1", 0, made(lambda: vorbis(rate=2**31 - 1))),
+        Case("vorbis-long", 0, made(lambda: vorbis(rate=2**31 - 1, position=2**49))),
+        Case("vorbis-2^60-frames", 0, made(lambda: vorbis(position=2**60))),
+        Case("opus-channels-0", 7, made(lambda: opus(channels=0))),
+        Case("opus-channels-255", 7, made(lambda: opus(channels=255, family=255))),
+        Case("opus-2^49-frames", 7, made(lambda: opus(position=2**49))),
+        Case("opus-2^62-frames", 7, made(lambda: opus(position=2**62))),
+        Case("opus-negative", 7, made(lambda: opus(position=-2))),
+        Case("opus-of-empty-packets", 7, made(lambda: opus_pages([b""] * 500, position=2**40))),
+        Case("opus-of-nothing", 7, made(lambda: opus_pages([], position=0))),
+        Case("opus-of-a-day-claimed", 7, made(lambda: opus_pages([LONG_SILENCE], position=2**33))),
+        Case("mp3-of-noise", 7, sent(b"\xff\xfb\x90\x00" + SOUND)),
+        Case("m4a-of-a-mere-head", 7, sent(b"\0\0\0\x18ftypM4A \0\0\0\0M4A isom\0\0\0\0")),
+        Case(
+            "m4a-of-a-box-of-2^63",
+            7,
+            sent(b"\0\0\0\x10ftypM4A \0\0\0\0\0\0\0\x01moov\x7f" + b"\xff" * 99),
+        ),
+        Case("m4a-rate-0", 7, made(lambda: m4a((8_000 << 16).to_bytes(4), bytes(4)))),
+        Case("m4a-elsewhere", 0, made(elsewhere)),
+        Case("m4a-that-is-a-manifest", 7, sent(MANIFEST)),
+        Case("webm-of-a-mere-head", 7, sent(b"\x1aE\xdf\xa3\x9fB\x82\x84webm" + bytes(20))),
+        Case(
+            "webm-of-a-size-of-2^56",
+            7,
+            sent(b"\x1aE\xdf\xa3\x01" + b"\xff" * 7 + b"B\x82\x84webm" + SOUND),
+        ),
+        Case("mka-that-is-mpeg-ts", 7, made(lambda: matroska_of(converted("mpegts", "mp2")))),
+        Case("mka-that-is-mpeg-ps", 7, made(lambda: matroska_of(converted("mpeg", "mp2")))),
+        Case(
+            "mka-that-is-a-session",
+            7,
+            sent(matroska_of(b"\nv=0\nc=IN IP4 127.0.0.1\nm=audio 9 RTP/AVP 0\n")),
+        ),
+        Case("mka-that-is-a-manifest", 7, sent(matroska_of(MANIFEST))),
+    ],
+    "decoder",
+)
