@@ -39,13 +39,18 @@ class Metadata:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a download is. Sizes in bytes, `rate` in bytes a second."""
+    """How far a download is. Sizes in bytes, `rate` in bytes a second.
+
+    `verified` counts the pieces that match their hashes; `whole` when all do.
+    """
 
     done: int
     total: int
     rate: int
     peers: int
     seeds: int
+    verified: int
+    whole: bool
 
 
 class Download:
@@ -92,7 +97,13 @@ class Download:
             status.download_payload_rate,
             status.num_peers,
             status.num_seeds,
+            status.num_pieces,
+            status.is_finished,
         )
+
+    def check_again(self) -> None:
+        """Hash what is on disk, and ask peers for the rest."""
+        self._handle.force_recheck()
 
     def ask_for_resume_data(self) -> None:
         """Have the swarm emit a ResumeData event."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 0.1
 _DHT_RETRY_SECONDS = 0.5
 _RESUME_SECONDS = 10.0
+_STUCK_SECONDS = 5.0
 _LONGEST_DURATION_ERROR = 100
 """Milliseconds. A claimed duration further from the decoded one is not believed."""
 
@@ -188,14 +189,20 @@ class _Fetch:
     def _await_completion(self) -> None:
         assert self._download is not None
         self._download.start()
-        best = -1
-        deadline = 0.0
+        best = (-1, -1)
+        deadline = stuck = 0.0
         while not self._complete:
             progress = self._download.progress()
             moment = time.monotonic()
-            if progress.done > best:
-                best = progress.done
+            if (reached := (progress.done, progress.verified)) > best:
+                best = reached
                 deadline = moment + self._limits.timeout
+                stuck = moment + _STUCK_SECONDS
+            # A piece that comes again while libtorrent still drops a corrupt copy of it is
+            # sometimes never hashed: all bytes are there, and nothing follows.
+            if moment > stuck and progress.done >= progress.total and not progress.whole:
+                self._download.check_again()
+                best = (-1, -1)
             # All there, but still being flushed: that is no time-out's business.
             if moment > deadline and progress.done < progress.total:
                 raise self._timeout(
