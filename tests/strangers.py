@@ -15,6 +15,7 @@ import random
 import re
 import threading
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -23,6 +24,7 @@ import numpy as np
 import soundfile
 
 from conftest import Memocast, Result
+from memocast.audio import MAX_DURATION
 from raw_peer import BLOCK, Address, RawPeer
 from trackers import CannedTracker
 
@@ -155,7 +157,9 @@ def check(case: Case, folder: Path) -> None:
         assert re.fullmatch(r"[0-9a-hjkmnp-tv-z]{8}\n", fetched.out)
         results += [run(ben, command, scratch=folder) for command in ("show latest", "list")]
         assert [result.code for result in results] == [0, 0, 0], results
-        title = results[-1].out.rstrip("\n").split("\t")[4]
+        _, created, seconds, _, title = results[-1].out.rstrip("\n").split("\t")
+        assert "1970" < created < f"{datetime.now(UTC) + timedelta(days=2):%F}"
+        assert float(seconds) <= MAX_DURATION
         assert case.title in (None, title)
     for result in results:
         assert_harmless(result)

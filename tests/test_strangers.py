@@ -33,7 +33,7 @@ CASES: list[Case] = [
 BY_NAME = {case.name: case for case in CASES}
 
 
-def test_there_are_at_least_a_hundred_hostile_cases_of_each_ending() -> None:
+def test_the_corpus_has_at_least_a_hundred_cases_and_every_ending() -> None:
     assert len(BY_NAME) == len(CASES) >= 100
     assert {case.code for case in CASES} == {0, 2, 5, 6, 7}
 
