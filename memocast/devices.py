@@ -40,8 +40,10 @@ def devices() -> list[Device]:
     sounddevice = portaudio()
     # PortAudio looks for devices once, when it starts.
     try:
-        sounddevice._terminate()  # noqa: SLF001 - there is no public way to look again
-        sounddevice._initialize()  # noqa: SLF001
+        try:
+            sounddevice._terminate()  # noqa: SLF001 - there is no public way to look again
+        finally:  # at Ctrl-C too: as Python ends, sounddevice terminates it once more
+            sounddevice._initialize()  # noqa: SLF001
         found = sounddevice.query_devices()
     except sounddevice.PortAudioError as error:
         raise DeviceError(f"PortAudio failed: {error.args[0]}", hint=_INSTALL) from error
