@@ -36,14 +36,9 @@ def portaudio() -> Any:
 
 
 def devices() -> list[Device]:
-    """Every device that PortAudio sees, in its order. Raises DeviceError."""
+    """Every device that PortAudio saw when this process first asked. Raises DeviceError."""
     sounddevice = portaudio()
-    # PortAudio looks for devices once, when it starts.
     try:
-        try:
-            sounddevice._terminate()  # noqa: SLF001 - there is no public way to look again
-        finally:  # at Ctrl-C too: as Python ends, sounddevice terminates it once more
-            sounddevice._initialize()  # noqa: SLF001
         found = sounddevice.query_devices()
     except sounddevice.PortAudioError as error:
         raise DeviceError(f"PortAudio failed: {error.args[0]}", hint=_INSTALL) from error

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Kind = Literal["recording", "import", "download"]
 
 _FACTS = "entry.json"
+_REFUSE = "refuse-"
 _ROOM = "room"
 _ROOM_BYTES = 1 << 19
 """Bytes. A new row takes a few pages of the database and of its write-ahead log."""
@@ -70,8 +71,15 @@ class Entry:
         """Remove the entry and all that is in it, if it is still this process's."""
         if self._lock < 0:
             return
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.release()
+        # In one step: a folder that is deleted file by file loses its lock before its audio,
+        # and another process would take that for a recording left behind.
+        refuse = self.folder.with_name(f"{_REFUSE}{self.folder.name}")
+        try:
+            self.folder.replace(refuse)
+            shutil.rmtree(refuse, ignore_errors=True)
+        finally:
+            shutil.rmtree(refuse, ignore_errors=True)  # what Ctrl-C left of it
+            self.release()
 
     def release(self) -> None:
         """Give up ownership; what is in the folder stays."""
@@ -110,6 +118,8 @@ class Incoming:
     def left_behind(self) -> Iterator[Entry]:
         """Claim, one by one, the recordings and imports that nobody owns."""
         with self._gate():
+            for refuse in self.folder.glob(f"{_REFUSE}*"):  # its owner died over it
+                shutil.rmtree(refuse, ignore_errors=True)
             entries = [
                 self._claim(folder)
                 for folder in sorted(self.folder.iterdir())

@@ -161,12 +161,14 @@ class Library:
             digest = _fsync_and_hash(audio)
             entry.use_room()
             entry.note(draft.to_facts())
-            audio.rename(target)
             try:
+                audio.rename(target)
                 _fsync_folder(self.audio_folder)
                 memo_id = self._insert(draft, target, digest, duration, peaks, torrent, lost)
             except BaseException:
-                target.rename(audio)
+                # Ctrl-C can come before the file was moved, and after the row was written.
+                if target.exists() and not self._is_known(draft.id):
+                    target.rename(audio)
                 raise
             if memo_id != draft.id:
                 target.rename(audio)
@@ -230,13 +232,13 @@ class Library:
         return self._by_id(memo.id)
 
     def remove(self, memo: Memo) -> None:
-        """Delete the memo: the row, then the file. A running seeder drops it within 2 s."""
-        with self.translated():
-            try:
-                self._database.execute("DELETE FROM memo WHERE id = ?", (memo.id,))
-            finally:  # Ctrl-C right after the row has gone
-                if not self._is_known(memo.id):
-                    self.path(memo).unlink(missing_ok=True)
+        """Delete the memo, its row and its file. A running seeder drops it within 2 s.
+
+        Of one whose removal was cut off nothing is heard again: the row stays, if any does.
+        """
+        with self.translated(), database.transaction(self._database):
+            self._database.execute("DELETE FROM memo WHERE id = ?", (memo.id,))
+            self.path(memo).unlink(missing_ok=True)
 
     def restore(self, draft: Draft, duration: int, peaks: bytes) -> Memo:
         """Give audio that lies in `memos/` under the draft's name its row back."""
