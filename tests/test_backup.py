@@ -33,20 +33,20 @@ def test_a_backup_made_while_the_library_is_in_use_is_whole(
     anna.run("share", *kept, "--no-seed")
 
     def come_and_go(number: int) -> None:
-        for turn in range(4):
+        for turn in range(2):
             memo = anna.add(opus, title=f"Worker {number} turn {turn}")
             anna.run("edit", memo, "-d", "x" * 5000)
             anna.run("remove", memo, "--yes")
 
-    with ThreadPoolExecutor(4) as workers:
-        running = [workers.submit(come_and_go, number) for number in range(3)]
-        for number in range(3):
+    with ThreadPoolExecutor(2) as workers:
+        running = [workers.submit(come_and_go, number) for number in range(2)]
+        for number in range(2):
             script = documented_commands(anna.library, tmp_path / f"copy {number}")
             # A memo that is removed while 'cp' lists the folder is no failure.
             anna.shell(f"{script}\ntrue")
         for worker in running:
             worker.result()
-    for number in range(3):
+    for number in range(2):
         copy = memocast(f"copy of {number}", MEMOCAST_LIBRARY=str(tmp_path / f"copy {number}"))
         copy.library = tmp_path / f"copy {number}"
         with closing(sqlite3.connect(copy.library / "library.db")) as database:

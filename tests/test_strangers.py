@@ -12,6 +12,7 @@ import strangers_links
 import strangers_metadata
 import strangers_names
 import strangers_text
+from scale import scaled
 from strangers import Case, check, standing, victim
 from terminal import Terminal, assert_usable
 
@@ -34,11 +35,13 @@ BY_NAME = {case.name: case for case in CASES}
 
 
 def test_the_corpus_has_at_least_a_hundred_cases_and_every_ending() -> None:
-    assert len(BY_NAME) == len(CASES) >= 100
+    assert len(BY_NAME) == len(CASES) >= 200, "of which the ordinary run takes every second"
     assert {case.code for case in CASES} == {0, 2, 5, 6, 7}
 
 
-@pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in CASES])
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, id=case.name) for case in CASES[:: scaled(1, 2)]]
+)
 def test_a_stranger_does_no_harm(case: Case, tmp_path: Path) -> None:
     check(case, tmp_path)
 
