@@ -87,8 +87,8 @@ def _audio_files(library: Library) -> Iterator[Finding]:
             "missing audio",
             ok=False,
             detail=f"{_files(found.missing)} gone from 'memos': {named}",
-            fix=f"put it back from a backup into {library.audio_folder}, or fetch its link again;"
-            " until then the memo is not listed",
+            fix=f"put it back from a backup into {library.audio_folder}, or give the memo up:"
+            f" memocast remove {found.missing[0].id}",
         )
     if found.changed:
         named = ", ".join(memo.filename for memo in found.changed[:_SOME])

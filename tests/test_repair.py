@@ -174,10 +174,16 @@ def test_missing_changed_and_unknown_files_are_explained_and_left_alone(
     repaired = anna.run("doctor", "--repair", expect=1)
     assert "problem\tunknown files" in repaired.out
     assert files(anna.library / "memos") == before
+    assert f"memocast remove {missing}" in found["missing audio"]["fix"]
     shutil.copy(opus, gone)
     found = {f["check"]: f for f in anna.run("doctor", "--json", expect=1).json}
     assert "missing audio" not in found
     assert anna.show(missing)["id"] == missing
+    gone.unlink()
+    anna.run("remove", missing[:7], "--yes", expect=3)
+    anna.run("remove", missing, "--yes")
+    found = {f["check"]: f for f in anna.run("doctor", "--json", expect=1).json}
+    assert "missing audio" not in found
 
 
 def test_a_copy_is_at_hand_after_every_change_and_old_ones_rotate(

@@ -77,13 +77,15 @@ def _print(finding: Finding) -> None:
     sign = "ok" if finding.ok else "problem"
     line = f"{sign}\t{console.safe(finding.check)}\t{console.safe(finding.detail)}"
     if console.stdout_is_terminal():
+        from rich.padding import Padding
         from rich.text import Text
 
         text = Text(f"{'✓' if finding.ok else '✗'} ", "green" if finding.ok else "red")
         text.append(f"{console.safe(finding.check)}: ", "bold")
         text.append(console.safe(finding.detail), "")
+        screen = console.screen()
+        screen.print(text)
         if finding.fix:
-            text.append(f"\n    {console.safe(finding.fix)}", "yellow")
-        console.screen().print(text)
+            screen.print(Padding(Text(console.safe(finding.fix), "yellow"), (0, 0, 0, 4)))
     else:
         console.data(f"{line}\t{console.safe(finding.fix)}".rstrip("\t"))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import IO, Annotated
+from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
 from memocast.cli import console
 from memocast.cli.display import Counter
 from memocast.cli.state import JsonOption, MemoArgument, MemosArgument, State, state
-from memocast.errors import MemocastError, Refused, UsageError
+from memocast.errors import MemocastError, NoSuchMemo, Refused, UsageError
 from memocast.memo import Memo, checked_description, checked_title, rfc3339, title_from_file
+
+if TYPE_CHECKING:
+    from memocast.library import Library
 
 _STDIN_LIMIT = 4 << 30
 
@@ -265,6 +268,17 @@ def edit(
         console.note("changed here; links already given out keep what they say")
 
 
+def _removable(library: Library, reference: str) -> Memo:
+    """A memo, or what the database still knows of one whose audio is gone: `doctor` names it."""
+    try:
+        return library.get(reference)
+    except NoSuchMemo:
+        for memo in library.rows():
+            if memo.id == reference.lower():
+                return memo
+        raise
+
+
 def remove(
     context: typer.Context,
     memo: MemosArgument,
@@ -281,7 +295,7 @@ def remove(
     attempts = console.Attempts()
     wanted = [
         found
-        for found in current.memos(memo, attempts)
+        for found in current.memos(memo, attempts, find=_removable)
         if yes or console.ask(f"remove '{console.safe(found.title)}' ({found.id})?")
     ]
     attempts.each(wanted, current.library.remove)

@@ -14,6 +14,8 @@ from memocast.cli import console
 from memocast.errors import DamagedLibrary, LibraryError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from memocast.library import Library
     from memocast.memo import Memo
     from memocast.settings import Settings
@@ -61,13 +63,21 @@ class State:
         adopt(library, lambda text: console.note(console.safe(text)))
         return library
 
-    def memos(self, references: list[str], attempts: console.Attempts) -> list[Memo]:
+    def memos(
+        self,
+        references: list[str],
+        attempts: console.Attempts,
+        find: Callable[[Library, str], Memo] | None = None,
+    ) -> list[Memo]:
         """The memos that are meant, each once.
 
         All are looked up before the command acts: what `latest` or a prefix
         means must not change underway.
         """
-        found = attempts.each(references, self.library.get)
+        library = self.library
+        found = attempts.each(
+            references, lambda name: find(library, name) if find else library.get(name)
+        )
         return list({memo.id: memo for memo in found}.values())
 
 
