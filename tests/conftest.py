@@ -12,6 +12,7 @@ import json
 import os
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -26,6 +27,10 @@ from memocast.library import Library
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+# A shell has its background jobs ignore Ctrl-C, and what they start inherits that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 DEADLINE = 30.0
 """Seconds that anything a test waits for may take on a slow machine."""
