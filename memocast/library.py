@@ -17,6 +17,7 @@ from memocast.draft import Draft
 from memocast.errors import DamagedLibrary, NoSuchMemo
 from memocast.incoming import Entry, Incoming
 from memocast.memo import ID_LENGTH, Memo, Origin, new_id, now
+from memocast.ports import free_port
 from memocast.shares import Shares, stamp
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ _SELECT = """
     SELECT memo.*, torrent.info_hash, coalesce(torrent.shared, 0) AS shared
     FROM memo LEFT JOIN torrent ON torrent.memo = memo.id
 """
-_PORT_TRIES = 50
+_REMOVED = "removed:"
+"""Before the name of a file in `state`: its memo is gone, and it is to go too."""
 _NEWEST_FIRST = " ORDER BY memo.created DESC, memo.number DESC"
 
 
@@ -49,6 +51,8 @@ class Library:
         self._refuse_to_begin_anew()
         self._database = database.connect(self.database_path)
         self.shares = Shares(self._database, self.database_path, self.audio_folder)
+        with self.translated():
+            self._finish_removals()
 
     def _refuse_to_begin_anew(self) -> None:
         """An empty database beside audio files is a loss, not a beginning."""
@@ -232,13 +236,25 @@ class Library:
         return self._by_id(memo.id)
 
     def remove(self, memo: Memo) -> None:
-        """Delete the memo, its row and its file. A running seeder drops it within 2 s.
+        """Delete the memo, its row and then its file. A running seeder drops it within 2 s."""
+        with self.translated():
+            try:
+                with database.transaction(self._database):
+                    self._database.execute("DELETE FROM memo WHERE id = ?", (memo.id,))
+                    self._database.execute(
+                        "INSERT OR IGNORE INTO state VALUES (?, '')", (_REMOVED + memo.filename,)
+                    )
+            finally:  # at Ctrl-C too; after a kill, whoever opens the library next does it
+                self._finish_removals()
 
-        Of one whose removal was cut off nothing is heard again: the row stays, if any does.
-        """
-        with self.translated(), database.transaction(self._database):
-            self._database.execute("DELETE FROM memo WHERE id = ?", (memo.id,))
-            self.path(memo).unlink(missing_ok=True)
+    def _finish_removals(self) -> None:
+        """Delete the files of memos whose rows are gone."""
+        rows = self._database.execute(
+            "SELECT key FROM state WHERE key BETWEEN ? AND ?", (_REMOVED, _REMOVED + "~")
+        ).fetchall()
+        for row in rows:
+            (self.audio_folder / row["key"].removeprefix(_REMOVED)).unlink(missing_ok=True)
+            self._database.execute("DELETE FROM state WHERE key = ?", (row["key"],))
 
     def restore(self, draft: Draft, duration: int, peaks: bytes) -> Memo:
         """Give audio that lies in `memos/` under the draft's name its row back."""
@@ -275,7 +291,7 @@ class Library:
 
     def listen_port(self) -> int:
         """The port this library listens on: chosen at random once, and kept."""
-        chosen = str(_free_port())
+        chosen = str(free_port())
         with self.translated(), database.transaction(self._database):
             self._database.execute(
                 "INSERT OR IGNORE INTO state VALUES ('listen_port', ?)", (chosen,)
@@ -314,20 +330,3 @@ def _fsync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _free_port() -> int:
-    """A port that nobody listens on now, from those that no system hands out by itself.
-
-    Linux takes ports for outgoing connections from 32,768 on, others from 49,152 on.
-    """
-    import random
-    import socket
-
-    port = 0
-    for _ in range(_PORT_TRIES):
-        port = random.randrange(20_000, 32_768)  # noqa: S311 - not a secret
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("", port))
-            break
-    return port

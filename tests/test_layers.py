@@ -30,7 +30,7 @@ LAYERS = [
     ["torrent", "audio", "link", "tempo"],
     ["draft", "peaks"],
     ["memo", "settings"],
-    ["text", "program"],
+    ["text", "program", "ports"],
     ["errors", "__init__"],
 ]
 ALLOWED = {
