@@ -7,7 +7,6 @@ the row after, and what a crash leaves between the two is found again in
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from memocast.ports import free_port
 from memocast.shares import Shares, stamp
 
 if TYPE_CHECKING:
+    import contextlib
     from pathlib import Path
 
     from memocast.torrent import Torrent

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import random
-import socket
 
 _TRIES = 50
 
@@ -14,6 +12,9 @@ def free_port() -> int:
 
     Linux takes ports for outgoing connections from 32,768 on, others from 49,152 on.
     """
+    import random
+    import socket
+
     port = 0
     for _ in range(_TRIES):
         port = random.randrange(20_000, 32_768)  # noqa: S311 - not a secret

@@ -85,6 +85,9 @@ def start(
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return its exit code. Errors become messages here and nowhere else."""
+    # numpy only gathers peaks here. For linear algebra that nobody does, it would start a thread
+    # for each core, which takes a third of the time of 'add' and 'fetch'.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     console.set_up_streams()
     try:
         code = app(args=arguments, prog_name="memocast", standalone_mode=False)
