@@ -1,8 +1,9 @@
 """Backups: copies of the library's database, renewed while it is in use.
 
-`1.db` is the newest; `2.db` was the newest an hour ago or more, `3.db` a day
-ago or more. Each is a whole database in one file, checked before it replaces
-the one before it: damage is never copied over what is sound.
+`1.db` is the newest; an older one takes the place of `2.db` at most once an
+hour, and of `3.db` at most once a day. Each is a whole database in one file,
+checked before it replaces the one before it: damage is never copied over what
+is sound.
 """
 
 from __future__ import annotations
@@ -75,15 +76,18 @@ class Backups:
         return None
 
     def _is_due(self, connection: sqlite3.Connection) -> bool:
-        changed = max(_changed(self._database), _changed(self._wal))
+        # Opening the database makes an empty write-ahead log.
+        wal = self._wal if self._wal.exists() and self._wal.stat().st_size else self._database
+        changed = max(_changed(self._database), _changed(wal))
         newest = self.copy(1)
         copied = _changed(newest)
         if not copied:
             return True
-        if changed <= copied + (0 if connection.total_changes else _LAG_SECONDS):
+        moment = time.time()
+        # A copy from the future is one from before the clock was set back.
+        if changed <= copied + (0 if connection.total_changes else _LAG_SECONDS) <= moment + 1:
             return False
-        # A clock that was set back must not stop the copies.
-        age = abs(time.time() - copied)
+        age = abs(moment - copied)
         return newest.stat().st_size <= _SMALL + age * _BYTES_PER_SECOND
 
     @property
@@ -93,6 +97,7 @@ class Backups:
     def _replace_newest(self, connection: sqlite3.Connection) -> None:
         partial = self._folder / f"{os.getpid()}.part"
         try:
+            moment = time.time()
             with contextlib.closing(_opened(partial)) as target:
                 connection.backup(target)
                 # In one file, without a write-ahead log beside it.
@@ -102,6 +107,7 @@ class Backups:
                 raise DamagedLibrary(self._database, found)
             with partial.open("rb") as file:
                 os.fsync(file.fileno())
+            os.utime(partial, (moment, moment))  # what was committed since is not in it
             self._rotate()
             partial.replace(self.copy(1))
         finally:

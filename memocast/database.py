@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from memocast.errors import DamagedLibrary, LibraryError
 from memocast.memo import Memo
@@ -69,8 +69,18 @@ def connect(path: Path) -> sqlite3.Connection:
     import sqlite3
 
     with translated(path):
-        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+
+        class Connection(sqlite3.Connection):
+            """One that knows which file it has open, whatever its name leads to later."""
+
+            path: Path
+            identity: tuple[int, int]
+
+        connection = sqlite3.connect(
+            path, timeout=BUSY_SECONDS, isolation_level=None, factory=Connection
+        )
         try:
+            connection.path, connection.identity = path, _identity(path)
             _prepare(connection, path)
         except BaseException:
             connection.close()
@@ -127,13 +137,34 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     """All of the block's statements take effect, or none."""
     connection.execute("BEGIN IMMEDIATE")
     try:
+        _refuse_if_replaced(connection)
         yield
     except BaseException:
-        # A full disk has already rolled it back.
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
+        roll_back(connection)
         raise
     connection.execute("COMMIT")
+
+
+def roll_back(connection: sqlite3.Connection) -> None:
+    """End a transaction that is still open; a full disk has already rolled it back."""
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+
+
+def _refuse_if_replaced(connection: sqlite3.Connection) -> None:
+    """Raises LibraryError when `doctor --repair` has put another database in this one's place."""
+    opened: Any = connection  # by `connect`
+    path: Path = opened.path
+    if _identity(path) != opened.identity:
+        raise LibraryError(
+            f"the library's database {path} was replaced while this command ran",
+            hint="run it again",
+        )
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
 @contextlib.contextmanager

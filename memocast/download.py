@@ -12,6 +12,8 @@ from memocast.settings import is_tracker
 from memocast.torrent import Description, description, stored
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from memocast.link import Link
     from memocast.torrent import Torrent
 
@@ -83,6 +85,11 @@ class Download:
         import libtorrent as lt
 
         self._handle.unset_flags(lt.torrent_flags.upload_mode)
+
+    def dial(self, peers: Iterable[tuple[str, int]]) -> None:
+        """Try to reach these peers now: libtorrent gives one up for good that was not there."""
+        for peer in peers:
+            self._handle.connect_peer(peer)
 
     def look_again(self) -> None:
         """Ask the DHT once more: a cold look-up races the bootstrap."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS = 0.1
 _DHT_RETRY_SECONDS = 0.5
+_DIAL_SECONDS = 3.0
 _RESUME_SECONDS = 10.0
 _STUCK_SECONDS = 5.0
 _LONGEST_DURATION_ERROR = 100
@@ -148,6 +149,7 @@ class _Fetch:
         assert self._download is not None
         deadline = time.monotonic() + self._limits.timeout
         next_look = 0.0
+        next_dial = time.monotonic() + _DIAL_SECONDS
         while (metadata := self._download.metadata()) is None:
             if time.monotonic() > deadline:
                 raise self._timeout("nobody answered for this memo")
@@ -156,6 +158,9 @@ class _Fetch:
                 next_look = time.monotonic() + _DHT_RETRY_SECONDS
             self._looking.dht_nodes = self._swarm.dht_nodes
             self._looking.peers = self._download.progress().peers
+            if not self._looking.peers and time.monotonic() > next_dial:
+                self._download.dial(self._link.peers)
+                next_dial = time.monotonic() + _DIAL_SECONDS
             self._notify(self._looking)
             self._poll()
         return metadata

@@ -7,6 +7,7 @@ the row after, and what a crash leaves between the two is found again in
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from typing import TYPE_CHECKING
@@ -20,7 +21,6 @@ from memocast.ports import free_port
 from memocast.shares import Shares, stamp
 
 if TYPE_CHECKING:
-    import contextlib
     from pathlib import Path
 
     from memocast.torrent import Torrent
@@ -170,6 +170,7 @@ class Library:
                 _fsync_folder(self.audio_folder)
                 memo_id = self._insert(draft, target, digest, duration, peaks, torrent, lost)
             except BaseException:
+                database.roll_back(self._database)
                 # Ctrl-C can come before the file was moved, and after the row was written.
                 if target.exists() and not self._is_known(draft.id):
                     target.rename(audio)
@@ -227,7 +228,7 @@ class Library:
 
     def edit(self, memo: Memo, title: str | None, description: str | None) -> Memo:
         """Change what is not None here; links already given out stay as they are."""
-        with self.translated():
+        with self.translated(), database.transaction(self._database):
             self._database.execute(
                 "UPDATE memo SET title = coalesce(?, title),"
                 " description = coalesce(?, description) WHERE id = ?",
@@ -245,6 +246,7 @@ class Library:
                         "INSERT OR IGNORE INTO state VALUES (?, '')", (_REMOVED + memo.filename,)
                     )
             finally:  # at Ctrl-C too; after a kill, whoever opens the library next does it
+                database.roll_back(self._database)
                 self._finish_removals()
 
     def _finish_removals(self) -> None:
@@ -253,8 +255,10 @@ class Library:
             "SELECT key FROM state WHERE key BETWEEN ? AND ?", (_REMOVED, _REMOVED + "~")
         ).fetchall()
         for row in rows:
-            (self.audio_folder / row["key"].removeprefix(_REMOVED)).unlink(missing_ok=True)
-            self._database.execute("DELETE FROM state WHERE key = ?", (row["key"],))
+            # A file that cannot be deleted now is no reason to refuse every command.
+            with contextlib.suppress(OSError):
+                (self.audio_folder / row["key"].removeprefix(_REMOVED)).unlink(missing_ok=True)
+                self._database.execute("DELETE FROM state WHERE key = ?", (row["key"],))
 
     def restore(self, draft: Draft, duration: int, peaks: bytes) -> Memo:
         """Give audio that lies in `memos/` under the draft's name its row back."""

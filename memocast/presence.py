@@ -34,8 +34,11 @@ class Presence:
         self._report_path = root / "seeder.json"
         self._lock = -1
 
-    def claim(self) -> bool:
-        """Become the seeder of the library, until `release` or death. False: another one is."""
+    def claim(self, *, seeding: bool = True) -> bool:
+        """Become the seeder of the library, until `release` or death. False: another one is.
+
+        Without `seeding`, only keep everyone else from being it: nobody is told whom to end.
+        """
         lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         deadline = time.monotonic() + _CLAIM_SECONDS
         while True:
@@ -50,7 +53,7 @@ class Presence:
                 time.sleep(_POLL_SECONDS)
         self._lock = lock
         # What a killed seeder left names a pid that may be anybody's by now.
-        self.publish({"pid": os.getpid()})
+        self.publish({"pid": os.getpid()} if seeding else {})
         return True
 
     @property
@@ -112,27 +115,32 @@ class Presence:
         if not self.is_running():
             return False
         deadline = time.monotonic() + STOP_SECONDS
-        asked = None
+        asked: list[int] = []
         while self.is_running():
-            pid = self._published().get("pid")
-            if isinstance(pid, int) and pid != asked:
-                asked = pid
-                self._terminate(pid)
+            said = self._published()
+            for pid in (said.get("pid"), said.get("session_pid")):
+                if isinstance(pid, int) and pid not in asked:
+                    asked.append(pid)
+                    if self._terminate(pid):
+                        break  # a supervisor ends its session; only an orphan is ended itself
             if time.monotonic() > deadline:
                 raise MemocastError(
-                    f"the running seeder (pid {asked}) did not stop in {STOP_SECONDS:.0f} s",
-                    hint=f"end it yourself: kill {asked}" if asked else "try again",
+                    f"the running seeder (pid {asked[-1] if asked else 'unknown'})"
+                    f" did not stop in {STOP_SECONDS:.0f} s",
+                    hint=f"end it yourself: kill -9 {asked[-1]}" if asked else "try again",
                 )
             time.sleep(_POLL_SECONDS)
         return True
 
-    def _terminate(self, pid: int) -> None:
+    def _terminate(self, pid: int) -> bool:
+        """Ask that process to end; False when there is none any more."""
         try:
             os.kill(pid, signal.SIGTERM)
         except ProcessLookupError:
-            pass  # it has just ended
+            return False
         except PermissionError as error:
             raise MemocastError(
                 f"the running seeder (pid {pid}) belongs to another user",
                 hint="ask that user to stop it",
             ) from error
+        return True

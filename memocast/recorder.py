@@ -135,6 +135,16 @@ class Recorder:
 
     def is_finished(self) -> bool:
         """Whether the limit has been reached. Raises what went wrong, if something did."""
+        self.check_writing()
+        if self._is_silent() or not self.source.active:
+            raise DeviceError(
+                f"the microphone '{self.source.name}' went away",
+                hint="what was recorded is kept; check the connection: memocast devices",
+            )
+        return self._full.is_set()
+
+    def check_writing(self) -> None:
+        """Raises LibraryError when the file could not be written; of use after `stop` too."""
         if self._failure:
             # libsndfile calls it a system error, whatever the system said.
             full = shutil.disk_usage(self._path.parent).free < _NO_ROOM_BYTES
@@ -143,12 +153,6 @@ class Recorder:
                 f"writing the recording failed: {reason}",
                 hint="free some space; what was recorded before is kept",
             ) from self._failure
-        if self._is_silent() or not self.source.active:
-            raise DeviceError(
-                f"the microphone '{self.source.name}' went away",
-                hint="what was recorded is kept; check the connection: memocast devices",
-            )
-        return self._full.is_set()
 
     def _is_silent(self) -> bool:
         """After the machine slept, the microphone gets a moment to come back."""
@@ -163,9 +167,11 @@ class Recorder:
         """Close the microphone and the file. Safe after any failure."""
         self.pause()
         self.source.close()
-        with contextlib.suppress(queue.Full):  # the writer has died; it takes nothing any more
-            self._blocks.put(None, timeout=_STOP_SECONDS)
-            self._writer.join()
+        # However long the disk takes: what was said is in the queue, and the file is the writer's.
+        while self._writer.is_alive():
+            with contextlib.suppress(queue.Full):
+                self._blocks.put(None, timeout=_STOP_SECONDS)
+                self._writer.join()
         self._file.close()
         lost = self._spent - self._handed / self._rate
         return Captured(

@@ -34,7 +34,7 @@ def repair(root: Path, tell: Callable[[str], None]) -> None:
     presence = Presence(root)
     with database.translated(root):
         root.mkdir(parents=True, exist_ok=True)
-        claimed = presence.claim()
+        claimed = presence.claim(seeding=False)
     if not claimed:
         raise LibraryError(
             "the library is being seeded", hint="end that first: memocast seed --stop"
@@ -120,7 +120,7 @@ def _restore(library: Library, tell: Callable[[str], None]) -> None:
         except Refused as error:
             tell(f"left as it is: {error.message}")
             continue
-        said = read_tags(path)
+        said = read_tags(path, sound.format)
         created = said.created or written
         draft = Draft(
             id=path.stem,

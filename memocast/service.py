@@ -83,11 +83,7 @@ def agent_path(root: Path) -> Path:
 
 def unit(root: Path) -> str:
     """The text of the systemd unit."""
-    if any(not char.isprintable() for char in str(root)):
-        raise UsageError(
-            "the library's path holds a character that systemd cannot be told",
-            hint="move the library to a folder with a plain name",
-        )
+    _refuse_unprintable(root)
     return _UNIT.format(
         description=str(root).replace("%", "%%"),
         command=" ".join(_quoted(word) for word in command(root, "seed")),
@@ -96,6 +92,7 @@ def unit(root: Path) -> str:
 
 def agent(root: Path) -> bytes:
     """The property list of the launchd agent."""
+    _refuse_unprintable(root)
     return plistlib.dumps(
         {
             "Label": _label(root),
@@ -168,6 +165,14 @@ def _run(*arguments: str) -> str:
         return ""
     said = done.stderr.decode(errors="replace").strip().splitlines()
     return said[-1] if said else f"exit code {done.returncode}"
+
+
+def _refuse_unprintable(root: Path) -> None:
+    if not str(root).isprintable():
+        raise UsageError(
+            "the library's path holds a character that the system cannot be told",
+            hint="move the library to a folder with a plain name",
+        )
 
 
 def _quoted(word: str) -> str:

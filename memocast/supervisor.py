@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from memocast import __version__
 from memocast.database import translated
-from memocast.errors import MemocastError
+from memocast.errors import LibraryError, MemocastError
 from memocast.memo import now, rfc3339
 from memocast.program import command
 
@@ -36,8 +36,8 @@ _LONGEST_PAUSE_SECONDS = 60.0
 _STEADY_SECONDS = 60.0
 """A session that ran this long before it crashed is started again at once."""
 
-_SILENT_SECONDS = 300.0
-"""A session reports every second; hashing a changed file of many gigabytes takes longer."""
+_SILENT_SECONDS = 900.0
+"""A session reports every second, except while it hashes files that were changed."""
 
 _READ_BYTES = 1 << 16
 
@@ -67,7 +67,11 @@ class Supervisor:
         pause = 0.0
         while not stopping():
             begun = time.monotonic()
-            ended = self._run_session(stopping)
+            try:
+                ended = self._run_session(stopping)
+            except LibraryError as error:  # no room for a log, no process to be had
+                self._failure = error
+                ended = error.message
             if ended is None:
                 return
             if not self._report:
@@ -111,11 +115,11 @@ class Supervisor:
         heard = time.monotonic()
         while not stopping():
             for line in lines.read(_POLL_SECONDS):
-                heard = time.monotonic()
                 self._hear(json.loads(line))
+                heard = time.monotonic()  # after it: a stopped terminal may have held us up
             if lines.ended:
                 return _how_it_ended(session.wait())
-            if time.monotonic() - heard > _SILENT_SECONDS:
+            if self._report and time.monotonic() - heard > _SILENT_SECONDS:
                 session.kill()
                 return f"no sign of life for {_SILENT_SECONDS:.0f} s"
         return None
@@ -145,6 +149,7 @@ class Supervisor:
         idle: dict[str, Any] = {"session_pid": None, "seeding": 0, "memos": {}, "problem": problem}
         self._report = {**self._report, **idle}
         self._publish()
+        self._notify("report", self._document())
 
     def _document(self) -> dict[str, Any]:
         return {

@@ -284,6 +284,8 @@ def _session_settings(
         "close_redundant_connections": False,
         "connections_limit": 1_000,
         "min_reconnect_time": 1,
+        # With the default, 3, a peer named by the user is given up for good after 6 s.
+        "max_failcount": 50,
         # Speed on links that have it; uTP is tried before TCP.
         "utp_connect_timeout": 1_000,
         "recv_socket_buffer_size": _MIB,

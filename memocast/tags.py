@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from memocast.errors import MemocastError
-from memocast.memo import DESCRIPTION_MAX_BYTES, TITLE_MAX_BYTES, rfc3339
+from memocast.memo import DESCRIPTION_MAX_BYTES, TITLE_MAX_BYTES, now, rfc3339
 from memocast.text import cut
 
 if TYPE_CHECKING:
@@ -27,34 +26,33 @@ class Tags:
     created: datetime | None = None
 
 
-def read_tags(path: Path) -> Tags:
-    """Title, description and date as `write_tags` and most other programs write them."""
-    import mutagen
+def read_tags(path: Path, format_: str) -> Tags:
+    """Title, description and date as `write_tags` and most other programs write them.
 
+    Of Opus, Ogg Vorbis and FLAC only: ID3 can compress what it holds, to any size.
+    """
+    from mutagen.flac import FLAC
+    from mutagen.oggopus import OggOpus
+    from mutagen.oggvorbis import OggVorbis
+
+    readers: dict[str, Any] = {"opus": OggOpus, "ogg": OggVorbis, "flac": FLAC}
+    if format_ not in readers:
+        return Tags()
     try:
-        file = mutagen.File(path)
-    except (mutagen.MutagenError, OSError, ValueError):
+        found = readers[format_](path).tags or {}
+        title = _first(found, "title")
+        return Tags(
+            title=cut(title, TITLE_MAX_BYTES).strip() if title else None,
+            description=_first(found, "comment") or _first(found, "description"),
+            created=_moment(_first(found, "date")),
+        )
+    except _raises():
         return Tags()
-    found = getattr(file, "tags", None)
-    if not found:
-        return Tags()
-    title = _first(found, "title", "TIT2", "\xa9nam")
-    return Tags(
-        title=cut(title, TITLE_MAX_BYTES) if title else None,
-        description=_first(found, "comment", "description", "COMM::und", "\xa9cmt"),
-        created=_moment(_first(found, "date", "TDRC", "\xa9day")),
-    )
 
 
-def _first(found: Any, *names: str) -> str | None:
-    for name in names:
-        # Vorbis comments raise for names that are not theirs.
-        with contextlib.suppress(KeyError, ValueError):
-            value = found[name]
-            text = str(value[0] if isinstance(value, list) else value).strip()
-            if text and len(text.encode(errors="replace")) <= DESCRIPTION_MAX_BYTES:
-                return text
-    return None
+def _first(found: Any, name: str) -> str | None:
+    text = str(found.get(name, [""])[0]).strip()
+    return text if text and len(text.encode(errors="replace")) <= DESCRIPTION_MAX_BYTES else None
 
 
 def _moment(text: str | None) -> datetime | None:
@@ -63,7 +61,17 @@ def _moment(text: str | None) -> datetime | None:
     except ValueError:
         return None
     moment = moment.replace(microsecond=0)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    # Local times of the first and the last year there is are no times everywhere.
+    return moment if 1970 <= moment.year <= now().year else None
+
+
+def _raises() -> tuple[type[Exception], ...]:
+    """What mutagen raises on files that are not quite as they should be."""
+    import mutagen
+
+    oddities = (struct.error, ValueError, TypeError, AttributeError, IndexError)
+    return (mutagen.MutagenError, OSError, *oddities)
 
 
 def write_tags(path: Path, memo: Memo) -> None:
@@ -92,8 +100,7 @@ def write_tags(path: Path, memo: Memo) -> None:
             raise MemocastError(
                 f"{memo.format} files cannot be tagged", hint="export it without --tags"
             )
-    # What mutagen raises on files that are not quite as they should be.
-    except (mutagen.MutagenError, struct.error, ValueError, TypeError, AttributeError) as error:
+    except _raises() as error:
         raise MemocastError(
             f"the copy cannot be tagged: {error}", hint="export it without --tags"
         ) from error

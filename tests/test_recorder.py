@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +17,7 @@ import soundfile
 
 from conftest import wait_for
 from memocast.audio import examine
+from memocast.errors import LibraryError
 from memocast.peaks import Peaks
 from memocast.recorder import Captured, Recorder
 from tape import BLOCK_FRAMES, RATE, Tape, in_real_time
@@ -91,6 +95,59 @@ def test_sound_that_did_not_arrive_is_counted_and_a_pause_is_not(
     captured = recorder.stop()
     assert captured.lost == pytest.approx(500, abs=150)
     assert captured.duration == pytest.approx(4000, abs=200)
+
+
+class Stalled:
+    """An open sound file on a disk that takes nothing for a while."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self.goes_on = threading.Event()
+
+    def write(self, samples: Any) -> None:
+        self.goes_on.wait(30)
+        self._file.write(samples)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def test_what_a_slow_disk_has_not_taken_yet_is_waited_for(
+    speech: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("memocast.recorder._STOP_SECONDS", 0.05)
+    monkeypatch.setattr("memocast.recorder._QUEUE_BLOCKS", 20)
+    tape = Tape(blocks_of(speech, 1), lambda _handed: True)
+    recorder = Recorder(tmp_path / "audio.wav", "wav", tape)
+    disk = recorder._file = Stalled(recorder._file)
+    recorder.start()
+    assert tape.ended.wait(30)
+    captured: list[Captured] = []
+    stopping = threading.Thread(target=lambda: captured.append(recorder.stop()))
+    stopping.start()
+    assert not recorder._file._file.closed
+    disk.goes_on.set()
+    stopping.join(30)
+    assert captured[0].duration == 1000
+    assert examine(tmp_path / "audio.wav").duration == 1000
+
+
+def test_a_disk_that_fills_up_with_the_last_sound_is_told_after_the_end(
+    speech: Path, tmp_path: Path
+) -> None:
+    tape = Tape(blocks_of(speech, 1), lambda _handed: True)
+    recorder = Recorder(tmp_path / "audio.wav", "wav", tape)
+
+    class Full(Stalled):
+        def write(self, samples: Any) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    recorder._file = Full(recorder._file)
+    recorder.start()
+    assert tape.ended.wait(30)
+    recorder.stop()
+    with pytest.raises(LibraryError, match="writing the recording failed"):
+        recorder.check_writing()
 
 
 def test_a_long_recording_costs_no_more_memory_than_a_short_one(

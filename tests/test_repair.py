@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conftest import running, wait_for
+from memocast.errors import LibraryError
+from memocast.repair import repair
+from test_library import keep
 from transfer import info_hash
 
 if TYPE_CHECKING:
@@ -207,6 +210,65 @@ def test_a_copy_is_at_hand_after_every_change_and_old_ones_rotate(
 def title_in(database: Path, memo: str) -> Any:
     with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as opened:
         return opened.execute("SELECT title FROM memo WHERE id = ?", (memo,)).fetchone()[0]
+
+
+def test_a_clock_that_was_set_back_does_not_stop_the_copies(anna: Memocast, opus: Path) -> None:
+    memo = anna.add(opus)
+    copy = anna.library / "backups" / "1.db"
+    ahead = copy.stat().st_mtime + 24 * 3600
+    os.utime(copy, (ahead, ahead))
+    anna.run("edit", memo, "--title", "After the change of the clock")
+    assert title_in(copy, memo) == "After the change of the clock"
+
+
+def test_a_command_that_only_reads_makes_no_copy(anna: Memocast, opus: Path) -> None:
+    anna.add(opus)
+    copy = anna.library / "backups" / "1.db"
+    before = copy.stat()
+    for path in (copy, anna.library / "library.db"):
+        os.utime(path, (before.st_mtime - 60, before.st_mtime - 60))
+    anna.run("list")
+    assert copy.stat().st_ino == before.st_ino
+
+
+def test_what_is_written_to_a_database_that_was_replaced_is_refused(
+    library: Library, opus: Path
+) -> None:
+    memo = library.get(keep(library, opus))
+    library.back_up()
+    library._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    overwrite_the_header(library.database_path)
+    repair(library.root, lambda _said: None)
+    with pytest.raises(LibraryError, match="was replaced while this command ran"):
+        library.edit(memo, "Lost", None)
+
+
+def test_a_date_that_is_no_date_everywhere_is_not_believed(anna: Memocast, flac: Path) -> None:
+    import mutagen
+
+    tagged = anna.home / "tagged.flac"
+    shutil.copy(flac, tagged)
+    file = mutagen.File(tagged)
+    file["date"] = "0001-01-01T00:00:00+05:00"
+    file.save()
+    memo = anna.add(tagged)
+    shutil.rmtree(anna.library / "backups")
+    delete(anna.library / "library.db")
+    anna.run("doctor", "--repair")
+    assert anna.show(memo)["created"] > "2020"
+
+
+def test_a_file_that_cannot_be_deleted_stops_no_other_command(anna: Memocast, opus: Path) -> None:
+    memo = anna.add(opus)
+    path = anna.audio(memo)
+    path.unlink()
+    path.mkdir()  # deleting it as a file fails
+    anna.run("remove", memo, "--yes")
+    assert anna.run("list").out == ""
+    path.rmdir()
+    path.write_bytes(b"")
+    anna.run("list")
+    assert not path.exists()
 
 
 def test_damage_is_never_copied_over_a_sound_copy(anna: Memocast, opus: Path) -> None:

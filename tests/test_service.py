@@ -155,6 +155,37 @@ def test_a_crash_of_libtorrent_is_survived_and_counted(
     assert anna.seeder()["crashes"] == 2
 
 
+def test_a_crash_after_one_of_the_named_memos_was_removed_leaves_the_others_seeded(
+    anna: Memocast, opus: Path
+) -> None:
+    ids = [anna.add(opus, title=title) for title in ("One", "Two")]
+    anna.run("share", *ids, "--no-seed")
+    with running(anna.start("seed", *ids)) as seeder:
+        wait_for("both", lambda: seeding(anna) == 2)
+        anna.run("remove", ids[0], "--yes")
+        wait_for("the removal", lambda: seeding(anna) == 1)
+        crashed = crash(anna)
+        wait_for("the next session", lambda: anna.seeder()["session_pid"] not in (None, crashed))
+        wait_for("the other memo", lambda: seeding(anna) == 1)
+        assert anna.seeder()["crashes"] == 1
+        seeder.terminate()
+        _, err = seeder.communicate(timeout=30)
+    assert "the session crashed: SIGSEGV; starting again" in err
+
+
+def test_status_reads_what_a_seeder_of_an_older_version_says(anna: Memocast) -> None:
+    anna.run("seed", "--background")
+    report = anna.library / "seeder.json"
+    os.kill(pid(anna), signal.SIGSTOP)
+    stopped = pid(anna)
+    old = json.loads(report.read_text())
+    for key in ("heard", "problem", "crashes", "last_crash", "session_pid"):
+        del old[key]
+    report.write_text(json.dumps(old))
+    assert f"seeder: running, pid {stopped}" in anna.run("status").out
+    os.kill(stopped, signal.SIGCONT)
+
+
 def test_the_session_does_not_outlive_a_seeder_that_was_killed(anna: Memocast) -> None:
     anna.run("seed", "--background")
     session = anna.seeder()["session_pid"]

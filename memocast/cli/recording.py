@@ -72,6 +72,9 @@ def record(
     title = checked_title(title) if title is not None else title_from_time(draft.created)
     draft = replace(draft, title=title)
 
+    # What takes time to import is here before there is anything to lose.
+    from memocast import microphone, recorder  # noqa: F401
+
     with current.library.translated():
         entry = current.library.incoming.create("recording")
     ignore_signals = _end_on_signals()
@@ -134,6 +137,10 @@ def _record(
         failure = error
     finally:  # whatever else goes wrong, what was said is not lost
         captured = recorder.stop()
+    try:
+        recorder.check_writing()  # the disk can fill up with what was still to be written
+    except LibraryError as error:
+        failure = failure or error
     if isinstance(failure, LibraryError):
         captured = _salvaged(current, path, draft, captured)
     if discarded:

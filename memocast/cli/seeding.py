@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
 import signal
 import sys
@@ -55,14 +56,15 @@ def seed(
             "of --background, --stop, --install, --uninstall and memos only one can be given",
             hint="memocast seed --help",
         )
+    if session:
+        _run_session(current, memo or [])
+        return
     attempts = console.Attempts()
     only = attempts.each(memo or [], lambda reference: _shared_id(current, reference))
     attempts.finish()
     library = current.library  # created or refused before anything is started
     presence = Presence(library.root)
-    if session:
-        _run_session(current, only)
-    elif install:
+    if install:
         service.install(library.root, console.note)
     elif uninstall:
         service.uninstall(library.root, console.note)
@@ -145,7 +147,9 @@ def _run_session(current: State, only: list[str]) -> None:
         return bool(ending) or bool(select.select([sys.stdin], [], [], 0)[0])
 
     def tell(event: str, facts: dict[str, Any]) -> None:
-        console.document({"event": event, **facts})
+        # Who is gone is not told; the session ends by itself, and writes down what it counted.
+        with contextlib.suppress(BrokenPipeError):
+            console.document({"event": event, **facts})
 
     try:
         Seeder(current.library, current.settings, tell, only).run(is_ending)

@@ -86,7 +86,8 @@ def _close(library: Library) -> None:
     try:
         library.back_up()
     except DamagedLibrary as error:
-        console.report(error)
+        # The command itself was done; the next one is refused.
+        console.note(console.safe(f"{error.message}; {error.hint}"))
     except LibraryError:
         pass  # a full disk has been told by what it stopped, and the next command copies
     finally:

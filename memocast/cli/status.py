@@ -81,12 +81,13 @@ def _reach_lines(report: dict[str, Any] | None) -> list[tuple[str, str]]:
 
 def _trouble_lines(report: dict[str, Any]) -> list[tuple[str, str]]:
     lines = []
-    silent = time.time() - report["heard"]
+    # A seeder of an older version says less.
+    silent = time.time() - report.get("heard", time.time())
     if silent > _SILENT_SECONDS:
         lines.append(("problem", f"the seeder has said nothing for {silent:.0f} s"))
-    if report["problem"]:
+    if report.get("problem"):
         lines.append(("problem", f"{report['problem']}; it is being started again"))
-    if report["crashes"]:
+    if report.get("crashes"):
         last = report["last_crash"]
         lines.append(
             ("crashes", f"{report['crashes']} survived, last {last['when']}: {last['how']}")
