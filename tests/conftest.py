@@ -24,6 +24,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from memocast.library import Library
+from memocast.presence import Presence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -163,8 +164,9 @@ class Memocast:
         return self.library / "memos" / f"{shown['id']}.{shown['format']}"
 
     def seeder(self) -> Any:
-        """What the running seeder says of itself, or None."""
-        return self.run("status", "--json").json["seeder"]
+        """What the running seeder says of itself, or None: what `status` prints of it."""
+        # In this process: tests ask again and again while they wait.
+        return Presence(self.library).report()
 
     def snapshot(self) -> dict[str, bytes | None]:
         """Every file of the library that matters, to prove that nothing changed."""
