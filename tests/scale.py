@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import time
 from pathlib import Path
 
 FULL = os.environ.get("MEMOCAST_ENDURANCE") == "full"
@@ -27,6 +28,11 @@ def chances() -> random.Random:
     seed = int(os.environ.get("MEMOCAST_ENDURANCE_SEED") or random.SystemRandom().getrandbits(32))
     print(f"MEMOCAST_ENDURANCE_SEED={seed}")
     return random.Random(seed)
+
+
+def pause(seconds: float) -> None:
+    """Let a random moment come, or a load go on: nothing can be waited for in its place."""
+    time.sleep(seconds)
 
 
 def record(test: str, **figures: object) -> None:

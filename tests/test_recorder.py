@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import errno
 import itertools
-import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -21,6 +18,9 @@ from memocast.errors import LibraryError
 from memocast.peaks import Peaks
 from memocast.recorder import Captured, Recorder
 from tape import BLOCK_FRAMES, RATE, Tape, in_real_time
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def blocks_of(speech: Path, seconds: float) -> list[bytes]:
@@ -148,53 +148,6 @@ def test_a_disk_that_fills_up_with_the_last_sound_is_told_after_the_end(
     recorder.stop()
     with pytest.raises(LibraryError, match="writing the recording failed"):
         recorder.check_writing()
-
-
-def test_a_long_recording_costs_no_more_memory_than_a_short_one(
-    speech: Path, tmp_path: Path
-) -> None:
-    code = (
-        "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]);"
-        "from test_recorder import peak_memory;"
-        "print(peak_memory(Path(sys.argv[2]), Path(sys.argv[3]), float(sys.argv[4])))"
-    )
-    used = [
-        int(
-            subprocess.run(
-                [
-                    sys.executable,
-                    "-c",
-                    code,
-                    "tests",
-                    speech,
-                    tmp_path / f"{hours}.wav",
-                    str(hours),
-                ],
-                check=True,
-                capture_output=True,
-            ).stdout
-        )
-        for hours in (0.02, 0.3)
-    ]
-    assert used[1] < used[0] + 8_000_000
-
-
-def peak_memory(speech: Path, target: Path, hours: float) -> int:
-    """Bytes that this process came to use while it recorded that long, as WAV."""
-    minute = blocks_of(speech, 60)
-    tape = Tape(
-        itertools.chain.from_iterable(itertools.repeat(minute, round(hours * 60))),
-        lambda handed: handed / RATE < recorder.elapsed + 30,
-    )
-    recorder = Recorder(target, target.suffix[1:], tape)
-    recorder.start()
-    while not tape.ended.wait(0.05):
-        recorder.is_finished()
-    captured = recorder.stop()
-    assert captured.duration == round(hours * 60) * 60_000
-    assert captured.lost == 0
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
 def test_a_microphone_gets_a_moment_to_come_back_after_the_machine_slept(

@@ -60,7 +60,7 @@ def main() -> None:
         recorder._file = Counting(recorder._file, mmap.mmap(file.fileno(), 8))
         recorder.start()
         while not recorder.is_finished():
-            time.sleep(0.05)
+            tape.ended.wait(0.05)  # it never ends
 
 
 if __name__ == "__main__":

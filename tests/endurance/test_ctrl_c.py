@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import select
 import signal
 import sqlite3
 import time
@@ -16,7 +15,7 @@ import pytest
 import soundfile
 
 from conftest import running, wait_for
-from scale import chances, record, scaled
+from scale import chances, pause, record, scaled
 
 if TYPE_CHECKING:
     import subprocess
@@ -82,7 +81,7 @@ def test_ctrl_c_leaves_no_process_lock_temporary_file_or_half_written_row(
             process = ben.start(*arguments, stdin=source)
             with running(process):
                 await_memocast(process)
-                select.select([], [], [], random.uniform(0, longest))
+                pause(random.uniform(0, longest))
                 process.send_signal(signal.SIGINT)
                 out, err = process.communicate(timeout=30)
         longest = max(longest, min(time.monotonic() - began, 4.0))
@@ -137,7 +136,7 @@ def await_memocast(process: subprocess.Popen[str]) -> None:
         if begun and not caught:
             return
         begun = bool(caught)
-        select.select([], [], [], 0.001)
+        pause(0.001)
 
 
 def processes(user: Memocast) -> list[str]:

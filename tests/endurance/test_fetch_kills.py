@@ -6,7 +6,6 @@ import hashlib
 import json
 import signal
 import sqlite3
-import time
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ import pytest
 import soundfile
 
 from conftest import running, wait_for
-from scale import chances, record, scaled
+from scale import chances, pause, record, scaled
 from transfer import info_hash, sha256
 
 if TYPE_CHECKING:
@@ -170,8 +169,8 @@ class Receiver:
         }
         with running(self.user.start("fetch", shared.link)) as process:
             while process.poll() is None and not moments[when]():
-                time.sleep(0.0005)
-            time.sleep(self._luck.uniform(0, MOMENTS[when]))
+                pause(0.0005)
+            pause(self._luck.uniform(0, MOMENTS[when]))
             process.kill()
             out, err = process.communicate()
         assert process.returncode in (0, -signal.SIGKILL), err

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ledger import Ledger
-from scale import chances, record, scaled
+from scale import chances, pause, record, scaled
 from transfer import sha256
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def assert_sound(user: Memocast) -> None:
 def test_every_acknowledged_change_is_there(anna: Memocast, opus: Path) -> None:
     luck = chances()
     with contextlib.closing(Workshop(anna, opus, luck)) as workshop:
-        time.sleep(SECONDS)
+        pause(SECONDS)
         workshop.end()
     listed = anna.run("list", "--json").json
     digests = audio_digests(anna)
@@ -174,7 +174,7 @@ def test_workers_killed_at_any_moment_lose_nothing_acknowledged(anna: Memocast, 
     with contextlib.closing(Workshop(anna, opus, luck)) as workshop:
         until = time.monotonic() + SECONDS
         while time.monotonic() < until:
-            time.sleep(luck.uniform(0.05, 0.7))
+            pause(luck.uniform(0.05, 0.7))
             workshop.kill_one()
             kills += 1
         # The last to go leave what only the next command can clean up.

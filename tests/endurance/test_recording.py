@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import struct
 import subprocess
@@ -19,7 +18,7 @@ import soundfile
 from conftest import running, wait_for
 from memocast import encoder
 from memocast.errors import NoSound
-from scale import chances, record, scaled
+from scale import chances, pause, record, scaled
 from test_record import alignment
 
 if TYPE_CHECKING:
@@ -61,11 +60,6 @@ def kept_frames(path: Path) -> int:
     except NoSound:
         return 0
     return int(soundfile.info(path).frames)
-
-
-def pause(seconds: float) -> None:
-    """Let a random moment come; nothing can be waited for in its place."""
-    select.select([], [], [], seconds)
 
 
 def spread(values: list[float]) -> dict[str, float]:
