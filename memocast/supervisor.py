@@ -89,11 +89,14 @@ class Supervisor:
         """One session from its start to its end: why it ended, or None when it was to stop."""
         self._failure = None
         session = self._start()
+        ended = None
         try:
-            return self._follow(session, stopping)
+            ended = self._follow(session, stopping)
         finally:
-            self._presence.leave()
+            if ended is None:  # after a crash, this is still the library's seeder
+                self._presence.leave()
             self._stop(session)
+        return ended
 
     def _start(self) -> subprocess.Popen[bytes]:
         log = self._root / "log" / "seeder.log"
