@@ -61,6 +61,11 @@ MIGRATIONS = (
     -- Milliseconds of sound that did not arrive while it was recorded.
     ALTER TABLE memo ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;
     """,
+    """
+    -- When it was last shared or asked for, in unix seconds: browsers are offered the latest.
+    ALTER TABLE torrent ADD COLUMN wanted INTEGER NOT NULL DEFAULT 0;
+    UPDATE torrent SET wanted = (SELECT created FROM memo WHERE memo.id = torrent.memo);
+    """,
 )
 
 

@@ -13,8 +13,9 @@ from memocast.errors import LibraryError, MissingDecoder, Refused, SwarmTimeout
 from memocast.incoming import write_atomically
 from memocast.memo import now, title_from_file
 from memocast.presence import Presence
+from memocast.settings import web_trackers
 from memocast.stages import Checking, Looking, Preview, Stage, Waiting
-from memocast.swarm import Swarm, classic
+from memocast.swarm import Swarm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,10 +106,12 @@ class _Fetch:
         self._resume_path = entry.folder / "resume"
         self._key = link.info_hashes[0]
         self._trackers = list(dict.fromkeys([*link.trackers, *settings.trackers]))
-        self._looking = Looking(
-            dict.fromkeys(classic(self._trackers), "asked"), settings.dht, lsd=settings.lsd
-        )
-        self._swarm = Swarm(settings, self._addresses(), exact_port=False)
+        if settings.webrtc and web_trackers(self._trackers):
+            self._swarm = Swarm.mixed(settings, self._addresses())
+        else:
+            self._swarm = Swarm.classic(settings, self._addresses(), exact_port=False)
+        asked = dict.fromkeys(self._swarm.trackers(self._trackers), "asked")
+        self._looking = Looking(asked, settings.dht, lsd=settings.lsd)
         self._download: Download | None = None
         self._complete = False
         self._resume_data: list[bytes] = []

@@ -7,10 +7,14 @@ import binascii
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from memocast.errors import NotALink, UsageError
 from memocast.settings import host_and_port, is_tracker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MAX_TRACKERS = 30
 MAX_PEERS = 100
@@ -58,6 +62,14 @@ def parse(text: str) -> list[Link]:
     if hashes:
         return [hashes]
     return [_torrent_file(text)]
+
+
+def page_link(page: str, magnets: Iterable[str]) -> str:
+    """The link that opens these magnets in the listening page at the URL `page`.
+
+    They stand in its fragment, which a browser never sends to a web server.
+    """
+    return f"{page}#" + "&".join(quote(magnet, safe="") for magnet in magnets)
 
 
 def _magnet(text: str) -> Link:

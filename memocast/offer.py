@@ -64,6 +64,7 @@ class Offer:
         moment = time.monotonic()
         return {
             "peers": len(transfer.peers),
+            "browsers": sum(peer.browser for peer in transfer.peers),
             "upload_rate": transfer.upload_rate,
             "uploaded": transfer.uploaded,
             "copies": len(self.complete_since),

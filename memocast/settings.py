@@ -12,16 +12,22 @@ import os
 import re
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from memocast.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 FORMATS = ("opus", "flac", "wav")
-TRACKER_SCHEMES = ("udp://", "http://", "https://", "ws://", "wss://")
+CLASSIC_SCHEMES = ("udp://", "http://", "https://")
+WEB_SCHEMES = ("ws://", "wss://")
+"""WebSocket trackers: those that browsers can talk to."""
+
+TRACKER_SCHEMES = CLASSIC_SCHEMES + WEB_SCHEMES
 MAX_TRACKER_URL = 300
+PAGE_URL_HINT = "use the address of a listening page, for instance https://example.org/listen/"
 
 _PREFIX = "MEMOCAST_"
 _NOT_SETTINGS = {"MEMOCAST_LIBRARY"}
@@ -38,6 +44,9 @@ class Settings:
     trackers: tuple[str, ...] = (
         "udp://tracker.opentrackr.org:1337/announce",
         "udp://explodie.org:6969/announce",
+        "wss://tracker.openwebtorrent.com",
+        "wss://tracker.webtorrent.dev",
+        "wss://tracker.btorrent.xyz",
     )
     dht: bool = True
     dht_bootstrap: tuple[str, ...] = (
@@ -48,7 +57,8 @@ class Settings:
     lsd: bool = True
     port_mapping: bool = True
     listen: tuple[str, ...] = ("0.0.0.0:0", "[::]:0")
-    stun_server: str = ""
+    webrtc: bool = True
+    stun_server: str = "stun.l.google.com:19302"
     upload_limit: int = 0
     download_limit: int = 0
     seed_fetched: bool = True
@@ -106,6 +116,21 @@ def address(host: str, port: int) -> str:
 def is_tracker(url: str) -> bool:
     """Whether a tracker's URL is one that may be contacted and written into links."""
     return url.startswith(TRACKER_SCHEMES) and len(url) <= MAX_TRACKER_URL and url.isprintable()
+
+
+def web_trackers(urls: Iterable[str]) -> list[str]:
+    """Those of the trackers that browsers can talk to."""
+    return [url for url in urls if url.startswith(WEB_SCHEMES)]
+
+
+def page_address(url: str) -> str:
+    """`url`, once it is known to be one that a link can begin with. Raises ValueError."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(url)
+    if "#" in url or not url.isprintable() or " " in url or len(url) > MAX_TRACKER_URL:
+        raise ValueError(url)
+    return url
 
 
 def _is_node(text: str) -> bool:
@@ -175,9 +200,23 @@ def _checked(key: str, value: object, where: str) -> Any:
         raise UsageError(f"{where} has the wrong type", hint=f"use {kinds[type(default)]}")
     if isinstance(value, int) and not 0 <= value < 2**31:
         raise UsageError(f"{where} is out of range", hint="use 0 (none) to 2147483647")
+    if isinstance(value, str):
+        _check_text(key, value, where)
+    return value
+
+
+def _check_text(key: str, value: str, where: str) -> None:
     if key == "format" and value not in FORMATS:
         raise UsageError(f"{where} is '{value}'", hint=f"use one of: {', '.join(FORMATS)}")
-    return value
+    if key == "stun_server" and value and not _is_node(value):
+        raise UsageError(f"{where} is '{value}'", hint="use HOST:PORT, or nothing for none")
+    if key == "page_url" and value:
+        try:
+            page_address(value)
+        except ValueError as error:
+            raise UsageError(
+                f"{where} is '{value}', which is no page's address", hint=PAGE_URL_HINT
+            ) from error
 
 
 def _checked_list(key: str, value: object, where: str) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -79,7 +80,10 @@ class Shares:
         with self._translated(), database.transaction(self._database):
             row = self._row(memo)
             if row is not None:
-                self._database.execute("UPDATE torrent SET shared = 1 WHERE memo = ?", (memo.id,))
+                self._database.execute(
+                    "UPDATE torrent SET shared = 1, wanted = ? WHERE memo = ?",
+                    (int(time.time()), memo.id),
+                )
                 return _torrent(row)
             twin = self.owner(torrent)
             if twin:
@@ -93,8 +97,9 @@ class Shares:
     def insert(self, memo_id: str, torrent: Torrent, *, shared: bool) -> None:
         """Give a memo its torrent, inside a transaction of the caller's."""
         self._database.execute(
-            "INSERT INTO torrent (memo, info_hash, second_hash, content, dn, trackers, shared)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO torrent"
+            " (memo, info_hash, second_hash, content, dn, trackers, shared, wanted)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 memo_id,
                 torrent.info_hash,
@@ -103,6 +108,7 @@ class Shares:
                 torrent.dn,
                 "\n".join(torrent.trackers),
                 int(shared),
+                int(time.time()),
             ),
         )
 
@@ -134,6 +140,23 @@ class Shares:
             ).fetchall()
             return [self._seedable(row) for row in rows]
 
+    def for_browsers(self, *, fetched: bool, every: bool, limit: int) -> list[Seedable]:
+        """Of `seedable`, the `limit` last shared or asked for that a browser could fetch.
+
+        Browsers know no torrents of version 2 only, and meet on WebSocket
+        trackers: unless `every` memo has one, only those with one of their own count.
+        """
+        with self._translated():
+            rows = self._database.execute(
+                "SELECT memo.*, torrent.* FROM memo JOIN torrent ON torrent.memo = memo.id"
+                " WHERE (torrent.shared OR (? AND memo.origin = 'fetched'))"
+                " AND length(info_hash) = 40"
+                " AND (? OR trackers LIKE '%ws://%' OR trackers LIKE '%wss://%')"
+                " ORDER BY wanted DESC, memo.number DESC LIMIT ?",
+                (fetched, every, limit),
+            ).fetchall()
+            return [self._seedable(row) for row in rows]
+
     def is_intact(self, memo: Memo) -> bool:
         """Whether the audio file is, byte for byte, what the library took in."""
         with self._translated():
@@ -152,8 +175,8 @@ class Shares:
         with self._translated():
             self._database.execute(
                 "UPDATE torrent SET uploaded = uploaded + ?, copies = copies + ?,"
-                " last_copy = coalesce(?, last_copy) WHERE memo = ?",
-                (uploaded, copies, seen, memo_id),
+                " last_copy = coalesce(?, last_copy), wanted = ? WHERE memo = ?",
+                (uploaded, copies, seen, int(time.time()), memo_id),
             )
 
     def _row(self, memo: Memo) -> sqlite3.Row | None:

@@ -1,28 +1,26 @@
-"""Supervisor: keeps the seeder's session process running, whatever becomes of libtorrent.
+"""Supervisor: keeps the seeder's session processes running, whatever becomes of libtorrent.
 
 The supervisor holds the library's presence and publishes how the seeder
-fares. The session, a `Seeder`, is a child that tells it by lines of JSON:
-`{"event": NAME, ...}`. A session that crashed is counted and started again;
-one whose supervisor is gone notices that its standard input has ended.
+fares. The classic session serves BitTorrent clients; beside it runs the web
+session, for browsers, as long as the classic one says that they have a way to
+meet. Each that crashed is counted and started again, and neither's end touches
+the other.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import select
-import signal
-import subprocess
 import time
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from memocast import __version__
-from memocast.database import translated
+from memocast.child import Child
 from memocast.errors import LibraryError, MemocastError
 from memocast.memo import now, rfc3339
-from memocast.program import command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,7 +37,28 @@ _STEADY_SECONDS = 60.0
 _SILENT_SECONDS = 900.0
 """A session reports every second, except while it hashes files that were changed."""
 
-_READ_BYTES = 1 << 16
+_IDLE: dict[str, Any] = {"session_pid": None, "seeding": 0, "memos": {}}
+"""What a session that has ended does."""
+
+
+@dataclass(slots=True)
+class _Session:
+    """One of the two sessions, from one process of it to the next."""
+
+    arguments: Sequence[str]
+    child: Child | None = None
+    report: dict[str, Any] = field(default_factory=dict)
+    transfers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    crashes: int = 0
+    last_crash: dict[str, str] | None = None
+    failure: MemocastError | None = None
+    begun: float = 0.0
+    heard: float = 0.0
+    pause: float = 0.0
+    next_start: float = 0.0
+
+    def document(self) -> dict[str, Any]:
+        return {"crashes": self.crashes, "last_crash": self.last_crash, **self.report}
 
 
 class Supervisor:
@@ -55,166 +74,151 @@ class Supervisor:
         self._root = root
         self._presence = presence
         self._notify = notify
-        self._only = only
         self._started = datetime.now(UTC)
-        self._report: dict[str, Any] = {}
-        self._crashes = 0
-        self._last_crash: dict[str, str] | None = None
-        self._failure: MemocastError | None = None
+        self._classic = _Session([*only])
+        self._web = _Session(["--web", *only])
 
     def run(self, stopping: Callable[[], bool]) -> None:
         """Seed until `stopping()`. Raises MemocastError when the first session cannot begin."""
-        pause = 0.0
-        while not stopping():
-            begun = time.monotonic()
-            try:
-                ended = self._run_session(stopping)
-            except LibraryError as error:  # no room for a log, no process to be had
-                self._failure = error
-                ended = error.message
-            if ended is None:
-                return
-            if not self._report:
-                raise self._failure or MemocastError(
-                    f"the seeder ended as it began: {ended}",
-                    hint=f"read {self._root / 'log' / 'seeder.log'}",
-                )
-            self._tell_trouble(ended)
-            steady = time.monotonic() - begun > _STEADY_SECONDS
-            pause = 0.0 if steady else pause
-            _wait(pause, stopping)
-            pause = min(max(1.0, pause * 2), _LONGEST_PAUSE_SECONDS)
-
-    def _run_session(self, stopping: Callable[[], bool]) -> str | None:
-        """One session from its start to its end: why it ended, or None when it was to stop."""
-        self._failure = None
-        session = self._start()
-        ended = None
         try:
-            ended = self._follow(session, stopping)
+            while not stopping():
+                for session in self._sessions():
+                    self._keep_running(session)
+                self._listen()
         finally:
-            if ended is None:  # after a crash, this is still the library's seeder
-                self._presence.leave()
-            self._stop(session)
-        return ended
+            self._presence.leave()
+            self._stop()
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        log = self._root / "log" / "seeder.log"
-        with translated(log), log.open("ab") as errors:
-            return subprocess.Popen(
-                command(self._root, "seed", "--session", *self._only),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                cwd=self._root,
-                # Ctrl-C in the terminal is for us; the session ends when we say so.
-                start_new_session=True,
-                pass_fds=[self._presence.descriptor],
+    def _sessions(self) -> list[_Session]:
+        if self._web.child or self._classic.report.get("for_browsers"):
+            return [self._classic, self._web]
+        return [self._classic]
+
+    # -- processes -----------------------------------------------------------------
+
+    def _keep_running(self, session: _Session) -> None:
+        moment = time.monotonic()
+        if session.child:
+            if session.report and moment - session.heard > _SILENT_SECONDS:
+                session.child.kill()
+                self._after_end(session, f"no sign of life for {_SILENT_SECONDS:.0f} s")
+        elif moment >= session.next_start:
+            session.begun = session.heard = moment
+            session.failure = None
+            try:
+                session.child = Child(self._root, session.arguments, self._presence.descriptor)
+            except LibraryError as error:  # no room for a log, no process to be had
+                session.failure = error
+                self._after_end(session, error.message)
+
+    def _listen(self) -> None:
+        """Wait a moment for what the sessions have to say."""
+        talking = {session.child: session for session in self._sessions() if session.child}
+        if not talking:
+            time.sleep(_POLL_SECONDS)
+            return
+        ready, _, _ = select.select(list(talking), [], [], _POLL_SECONDS)
+        for child in ready:
+            session = talking[child]
+            for event in child.read():
+                self._hear(session, event)
+            session.heard = time.monotonic()  # after it: a stopped terminal may have held us up
+            if child.has_ended:
+                self._after_end(session, child.how_it_ended())
+
+    def _after_end(self, session: _Session, ended: str) -> None:
+        """Count a crash; a failure that the session could name may pass by itself."""
+        moment = time.monotonic()
+        if session.child:
+            session.child.await_end(moment)
+            session.child = None
+        if session is self._classic and not session.report:
+            raise session.failure or MemocastError(
+                f"the seeder ended as it began: {ended}",
+                hint=f"read {self._root / 'log' / 'seeder.log'}",
             )
+        what = "the session for browsers" if session is self._web else "the session"
+        if session.failure:
+            problem = session.failure.message
+        else:
+            problem = f"{what} crashed: {ended}"
+            session.crashes += 1
+            session.last_crash = {"when": rfc3339(now()), "how": ended}
+        self._notify("trouble", {"problem": problem})
+        session.report = {**session.report, **_IDLE, "problem": problem}
+        session.transfers.clear()
+        self._publish()
+        if moment - session.begun > _STEADY_SECONDS:
+            session.pause = 0.0
+        session.next_start = moment + session.pause
+        session.pause = min(max(1.0, session.pause * 2), _LONGEST_PAUSE_SECONDS)
 
-    def _follow(self, session: subprocess.Popen[bytes], stopping: Callable[[], bool]) -> str | None:
-        assert session.stdout is not None
-        lines = _Lines(session.stdout)
-        heard = time.monotonic()
-        while not stopping():
-            for line in lines.read(_POLL_SECONDS):
-                self._hear(json.loads(line))
-                heard = time.monotonic()  # after it: a stopped terminal may have held us up
-            if lines.ended:
-                return _how_it_ended(session.wait())
-            if self._report and time.monotonic() - heard > _SILENT_SECONDS:
-                session.kill()
-                return f"no sign of life for {_SILENT_SECONDS:.0f} s"
-        return None
+    def _stop(self) -> None:
+        running = [session.child for session in (self._classic, self._web) if session.child]
+        for child in running:
+            child.ask_to_end()
+        deadline = time.monotonic() + _STOP_SECONDS
+        for child in running:
+            child.await_end(deadline)
 
-    def _hear(self, event: dict[str, Any]) -> None:
+    # -- what is told ----------------------------------------------------------------
+
+    def _hear(self, session: _Session, event: dict[str, Any]) -> None:
         name = event.pop("event")
         if name == "report":
-            self._report = {**event, "problem": None}
+            session.report = {**event, "problem": None}
             self._publish()
-            self._notify("report", self._document())
         elif name == "failed":
-            self._failure = MemocastError(event["message"], hint=event["hint"])
-            self._failure.exit_code = event["exit_code"]
-        else:
+            session.failure = MemocastError(event["message"], hint=event["hint"])
+            session.failure.exit_code = event["exit_code"]
+        elif name == "transfer":
+            session.transfers[event["id"]] = event
+            both = [part.transfers.get(event["id"]) for part in (self._classic, self._web)]
+            self._notify(name, _together(*both))
+        elif session is self._classic or name not in ("seeding", "removed"):
             self._notify(name, event)
 
-    def _tell_trouble(self, ended: str) -> None:
-        """A crash is counted; a failure that the session could name may pass by itself."""
-        if self._failure:
-            problem = self._failure.message
-        else:
-            problem = f"the session crashed: {ended}"
-            self._crashes += 1
-            self._last_crash = {"when": rfc3339(now()), "how": ended}
-        self._notify("trouble", {"problem": problem})
-        # Nobody is being served now.
-        idle: dict[str, Any] = {"session_pid": None, "seeding": 0, "memos": {}, "problem": problem}
-        self._report = {**self._report, **idle}
-        self._publish()
-        self._notify("report", self._document())
-
     def _document(self) -> dict[str, Any]:
-        return {
+        document = {
             "pid": os.getpid(),
             "version": __version__,
             "started": rfc3339(self._started),
             "heard": int(time.time()),
-            "crashes": self._crashes,
-            "last_crash": self._last_crash,
-            **self._report,
+            **self._classic.document(),
+            "web": None,
         }
+        if self._web.report or self._web.crashes:
+            web = self._web.document()
+            memos = web.pop("memos", {})
+            document["reach"] = {
+                **document["reach"],
+                "trackers": {**document["reach"]["trackers"], **web.pop("trackers", {})},
+            }
+            document["damaged"] = sorted({*document["damaged"], *web.pop("damaged", [])})
+            document["memos"] = {
+                memo: _together(document["memos"].get(memo), memos.get(memo))
+                for memo in [*document["memos"], *memos]
+            }
+            document["web"] = web
+        return document
 
     def _publish(self) -> None:
+        if "reach" not in self._classic.report:
+            return  # nobody can connect yet
+        document = self._document()
         with contextlib.suppress(OSError):  # a full disk; it is said again in a second
-            self._presence.publish(self._document())
-
-    def _stop(self, session: subprocess.Popen[bytes]) -> None:
-        """End the session, and take what it still has to say: it may be writing."""
-        assert session.stdin is not None
-        assert session.stdout is not None
-        session.stdin.close()
-        deadline = time.monotonic() + _STOP_SECONDS
-        lines = _Lines(session.stdout)
-        while not lines.ended and time.monotonic() < deadline:
-            lines.read(_POLL_SECONDS)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            session.wait(max(0.0, deadline - time.monotonic()))
-        if session.poll() is None:
-            session.kill()
-            session.wait()
-        session.stdout.close()
+            self._presence.publish(document)
+        self._notify("report", document)
 
 
-class _Lines:
-    """Whole lines from a pipe, as they come."""
-
-    def __init__(self, pipe: IO[bytes]) -> None:
-        self._pipe = pipe
-        self._rest = b""
-        self.ended = False
-
-    def read(self, seconds: float) -> list[bytes]:
-        """Wait up to `seconds` for something to read; return the lines that are whole."""
-        ready, _, _ = select.select([self._pipe], [], [], seconds)
-        if not ready:
-            return []
-        chunk = os.read(self._pipe.fileno(), _READ_BYTES)
-        self.ended = not chunk
-        *lines, self._rest = (self._rest + chunk).split(b"\n")
-        return lines
-
-
-def _how_it_ended(code: int) -> str:
-    if code >= 0:
-        return f"exit code {code}"
-    try:
-        return signal.Signals(-code).name
-    except ValueError:
-        return f"signal {-code}"
-
-
-def _wait(seconds: float, stopping: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and not stopping():
-        time.sleep(_POLL_SECONDS)
+def _together(*parts: dict[str, Any] | None) -> dict[str, Any]:
+    """What the sessions say of one memo, as if they were one."""
+    said = [part for part in parts if part]
+    whole = dict(said[0])
+    for part in said[1:]:
+        for key, value in part.items():
+            if isinstance(value, bool):
+                whole[key] = whole[key] or value
+            elif isinstance(value, int):
+                whole[key] += value
+    return whole

@@ -1,9 +1,6 @@
 """Swarm: our live presence on BitTorrent, a libtorrent session.
 
-This is the classic session: TCP, uTP, the DHT, LSD, PEX, UDP and HTTP
-trackers. WebRTC takes part in none of it: it needs other settings (one
-connection per address) and lives in a process of its own, which the seeder
-will supervise beside this one.
+There are three kinds, `classic`, `web` and `mixed`; `tuning` tells them apart.
 
 Torrents are known by a key of the caller's: a memo's info-hash.
 """
@@ -13,12 +10,13 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
+from memocast import tuning
 from memocast.download import Download, parameters
 from memocast.errors import MemocastError
 from memocast.events import Completed, TrackerAnswered, translate
-from memocast.settings import address
+from memocast.settings import CLASSIC_SCHEMES, WEB_SCHEMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,8 +27,6 @@ if TYPE_CHECKING:
     from memocast.settings import Settings
     from memocast.torrent import Torrent
 
-CLASSIC_TRACKERS = ("udp://", "http://", "https://")
-_MIB = 1 << 20
 _LOOK_SECONDS = 0.2
 _MOST_BANS = 3
 """Listeners behind one address are many; three bans there are no mishap of one of them."""
@@ -38,11 +34,15 @@ _MOST_BANS = 3
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A connected peer. `identity` lasts as long as its session; `sent` in bytes, by us to it."""
+    """A connected peer. `identity` lasts as long as its session; `sent` in bytes, by us to it.
+
+    `browser`: it came to a web session, and is not memocast.
+    """
 
     identity: str
     sent: int
     complete: bool
+    browser: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,12 @@ class Transfer:
 class Swarm:
     """A running session. `poll` is the one place that takes libtorrent's alerts."""
 
-    def __init__(
-        self, settings: Settings, addresses: Sequence[tuple[str, int]], *, exact_port: bool
-    ) -> None:
+    def __init__(self, pack: tuning.Pack, schemes: tuple[str, ...]) -> None:
         import libtorrent as lt
 
-        self._session: Any = lt.session(_session_settings(settings, addresses, exact_port))
+        self._schemes = schemes
+        self._is_web = schemes == WEB_SCHEMES
+        self._session: Any = lt.session(pack)
         # Without a filter, the rate limits leave out loopback and LAN peers.
         everyone = lt.ip_filter()
         limited = 1 << self._session.global_peer_class_id
@@ -80,6 +80,27 @@ class Swarm:
         self._next_look = 0.0
         self._known_by_udp = False
         self.dht_nodes = 0
+
+    @classmethod
+    def classic(
+        cls, settings: Settings, addresses: Sequence[tuple[str, int]], *, exact_port: bool
+    ) -> Self:
+        """One that speaks TCP and uTP, and listens on these IP addresses and ports."""
+        return cls(tuning.classic(settings, addresses, exact_port=exact_port), CLASSIC_SCHEMES)
+
+    @classmethod
+    def web(cls, settings: Settings) -> Self:
+        """One that speaks WebRTC, for as long as libtorrent does not crash on it."""
+        return cls(tuning.web(settings), WEB_SCHEMES)
+
+    @classmethod
+    def mixed(cls, settings: Settings, addresses: Sequence[tuple[str, int]]) -> Self:
+        """One that speaks both, for a short time."""
+        return cls(tuning.mixed(settings, addresses), CLASSIC_SCHEMES + WEB_SCHEMES)
+
+    def trackers(self, urls: Iterable[str]) -> list[str]:
+        """Those of the trackers that this session can talk to."""
+        return [url for url in urls if url.startswith(self._schemes)]
 
     def close(self, goodbye: float = 0.2) -> None:
         """Leave every swarm; UDP trackers that know us get `goodbye` seconds to hear of it."""
@@ -160,7 +181,7 @@ class Swarm:
         settings.flags &= ~(flag.paused | flag.auto_managed)
         settings.save_path = str(path.parent)
         settings.renamed_files = {0: path.name}
-        settings.trackers = classic(trackers)
+        settings.trackers = self.trackers(trackers)
         self._add(key, settings)
 
     def drop(self, key: str) -> None:
@@ -176,6 +197,16 @@ class Swarm:
         handle = self._handles[key]
         handle.force_dht_announce()
         handle.force_reannounce()
+
+    def announce_again(self, key: str) -> None:
+        """Have its trackers send more browsers, whatever interval they asked for.
+
+        Between two announces libtorrent lets in `tuning.OFFERS` of them, and a
+        page that was refused, because of one from the same address, asks no more by itself.
+        """
+        import libtorrent as lt
+
+        self._handles[key].force_reannounce(0, -1, lt.reannounce_flags_t.ignore_min_interval)
 
     def transfers(self) -> list[Transfer]:
         """The torrents that had a peer or moved a byte since the session began."""
@@ -194,7 +225,7 @@ class Swarm:
         """Look for the link's torrent, and wait at its metadata. Raises NotALink."""
         settings = parameters(link, resume)
         settings.save_path = str(folder)
-        settings.trackers = classic(trackers)
+        settings.trackers = self.trackers(trackers)
         handle = self._add(key, settings)
         return Download(handle)
 
@@ -229,70 +260,9 @@ class Swarm:
                     str(peer.pid),
                     peer.total_upload,
                     bool(peer.flags & lt.peer_info.seed) or peer.progress_ppm == 1_000_000,
+                    self._is_web and not peer.client.startswith(b"memocast/"),
                 )
                 for peer in peers
                 if not peer.flags & unready
             ),
         )
-
-
-def classic(trackers: Iterable[str]) -> list[str]:
-    """The trackers that this session can talk to."""
-    return [tracker for tracker in trackers if tracker.startswith(CLASSIC_TRACKERS)]
-
-
-def _session_settings(
-    settings: Settings, addresses: Sequence[tuple[str, int]], exact_port: bool
-) -> Any:
-    """libtorrent's settings; `docs/design.md` gives the measurement behind each unusual one."""
-    import libtorrent as lt
-
-    from memocast import __version__
-
-    category = lt.alert.category_t
-    return {
-        "user_agent": f"memocast/{__version__}",
-        "alert_mask": category.error_notification
-        | category.status_notification
-        | category.storage_notification
-        | category.peer_notification
-        | category.tracker_notification
-        | category.port_mapping_notification
-        | category.dht_notification,
-        "alert_queue_size": 20_000,
-        # Who we reach, and how.
-        "listen_interfaces": ",".join(address(*pair) for pair in addresses),
-        "listen_system_port_fallback": not exact_port,
-        "max_retry_port_bind": 0 if exact_port else 10,
-        "enable_dht": settings.dht,
-        "dht_bootstrap_nodes": ",".join(settings.dht_bootstrap),
-        "dht_upload_rate_limit": 100_000,
-        "enable_lsd": settings.lsd,
-        "enable_upnp": settings.port_mapping,
-        "enable_natpmp": settings.port_mapping,
-        "announce_to_all_trackers": True,
-        "announce_to_all_tiers": True,
-        # One that accepts and never answers is told of within 15 s, instead of 30.
-        "tracker_completion_timeout": 12,
-        "stop_tracker_timeout": 1,
-        "max_webtorrent_offers": 0,
-        "webtorrent_stun_server": "",
-        # Many listeners behind one address, each served at once, and seen.
-        "allow_multiple_connections_per_ip": True,
-        "allow_multiple_connections_per_pid": True,
-        "unchoke_slots_limit": -1,
-        "close_redundant_connections": False,
-        "connections_limit": 1_000,
-        "min_reconnect_time": 1,
-        # With the default, 3, a peer named by the user is given up for good after 6 s.
-        "max_failcount": 50,
-        # Speed on links that have it; uTP is tried before TCP.
-        "utp_connect_timeout": 1_000,
-        "recv_socket_buffer_size": _MIB,
-        "send_socket_buffer_size": _MIB,
-        "tick_interval": 100,
-        "upload_rate_limit": settings.upload_limit,
-        "download_rate_limit": settings.download_limit,
-        # Strangers decide the metadata's size, up to here.
-        "max_metadata_size": 4 * _MIB,
-    }

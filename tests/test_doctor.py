@@ -38,6 +38,7 @@ def test_all_is_well(speaking_anna: Memocast, opus: Path) -> None:
         "port",
         "dht",
         "tracker",
+        "browsers",
     }
     assert found["tracker"]["detail"] == "answers"
     assert found["seeder"]["detail"].startswith("running, pid ")

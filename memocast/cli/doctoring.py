@@ -12,7 +12,7 @@ from memocast.cli.state import JsonOption, State, state
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from memocast.doctor import Finding
+    from memocast.finding import Finding
 
 
 def register(app: typer.Typer) -> None:

@@ -39,6 +39,7 @@ def seed(
     uninstall: Annotated[bool, typer.Option("--uninstall", help="Undo --install.")] = False,
     detached: Annotated[bool, typer.Option("--detached", hidden=True)] = False,
     session: Annotated[bool, typer.Option("--session", hidden=True)] = False,
+    web: Annotated[bool, typer.Option("--web", hidden=True)] = False,
     json: JsonOption = False,
 ) -> None:
     """Keep shared and fetched memos available to others, until Ctrl-C; or only those named.
@@ -57,7 +58,7 @@ def seed(
             hint="memocast seed --help",
         )
     if session:
-        _run_session(current, memo or [])
+        _run_session(current, memo or [], web=web)
         return
     attempts = console.Attempts()
     only = attempts.each(memo or [], lambda reference: _shared_id(current, reference))
@@ -136,9 +137,10 @@ def _run(current: State, presence: Presence, only: list[str], display: seedview.
         presence.release()
 
 
-def _run_session(current: State, only: list[str]) -> None:
-    """The process that holds libtorrent; standard input ends with its supervisor."""
+def _run_session(current: State, only: list[str], *, web: bool) -> None:
+    """A process that holds libtorrent; standard input ends with its supervisor."""
     from memocast.seeder import Seeder
+    from memocast.webseeder import WebSeeder
 
     ending: list[int] = []
     signal.signal(signal.SIGTERM, lambda received, _frame: ending.append(received))
@@ -152,7 +154,8 @@ def _run_session(current: State, only: list[str]) -> None:
             console.document({"event": event, **facts})
 
     try:
-        Seeder(current.library, current.settings, tell, only).run(is_ending)
+        kind = WebSeeder if web else Seeder
+        kind(current.library, current.settings, tell, only).run(is_ending)
     except MemocastError as error:
         failure = {"message": error.message, "hint": error.hint, "exit_code": error.exit_code}
         tell("failed", failure)

@@ -79,6 +79,9 @@ class Screen(Quiet):
         heading.append(f"  {' '.join(reach['listening'])}", "dim")
         if report["damaged"]:
             heading.append(f"  changed on disk: {' '.join(report['damaged'])}", "red")
+        web = report["web"]
+        if web and web["problem"]:
+            heading.append(f"  {web['problem']}; starting again", "yellow")
         if report["problem"]:
             heading.append(f"  {report['problem']}; starting again", "red")
         if reach["dht_nodes"]:
@@ -91,9 +94,10 @@ class Screen(Quiet):
         busy = sorted(report["memos"].items(), key=lambda item: -item[1]["upload_rate"])
         for memo_id, facts in busy[: max(1, self._display.height - 4)]:
             copies = f"{facts['copies']}{' ✓' if facts['safe'] else ''}"
+            web = f" ({facts['browsers']} web)" if facts["browsers"] else ""
             table.add_row(
                 Text(memo_id, "bold"),
-                str(facts["peers"]),
+                f"{facts['peers']}{web}",
                 f"{console.size(facts['upload_rate'])}/s",
                 console.size(facts["uploaded"]),
                 Text(copies, "green" if facts["safe"] else ""),

@@ -5,14 +5,16 @@ from __future__ import annotations
 import socket
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from memocast.cli import console
 from memocast.cli.output import check_target, write
 from memocast.cli.state import JsonOption, OptionalMemosArgument, State, state
 from memocast.errors import MemocastError, UsageError
+from memocast.settings import PAGE_URL_HINT, page_address, web_trackers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,16 +22,39 @@ if TYPE_CHECKING:
     from memocast.memo import Memo
     from memocast.torrent import Torrent
 
+_QR_BORDER = 2
+
 
 def register(app: typer.Typer) -> None:
     """Add this family's commands to the application."""
-    app.command()(share)
+    app.command(cls=_ShareCommand)(share)
+
+
+class _ShareCommand(TyperCommand):
+    """One whose `--page` may have a value, which typer has no way to say.
+
+    A URL is never a memo, so `share` finds it among its arguments.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take `--page=URL` apart."""
+        rewritten = []
+        for argument in args:
+            option, equals, value = argument.partition("=")
+            rewritten += [option, value] if equals and option == "--page" else [argument]
+        return super().parse_args(ctx, rewritten)
 
 
 def share(
     context: typer.Context,
     memo: OptionalMemosArgument = None,
     all_: Annotated[bool, typer.Option("--all", help="Share every memo.")] = False,
+    page: Annotated[
+        bool,
+        typer.Option(
+            "--page", help="Print a link for browsers; a URL among the MEMOs is the page's."
+        ),
+    ] = False,
     qr: Annotated[bool, typer.Option("--qr", help="Also draw the link as a QR code.")] = False,
     direct: Annotated[
         bool, typer.Option("--direct", help="Put this machine's addresses into the link.")
@@ -44,9 +69,15 @@ def share(
 
     Whoever has the link can listen, and nobody can take it back.
 
+    With --page the link opens in a browser: in the listening page at the URL that
+    follows, or at the setting 'page_url'. 'memocast page' makes one for you to host.
+
     Example: memocast share latest
     """
+    from memocast.link import page_link
+
     current = state(context)
+    page_url, memo = _page_url(current, memo or [], wanted=page)
     if bool(memo) == all_:
         raise UsageError("name the memos to share, or --all", hint="memocast share latest")
     if torrent and (all_ or (memo and len(memo) > 1)):
@@ -58,6 +89,8 @@ def share(
 
     def share_one(found: Memo) -> tuple[Memo, str]:
         link = shared_link(current, found, peers, torrent)
+        if page_url:
+            link = page_link(page_url, [link])
         if not json:
             console.data(link)
         if qr:
@@ -74,12 +107,37 @@ def share(
                 for (found, link), info_hash in zip(shared, hashes, strict=True)
             ]
         )
+    if page and not (current.settings.webrtc and web_trackers(current.settings.trackers)):
+        console.note(
+            "no browser can find this: that takes 'webrtc' and a tracker beginning with wss://"
+        )
     lonely = not (current.settings.dht or current.settings.lsd)
-    if lonely and any("&tr=" not in link and "&x.pe=" not in link for _, link in shared):
+    if lonely and not any(mark in link for _, link in shared for mark in ("tr=", "tr%3D", "x.pe")):
         console.note("nobody can find this: trackers and the DHT are off; add --direct")
     if shared:
         ensure_seeder(current, [found for found, _ in shared], wanted=not no_seed)
     attempts.finish()
+
+
+def _page_url(current: State, arguments: list[str], *, wanted: bool) -> tuple[str, list[str]]:
+    """The listening page's URL, if one is wanted, and the arguments that are memos."""
+    urls = [text for text in arguments if "://" in text]
+    if not wanted:
+        return "", arguments  # a URL is then told to be no memo
+    if len(urls) > 1:
+        raise UsageError("--page takes one URL", hint=PAGE_URL_HINT)
+    url = urls[0] if urls else current.settings.page_url
+    if not url:
+        raise UsageError(
+            "there is no listening page to link to",
+            hint="name its URL after --page, or set 'page_url' in config.toml; to host one:"
+            " memocast page DIR",
+        )
+    try:
+        url = page_address(url)
+    except ValueError as error:
+        raise UsageError(f"'{url}' is no page's address", hint=PAGE_URL_HINT) from error
+    return url, [text for text in arguments if text not in urls]
 
 
 def shared_link(
@@ -154,7 +212,14 @@ def _draw_qr(link: str) -> None:
     except segno.DataOverflowError:
         console.note("the link is too long for a QR code")
         return
-    code.terminal(out=sys.stderr, compact=True, border=2)
+    columns, _ = code.symbol_size(border=_QR_BORDER)
+    if console.stderr_is_terminal() and (room := console.screen(stderr=True).width) < columns:
+        console.note(
+            f"the QR code takes {columns} columns and this terminal has {room}; make it wider,"
+            " or its letters smaller"
+        )
+        return
+    code.terminal(out=sys.stderr, compact=True, border=_QR_BORDER)
 
 
 def ensure_seeder(current: State, memos: Sequence[Memo], *, wanted: bool = True) -> None:

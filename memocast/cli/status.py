@@ -52,6 +52,7 @@ def _row(current: State, memo: Memo, report: dict[str, Any] | None) -> dict[str,
         "title": memo.title,
         "info_hash": memo.info_hash,
         "peers": now.get("peers", 0),
+        "browsers": now.get("browsers", 0),
         "upload_rate": now.get("upload_rate", 0),
         "uploaded": tally.uploaded,
         "copies": now.get("copies", 0),
@@ -76,6 +77,26 @@ def _reach_lines(report: dict[str, Any] | None) -> list[tuple[str, str]]:
     lines.append(("port mapping", "; ".join(mapped or failed) or "none"))
     lines.append(("dht", console.count(reach["dht_nodes"], "node")))
     lines += [(f"tracker {url}", said) for url, said in reach["trackers"].items()]
+    return [*lines, *_browser_lines(report)]
+
+
+def _browser_lines(report: dict[str, Any]) -> list[tuple[str, str]]:
+    web = report.get("web")
+    if not web:
+        # A seeder of an older version says nothing of them.
+        starting = report.get("for_browsers")
+        return [("browsers", "starting")] if starting else []
+    connected = sum(facts.get("browsers", 0) for facts in report["memos"].values())
+    offered = console.count(web["seeding"], "memo")
+    if web["seeding"] < report["seeding"]:
+        offered = f"the last {web['seeding']} of {console.count(report['seeding'], 'memo')}"
+    lines = [("browsers", f"{connected} connected; {offered} offered over WebRTC")]
+    if web["problem"]:
+        lines.append(("browsers", f"{web['problem']}; it is being started again"))
+    if web["crashes"]:
+        last = web["last_crash"]
+        again = console.count(web["crashes"], "time")
+        lines.append(("browsers", f"restarted {again}, last {last['when']}: {last['how']}"))
     return lines
 
 
@@ -109,6 +130,7 @@ def _status_lines(report: dict[str, Any] | None, rows: list[dict[str, Any]]) -> 
             row["last_copy"] or "",
             _verdict(row),
             console.safe(row["title"]),
+            row["browsers"],
         )
         console.data("\t".join(str(field) for field in fields))
 
@@ -117,6 +139,10 @@ def _verdict(row: dict[str, Any]) -> str:
     if row["damaged"]:
         return "damaged"
     return "safe to close" if row["safe_to_close"] else "keep seeding"
+
+
+def _peers(row: dict[str, Any]) -> str:
+    return f"{row['peers']} ({row['browsers']} web)" if row["browsers"] else str(row["peers"])
 
 
 def _status_screen(report: dict[str, Any] | None, rows: list[dict[str, Any]]) -> None:
@@ -141,7 +167,7 @@ def _status_screen(report: dict[str, Any] | None, rows: list[dict[str, Any]]) ->
         last = f"{datetime.fromtimestamp(when, UTC).astimezone():%m-%d %H:%M}" if when else ""
         table.add_row(
             Text(row["id"], "bold"),
-            str(row["peers"]),
+            _peers(row),
             f"{console.size(row['upload_rate'])}/s",
             console.size(row["uploaded"]),
             f"{row['copies']}/{row['copies_ever']}",

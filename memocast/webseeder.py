@@ -1,0 +1,84 @@
+"""WebSeeder: the web session, which offers the latest memos to browsers over WebRTC."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from memocast.session import Session, raise_descriptor_limit
+from memocast.settings import web_trackers
+from memocast.swarm import Swarm
+from memocast.tuning import OFFERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from memocast.library import Library
+    from memocast.settings import Settings
+    from memocast.shares import Seedable
+
+MOST_MEMOS = 50
+"""Each is announced with an offer of WebRTC for every browser that may come, which costs third
+parties a look-up at the STUN server and a line at each tracker."""
+
+_OWN_DESCRIPTORS = 100
+_AGAIN_SECONDS = 30.0
+_HOT_SECONDS = 600.0
+
+
+class WebSeeder(Session):
+    """What the seeder's web session process does."""
+
+    def __init__(
+        self,
+        library: Library,
+        settings: Settings,
+        notify: Callable[[str, dict[str, Any]], None],
+        only: Collection[str] = (),
+    ) -> None:
+        super().__init__(library, settings, Swarm.web(settings), notify, only)
+        self._descriptors = 0
+        self._hot: dict[str, float] = {}
+        self._next_announce = 0.0
+
+    def begin(self) -> None:
+        """Find out how many memos fit."""
+        self._descriptors = raise_descriptor_limit() - _OWN_DESCRIPTORS
+
+    def wanted(self) -> Mapping[str, Seedable]:
+        """Those shared or asked for last, as many as there are descriptors for."""
+        own = web_trackers(self.settings.trackers)
+        found = self.library.shares.for_browsers(
+            fetched=self.settings.seed_fetched or bool(self.only),
+            every=bool(own),
+            limit=-1 if self.only else MOST_MEMOS,
+        )
+        wanted: dict[str, Seedable] = {}
+        room = self._descriptors
+        for seedable in found:
+            if self.only and seedable.memo.id not in self.only:
+                continue
+            trackers = {*own, *web_trackers(seedable.torrent.trackers)}
+            room -= _descriptors(seedable, len(trackers))
+            if room < 0 or len(wanted) == MOST_MEMOS:
+                break
+            wanted[seedable.torrent.info_hash] = seedable
+        return wanted
+
+    def tick(self, moment: float) -> None:
+        """Call for more browsers where some are, or were lately."""
+        if moment < self._next_announce:
+            return
+        self._next_announce = moment + _AGAIN_SECONDS
+        self._hot.update(dict.fromkeys(self.offers.busy(), moment + _HOT_SECONDS))
+        offered = set(self.offers)
+        self._hot = {
+            key: until for key, until in self._hot.items() if key in offered and until > moment
+        }
+        for key in self._hot:
+            self.swarm.announce_again(key)
+
+
+def _descriptors(seedable: Seedable, trackers: int) -> int:
+    """How many a memo takes at worst: its file, and at each tracker two rounds of offers."""
+    # A hybrid torrent is announced under both of its hashes.
+    return 1 + len(seedable.torrent.info_hashes) * trackers * OFFERS * 2
