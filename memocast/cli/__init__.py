@@ -18,6 +18,7 @@ from memocast.cli import (
     exporting,
     fetching,
     memos,
+    paging,
     playing,
     recording,
     seeding,
@@ -48,6 +49,7 @@ for _family in (
     status,
     seeding,
     fetching,
+    paging,
     doctoring,
 ):
     _family.register(app)

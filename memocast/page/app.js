@@ -1,0 +1,217 @@
+/** The listening page: it opens the link in its address, records answers, and lists what is kept. */
+
+import { Card } from './card.js'
+import { ask, copy, edit } from './dialogs.js'
+import { load as loadLibrary } from './library.js'
+import { carriesLink, pageLink, parse } from './link.js'
+import { identify } from './memo.js'
+import { Recorder } from './recorder.js'
+import { load as loadSettings } from './settings.js'
+import { open as openStore } from './store.js'
+import { start as startStreaming } from './stream.js'
+import { Swarm } from './swarm.js'
+import { safe } from './text.js'
+
+const MOST_OFFERED = 20 // of the memos kept; each takes connections at every tracker
+const get = id => document.getElementById(id)
+const linked = document.querySelector('#linked .cards')
+const list = document.querySelector('#kept .cards')
+
+class Page {
+  cards = new Map()
+  store = null
+  swarm = null
+  canStream = false
+
+  async open () {
+    const missing = whatIsMissing()
+    if (missing) return this.fail(missing)
+    get('trouble').textContent = ''
+    document.querySelector('main').hidden = false
+    this.store = await openStore().catch(() => null)
+    for (const kept of await this.store?.memos() ?? []) this.showKept(kept)
+    this.recorder = new Recorder(this.store, (memo, blob) => this.publish(memo, blob))
+    this.recorder.show()
+    await this.recorder.recover()
+    this.listen()
+    this.showLink() // before anything is loaded from elsewhere
+    this.show()
+    await this.connect()
+  }
+
+  /** Join the swarm, or say why not; what is kept plays without it. */
+  async connect () {
+    const streaming = startStreaming(infoHash => this.swarm?.transfers.get(infoHash)).catch(() => false)
+    try {
+      const [WebTorrent, settings] = await Promise.all([loadLibrary(), loadSettings()])
+      this.swarm = new Swarm(WebTorrent, settings)
+    } catch {
+      if (navigator.onLine || this.waiting?.length) {
+        this.fail('The part of this page that talks to others could not be loaded. Check your connection, then reload it.')
+      }
+      return
+    }
+    const { waiting = [] } = this
+    this.waiting = null
+    for (const link of waiting) this.fetch(link)
+    for (const card of [...this.cards.values()].filter(card => card.kept).slice(0, MOST_OFFERED)) {
+      card.follow(this.swarm.offer(card.kept))
+    }
+    this.canStream = await streaming
+  }
+
+  fail (words) {
+    get('trouble').textContent = words
+  }
+
+  // -- links -----------------------------------------------------------------------
+
+  showLink () {
+    if (!carriesLink(location)) return
+    const { links, problems } = parse(location.href)
+    if (/[?&]seeds=/.test(location.search) && links.length) {
+      // Old links have it in the query, which goes to the web server: once is enough.
+      history.replaceState(null, '', pageLink(links))
+    }
+    if (!links.length && !problems.length) problems.push('There is no magnet link in this address. Copy the link again, whole.')
+    this.fail(problems.join(' '))
+    for (const link of links) this.fetch(link)
+  }
+
+  fetch (link) {
+    let card = this.cards.get(link.infoHash)
+    if (!card) {
+      card = this.makeCard(link.infoHash)
+      card.link = link
+      card.title.textContent = safe(link.dn.replace(/\.[^.]{1,5}$/, '')) || 'A memo'
+    }
+    linked.append(card.element)
+    if (!card.kept && !card.transfer) {
+      card.show()
+      if (this.swarm) this.join(card)
+      else (this.waiting ??= []).push(link)
+    }
+    this.show()
+  }
+
+  join (card) {
+    const transfer = this.swarm.fetch(card.link)
+    transfer.addEventListener('whole', () => this.keepFetched(card), { once: true })
+    card.follow(transfer)
+  }
+
+  async keepFetched (card) {
+    const { transfer } = card
+    const { title, description, created, duration, peaks } = card.memo
+    await this.keep(card, {
+      infoHash: transfer.link.infoHash,
+      torrentFile: transfer.torrent.torrentFile,
+      dn: transfer.link.dn || transfer.name,
+      trackers: transfer.link.trackers,
+      origin: 'fetched',
+      title,
+      description,
+      created: created ?? new Date(),
+      duration,
+      peaks,
+      kind: transfer.kind,
+      blob: transfer.blob()
+    })
+  }
+
+  // -- what is kept ------------------------------------------------------------------
+
+  async publish (memo, blob) {
+    const kind = identify(new Uint8Array(await blob.slice(0, 64).arrayBuffer()))
+    if (!this.swarm) throw new Error('this page is not connected')
+    const made = await this.swarm.publish(memo, blob, kind)
+    const card = this.makeCard(made.infoHash)
+    card.follow(this.swarm.transfers.get(made.infoHash))
+    list.prepend(card.element)
+    await this.keep(card, { ...made, ...memo, origin: 'recorded', kind, blob })
+    card.copyButton.focus()
+  }
+
+  async keep (card, memo) {
+    const kept = { ...memo, arrived: Date.now() }
+    try {
+      if (!this.store) throw new Error('it keeps nothing')
+      await this.store.keep(kept)
+      navigator.storage?.persist?.()
+    } catch {
+      card.tell('This browser has no room for it or keeps nothing: it is here until you close the tab.')
+    }
+    card.hold(kept)
+    this.show()
+  }
+
+  showKept (kept) {
+    list.append(this.makeCard(kept.infoHash).hold(kept).element)
+  }
+
+  makeCard (infoHash) {
+    const card = new Card({
+      canStream: () => this.canStream,
+      copyLink: card => copy(pageLink([card.kept ?? card.link])),
+      edit: card => this.edit(card),
+      remove: card => this.remove(card)
+    })
+    this.cards.set(infoHash, card)
+    return card
+  }
+
+  async edit (card) {
+    const words = await edit(card.memo)
+    if (!words) return
+    Object.assign(card.kept, words)
+    await this.store?.keep(card.kept)
+    card.show()
+  }
+
+  async remove (card) {
+    const { infoHash, title } = card.kept
+    if (!await ask(`Delete “${safe(title)}” from this browser? Copies that others have stay theirs.`)) return
+    await this.store?.remove(infoHash)
+    this.swarm?.drop(infoHash)
+    this.cards.delete(infoHash)
+    card.close()
+    this.show()
+    get('record').focus()
+  }
+
+  show () {
+    get('linked').hidden = !linked.childElementCount
+    get('empty').hidden = Boolean(list.childElementCount)
+    get('share-all').hidden = [...this.cards.values()].filter(card => card.kept).length < 2
+  }
+
+  listen () {
+    addEventListener('hashchange', () => this.showLink())
+    // Coming back to a page that the browser had put aside: its connections are gone.
+    addEventListener('pageshow', event => { if (event.persisted) location.reload() })
+    get('share-all').onclick = async () => {
+      const kept = [...this.cards.values()].map(card => card.kept).filter(Boolean)
+      get('fetch-status').textContent = await copy(pageLink(kept.slice(0, MOST_OFFERED)))
+    }
+    get('fetch').onclick = () => this.fetchTyped()
+    get('link').onkeydown = event => { if (event.key === 'Enter') this.fetchTyped() }
+  }
+
+  fetchTyped () {
+    const { links, problems } = parse(get('link').value)
+    get('fetch-status').textContent = problems.join(' ') ||
+      (links.length ? '' : 'That is not a link. Paste a magnet or a page link.')
+    if (links.length) get('link').value = ''
+    for (const link of links) this.fetch(link)
+  }
+}
+
+/** What this browser cannot do that the page needs, as a sentence; nothing when all is well. */
+function whatIsMissing () {
+  if (!globalThis.RTCPeerConnection) return 'This browser has no WebRTC (or it is turned off), so it cannot reach the sender.'
+  const isCurrent = globalThis.HTMLDialogElement && Array.prototype.at && Blob.prototype.arrayBuffer && globalThis.indexedDB
+  return isCurrent ? '' : 'This browser is too old for this page. Open the link in a current one.'
+}
+
+const page = new Page()
+page.open()

@@ -1,0 +1,257 @@
+/** A memo on the page: what it is, its waveform, its player, and how its transfer fares. */
+
+import { address } from './stream.js'
+import { clock, fileName, people, safe, safeLines, size, when } from './text.js'
+import { Wave } from './wave.js'
+
+const SPEEDS = [0.75, 1, 1.25, 1.5, 2]
+
+let playing = null // one at a time
+
+export class Card {
+  /**
+   * `actions` has `canStream()`, and what buttons do with the card: `copyLink`, `edit`, `remove`.
+   * A card without a kept memo has neither edit nor remove.
+   */
+  constructor (actions) {
+    this.actions = actions
+    this.kept = null
+    this.transfer = null
+    this.wantsToPlay = false
+    this.build()
+  }
+
+  build () {
+    const make = (name, properties = {}) => Object.assign(document.createElement(name), properties)
+    this.element = make('article')
+    this.title = make('h3')
+    this.facts = make('p', { className: 'facts' })
+    this.description = make('p', { className: 'description' })
+    this.wave = new Wave(seconds => this.seek(seconds))
+    this.audio = make('audio', { preload: 'none' })
+    this.playButton = make('button', { className: 'primary play', textContent: 'Play' })
+    this.clock = make('span', { className: 'clock', textContent: '0:00' })
+    this.speed = make('select')
+    this.speed.setAttribute('aria-label', 'Speed')
+    for (const speed of SPEEDS) this.speed.append(new Option(`×${speed}`, speed, speed === 1, speed === 1))
+    this.saveButton = make('button', { className: 'save', textContent: 'Save' })
+    this.copyButton = make('button', { className: 'copy', textContent: 'Copy link' })
+    this.editButton = make('button', { className: 'edit', textContent: 'Edit' })
+    this.removeButton = make('button', { className: 'remove', textContent: 'Delete' })
+    this.startButton = make('button', { className: 'start' })
+    this.progress = make('progress', { max: 1, value: 0 })
+    this.progress.setAttribute('aria-label', 'Downloaded')
+    this.status = make('p', { className: 'status' })
+    this.status.setAttribute('role', 'status')
+    const row = make('div', { className: 'row' })
+    row.append(this.playButton, this.clock, this.speed, this.saveButton, this.copyButton,
+      this.editButton, this.removeButton, this.startButton)
+    this.element.append(this.title, this.facts, this.description, this.wave.element, this.progress,
+      row, this.status, this.audio)
+    this.listen()
+  }
+
+  listen () {
+    this.playButton.onclick = () => this.playOrPause()
+    this.speed.onchange = () => { this.audio.playbackRate = Number(this.speed.value) }
+    this.saveButton.onclick = () => this.save()
+    this.copyButton.onclick = async () => { this.tell(await this.actions.copyLink(this)) }
+    this.editButton.onclick = () => this.actions.edit(this)
+    this.removeButton.onclick = () => this.actions.remove(this)
+    this.startButton.onclick = () => this.transfer.start()
+    this.audio.onplay = this.audio.onpause = () => this.showPlayer()
+    this.audio.ontimeupdate = () => this.showPlayer()
+    this.audio.onended = () => { this.audio.currentTime = 0; this.showPlayer() }
+    this.audio.onerror = () => this.playerFailed()
+  }
+
+  /** Show a transfer, and go on showing how it fares. */
+  follow (transfer) {
+    this.transfer = transfer
+    transfer.addEventListener('change', () => this.show())
+    transfer.addEventListener('whole', () => { if (this.wantsToPlay) this.play() })
+    this.show()
+    return this
+  }
+
+  /** Show a memo that this browser keeps. */
+  hold (kept) {
+    this.kept = kept
+    this.show()
+    return this
+  }
+
+  // -- what is shown -------------------------------------------------------------
+
+  /** What is known of the memo by now: the keeper's words before the sender's. */
+  get memo () {
+    const said = this.transfer?.said
+    const dn = this.transfer?.name.replace(/\.[^.]{1,5}$/, '')
+    return {
+      title: this.kept?.title ?? said?.title ?? (dn || 'A memo'),
+      description: this.kept?.description ?? said?.description ?? '',
+      created: this.kept?.created ?? said?.created,
+      duration: this.kept?.duration ?? said?.duration ?? this.heardDuration,
+      peaks: this.kept?.peaks ?? said?.peaks ?? new Uint8Array(),
+      size: this.kept?.blob.size ?? this.transfer?.size ?? 0
+    }
+  }
+
+  get heardDuration () {
+    return Number.isFinite(this.audio.duration) ? this.audio.duration : null
+  }
+
+  show () {
+    const memo = this.memo
+    const { phase } = this
+    this.title.textContent = safe(memo.title)
+    this.description.textContent = safeLines(memo.description)
+    this.description.hidden = !memo.description
+    const facts = []
+    if (memo.created) facts.push(when(memo.created))
+    if (memo.duration) facts.push(clock(memo.duration))
+    if (memo.size) facts.push(size(memo.size))
+    this.facts.textContent = facts.join(' · ')
+    if (this.drawn !== memo.peaks || this.wave.duration !== (memo.duration ?? 0)) {
+      this.wave.draw(memo.peaks, memo.duration)
+      this.drawn = memo.peaks
+    }
+    this.wave.element.setAttribute('aria-label', `Position in ${safe(memo.title)}`)
+    const failed = phase === 'failed'
+    this.wave.element.hidden = failed || phase === 'looking'
+    this.progress.hidden = phase !== 'downloading'
+    this.progress.value = this.transfer?.progress ?? 1
+    this.startButton.hidden = phase !== 'asking'
+    this.startButton.textContent = `Download ${size(memo.size)}`
+    for (const part of [this.playButton, this.clock, this.speed]) {
+      part.hidden = failed || phase === 'looking' || phase === 'asking'
+    }
+    this.saveButton.hidden = phase !== 'whole'
+    this.copyButton.hidden = failed
+    this.editButton.hidden = this.removeButton.hidden = !this.kept
+    this.status.classList.toggle('bad', failed)
+    if (!this.told) this.say(this.words())
+    this.element.dataset.phase = phase
+    this.showPlayer()
+  }
+
+  get phase () {
+    if (this.kept) return 'whole'
+    return this.transfer?.phase ?? 'looking'
+  }
+
+  words () {
+    const { transfer } = this
+    if (this.phase === 'failed') return transfer.problem
+    const from = transfer?.people ?? 0
+    if (this.phase === 'looking') {
+      if (from) return 'The sender is there. Asking what it is…'
+      if (transfer?.noTracker) {
+        return 'No tracker could be reached, so nobody can be found. Check your connection; this page keeps trying.'
+      }
+      if (transfer?.nobody) {
+        return 'Nobody who has this memo is online. Ask the sender to run “memocast seed”; it starts here by itself.'
+      }
+      return 'Waiting for the sender to be online…'
+    }
+    if (this.phase === 'asking') return 'This is large. Download it?'
+    if (this.phase === 'downloading') {
+      const percent = Math.floor(100 * transfer.progress)
+      if (!from) return `${percent} % is here. Waiting for somebody who has the rest…`
+      const waiting = this.wantsToPlay ? ' It plays as soon as it is complete.' : ''
+      return `${percent} %, from ${people(from)}, ${size(Math.round(transfer.speed))} a second.${waiting}`
+    }
+    const others = from ? `; connected to ${people(from)}` : ''
+    return transfer
+      ? `Complete. Keeping it available while this tab is open${others}.`
+      : 'Kept in this browser.'
+  }
+
+  say (words) {
+    if (this.status.textContent !== words) this.status.textContent = words
+  }
+
+  /** Say something that is more than how the transfer fares, for a while. */
+  tell (words) {
+    this.say(words)
+    clearTimeout(this.told)
+    this.told = setTimeout(() => { this.told = 0; this.show() }, 6000)
+  }
+
+  showPlayer () {
+    const isPlaying = !this.audio.paused
+    const verb = isPlaying ? 'Pause' : 'Play'
+    if (this.playButton.textContent !== verb) this.playButton.textContent = verb
+    this.playButton.setAttribute('aria-label', `${verb} ${safe(this.memo.title)}`)
+    const at = this.audio.currentTime
+    const duration = this.memo.duration
+    this.clock.textContent = duration ? `${clock(at)} / ${clock(duration)}` : clock(at)
+    this.wave.show(at)
+  }
+
+  // -- what it does ----------------------------------------------------------------
+
+  playOrPause () {
+    if (this.audio.paused) this.play()
+    else this.audio.pause()
+  }
+
+  play () {
+    if (!this.load()) {
+      this.wantsToPlay = true
+      return this.show()
+    }
+    this.wantsToPlay = false
+    if (playing && playing !== this) playing.audio.pause()
+    playing = this
+    this.audio.playbackRate = Number(this.speed.value)
+    this.audio.play().catch(() => {}) // the element's error event says what is wrong
+  }
+
+  /** Give the player its audio: whole, or as it comes. False when it has to wait. */
+  load () {
+    if (this.audio.src) return true
+    const blob = this.blob()
+    if (blob) this.audio.src = URL.createObjectURL(blob)
+    else if (this.transfer?.kind && this.actions.canStream()) this.audio.src = address(this.transfer.link.infoHash)
+    return Boolean(this.audio.src)
+  }
+
+  blob () {
+    if (this.kept) return this.kept.blob
+    return this.transfer?.phase === 'whole' ? this.transfer.blob() : null
+  }
+
+  seek (seconds) {
+    if (!this.load()) return
+    this.audio.currentTime = seconds
+    if (this.audio.readyState === 0) this.audio.load() // it has preload="none", and a place to go to now
+    this.wave.show(seconds)
+  }
+
+  playerFailed () {
+    if (!this.audio.getAttribute('src')) return
+    this.audio.removeAttribute('src')
+    if (this.phase === 'downloading') {
+      this.wantsToPlay = true // the stream broke; the whole will do
+      return this.show()
+    }
+    this.tell('This browser cannot play this kind of audio. Save it, and open it with another program.')
+  }
+
+  save () {
+    const { extension } = this.kept?.kind ?? this.transfer.kind
+    const anchor = document.createElement('a')
+    anchor.href = URL.createObjectURL(this.blob())
+    anchor.download = fileName(this.memo.title, extension)
+    anchor.click()
+    setTimeout(() => URL.revokeObjectURL(anchor.href), 60e3)
+  }
+
+  /** Take it off the page. */
+  close () {
+    this.audio.pause()
+    if (this.audio.src.startsWith('blob:')) URL.revokeObjectURL(this.audio.src)
+    this.element.remove()
+  }
+}

@@ -1,0 +1,33 @@
+/** webtorrent.js: a copy beside this page when there is one, else a pinned one from a CDN. */
+
+const LOCAL = new URL('webtorrent.min.js', import.meta.url).href
+const CDN = 'https://cdn.jsdelivr.net/npm/webtorrent@2.8.5/dist/webtorrent.min.js'
+const INTEGRITY = 'sha384-1Wi1WEBQVMNKYdh3DwnWoC/u5D90UI95baVk62RPx/K7mu3qytbrUUrXulxXBxhc'
+
+/** The class WebTorrent. Rejects when there is no copy, or only one that is not as it should be. */
+export async function load () {
+  try {
+    return (await import(LOCAL)).default
+  } catch {
+    // import() takes no integrity hash. A script element does, and a module that it has
+    // loaded is the one that import() then gives.
+    await new Promise((resolve, reject) => {
+      const script = document.createElement('script')
+      Object.assign(script, {
+        type: 'module', src: CDN, integrity: INTEGRITY, crossOrigin: 'anonymous',
+        onload: resolve, onerror: () => reject(new Error('webtorrent.js could not be loaded'))
+      })
+      document.head.append(script)
+    })
+    const library = (await import(CDN)).default
+    remember()
+    return library
+  }
+}
+
+/** Keep the CDN's copy for when there is no network; a local one is kept by the service worker. */
+async function remember () {
+  const cache = await globalThis.caches?.open('memocast')
+  if (!cache || await cache.match(CDN)) return
+  await cache.add(new Request(CDN, { integrity: INTEGRITY, mode: 'cors', credentials: 'omit' }))
+}

@@ -1,0 +1,109 @@
+/** What people paste, and the links in it: as `memocast fetch` reads them. */
+
+const MOST_LINKS = 20
+const MOST_TRACKERS = 30
+const MOST_TRACKER_LENGTH = 300
+
+/**
+ * A torrent to look for: `infoHash` in hex, the display name `dn`, and its trackers.
+ * @typedef {{infoHash: string, dn: string, trackers: string[]}} Link
+ */
+
+/**
+ * Every link in a magnet, a page link or an old share URL.
+ * @returns {{links: Link[], problems: string[]}}
+ */
+export function parse (text) {
+  const magnets = magnetsIn(text.trim())
+  const links = new Map()
+  const problems = []
+  for (const magnet of magnets) {
+    const link = parseMagnet(magnet)
+    if (typeof link === 'string') problems.push(link)
+    else if (!links.has(link.infoHash)) links.set(link.infoHash, link)
+  }
+  if (links.size > MOST_LINKS) {
+    problems.push(`This link names ${links.size} memos; the first ${MOST_LINKS} are shown.`)
+  }
+  return { links: [...links.values()].slice(0, MOST_LINKS), problems }
+}
+
+/** Whether a page's address carries anything that should be a link. */
+export const carriesLink = location =>
+  location.hash.length > 1 || /[?&]seeds=/.test(location.search)
+
+function magnetsIn (text) {
+  if (/^magnet:/i.test(text)) return [text.split('#')[0]]
+  if (/^([0-9a-f]{40}|[a-z2-7]{32})$/i.test(text)) return [`magnet:?xt=urn:btih:${text}`]
+  const [before, fragment = ''] = splitOnce(text, '#')
+  const query = splitOnce(before, '?')[1] ?? ''
+  // Values are decoded once, and a '+' in one belongs to the magnet.
+  const found = query.split('&').filter(field => field.startsWith('seeds='))
+    .map(field => decoded(field.slice('seeds='.length)))
+  if (/^magnet:/i.test(fragment)) found.push(fragment)
+  else if (fragment) found.push(...fragment.split('&').map(decoded))
+  return found
+}
+
+function parseMagnet (text) {
+  if (!/^magnet:\?/i.test(text)) {
+    return 'This link is damaged: part of it is no magnet link. Copy it again, whole.'
+  }
+  let infoHash = ''
+  let isNewer = false
+  let dn = ''
+  const trackers = new Set()
+  for (const field of text.slice('magnet:?'.length).split('&')) {
+    const [key, value = ''] = splitOnce(field, '=').map(part => decoded(part.replace(/\+/g, ' ')))
+    const name = key.toLowerCase()
+    if (name === 'xt' || name.startsWith('xt.')) {
+      infoHash ||= sha1(value)
+      isNewer ||= /^urn:btmh:/i.test(value)
+    } else if (name === 'dn') dn ||= value.slice(0, 500)
+    else if ((name === 'tr' || name.startsWith('tr.')) && isTracker(value)) trackers.add(value)
+  }
+  if (infoHash) return { infoHash, dn, trackers: [...trackers].slice(0, MOST_TRACKERS) }
+  if (isNewer) {
+    return 'This memo is a torrent of version 2, which browsers cannot fetch. ' +
+      'In a terminal: memocast fetch LINK'
+  }
+  return 'This link is damaged: it does not say which memo it means. Copy it again, whole.'
+}
+
+function sha1 (topic) {
+  const digest = /^urn:btih:([0-9a-f]{40}|[a-z2-7]{32})$/i.exec(topic)?.[1] ?? ''
+  if (digest.length !== 32) return digest.toLowerCase()
+  const bits = [...digest.toUpperCase()]
+    .map(char => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(char).toString(2).padStart(5, '0'))
+    .join('')
+  return bits.match(/.{4}/g).map(four => parseInt(four, 2).toString(16)).join('')
+}
+
+export const isTracker = url =>
+  /^(udp|https?|wss?):\/\/[^\s]+$/.test(url) && url.length <= MOST_TRACKER_LENGTH
+
+/** Those of the trackers that a page may talk to. */
+export const webTrackers = urls => urls.filter(url => /^wss?:/.test(url))
+
+/** The magnet link, as `memocast share` writes it. */
+export function magnet ({ infoHash, dn, trackers }) {
+  const fields = [`xt=urn:btih:${infoHash}`, `dn=${encodeURIComponent(dn)}`]
+  return 'magnet:?' + [...fields, ...trackers.map(url => `tr=${encodeURIComponent(url)}`)].join('&')
+}
+
+/** A link that opens these in this page: in the fragment, which no web server ever sees. */
+export const pageLink = links =>
+  `${location.origin}${location.pathname}#${links.map(link => encodeURIComponent(magnet(link))).join('&')}`
+
+function splitOnce (text, mark) {
+  const place = text.indexOf(mark)
+  return place < 0 ? [text] : [text.slice(0, place), text.slice(place + 1)]
+}
+
+function decoded (text) {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text // cut in the middle of a character
+  }
+}

@@ -1,0 +1,22 @@
+/* An audio worklet: tells the largest amplitude of every few blocks of what the microphone hears. */
+
+const BLOCKS = 4 // of 128 frames: a hundred times a second or so
+
+registerProcessor('meter', class extends AudioWorkletProcessor {
+  constructor () {
+    super()
+    this.peak = 0
+    this.blocks = 0
+  }
+
+  process ([channels]) {
+    for (const samples of channels) {
+      for (const sample of samples) this.peak = Math.max(this.peak, Math.abs(sample))
+    }
+    if (++this.blocks === BLOCKS) {
+      this.port.postMessage(this.peak)
+      this.peak = this.blocks = 0
+    }
+    return true
+  }
+})

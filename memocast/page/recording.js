@@ -1,0 +1,95 @@
+/** A microphone's sound on its way into a file. */
+
+import { Peaks } from './peaks.js'
+
+const TYPES = ['audio/ogg;codecs=opus', 'audio/webm;codecs=opus', 'audio/mp4']
+const PART_EVERY = 1000 // milliseconds
+const BLOCK_FRAMES = 4 * 128 // what the meter tells at a time
+
+/** Why there is no microphone, for a person; `error` is what the browser said. */
+export function whyNot (error) {
+  if (!globalThis.isSecureContext) return 'Recording works only when this page is opened by https.'
+  switch (error?.name) {
+    case 'NotAllowedError':
+    case 'SecurityError':
+      return 'The browser does not let this page use the microphone. Allow it in the address bar, then try again.'
+    case 'NotFoundError':
+    case 'OverconstrainedError':
+      return 'There is no microphone. Plug one in, then try again.'
+    case 'NotReadableError':
+    case 'AbortError':
+      return 'The microphone is in use by another program, or does not work.'
+    default:
+      return `This browser cannot record: ${error?.message ?? 'it knows no MediaRecorder'}.`
+  }
+}
+
+export class Recording {
+  /** Begin; `onPart(blob)` gets the file piece by piece, `onLevel(0…255)` how loud it is. */
+  static async start ({ onPart, onLevel, onEnd }) {
+    const audio = { channelCount: 1, echoCancellation: false, noiseSuppression: true, autoGainControl: true }
+    const stream = await navigator.mediaDevices.getUserMedia({ audio })
+    const recording = new Recording(stream, onPart, onLevel)
+    // A microphone that is pulled ends the recording, and what it heard stays.
+    stream.getTracks()[0].addEventListener('ended', onEnd)
+    await recording.listen()
+    return recording
+  }
+
+  constructor (stream, onPart, onLevel) {
+    this.stream = stream
+    this.onLevel = onLevel
+    this.peaks = new Peaks()
+    this.blocks = 0
+    this.parts = []
+    const mimeType = TYPES.find(type => MediaRecorder.isTypeSupported(type))
+    this.recorder = new MediaRecorder(stream, { mimeType, audioBitsPerSecond: 48_000 })
+    this.type = (mimeType ?? this.recorder.mimeType).split(';')[0]
+    this.recorder.ondataavailable = ({ data }) => {
+      if (!data.size) return
+      this.parts.push(data)
+      onPart(data)
+    }
+  }
+
+  async listen () {
+    this.context = new AudioContext()
+    await this.context.audioWorklet.addModule('meter.js')
+    const meter = new AudioWorkletNode(this.context, 'meter', { numberOfOutputs: 0 })
+    meter.port.onmessage = ({ data }) => {
+      if (this.recorder.state !== 'recording') return
+      this.blocks += 1
+      this.peaks.feed(data)
+      this.onLevel(Math.min(255, Math.round(data * 255)))
+    }
+    this.recorder.start(PART_EVERY)
+    this.context.createMediaStreamSource(this.stream).connect(meter)
+  }
+
+  /** Seconds recorded so far, pauses left out. */
+  get seconds () {
+    return this.blocks * BLOCK_FRAMES / this.context.sampleRate
+  }
+
+  get isPaused () {
+    return this.recorder.state === 'paused'
+  }
+
+  pause () {
+    if (this.isPaused) this.recorder.resume()
+    else this.recorder.pause()
+  }
+
+  /** End it: `{blob, duration, peaks}`, the duration in seconds. */
+  async stop () {
+    const duration = this.seconds
+    if (this.recorder.state !== 'inactive') {
+      const stopped = new Promise(resolve => { this.recorder.onstop = resolve })
+      this.recorder.stop()
+      await stopped
+    }
+    for (const track of this.stream.getTracks()) track.stop()
+    await this.context.close()
+    return { blob: new Blob(this.parts, { type: this.type }), duration, peaks: this.peaks.slices() }
+  }
+}

@@ -1,0 +1,149 @@
+/** One memo in the swarm: what is known of it, and how far it is. */
+
+import { describe, identify } from './memo.js'
+import { PieceStore } from './pieces.js'
+
+const ASK_ABOVE = 64e6 // bytes; more than an hour of speech is rarely meant
+const MOST = 2 ** 31
+const NO_TRACKER_AFTER = 10e3 // milliseconds
+const NOBODY_AFTER = 30e3
+const ASK_AGAIN_EVERY = 15e3
+
+/**
+ * Emits `change` whenever something about it is new, and `whole` once.
+ *
+ * `phase` is `looking` (nobody has sent the metadata), `asking` (it is large: `start` it),
+ * `downloading`, `whole` or `failed` (`problem` says why).
+ */
+export class Transfer extends EventTarget {
+  constructor (link) {
+    super()
+    this.link = link
+    this.phase = 'looking'
+    this.problem = ''
+    this.name = link.dn
+    this.size = 0
+    this.said = null
+    this.kind = null
+    this.torrent = null
+    this.heardTracker = false
+    this.began = performance.now()
+  }
+
+  /** Follow a torrent of webtorrent's that was added with nothing selected. */
+  follow (torrent) {
+    this.torrent = torrent
+    torrent.on('trackerAnnounce', () => { this.heardTracker = true; this.changed() })
+    torrent.on('warning', () => this.changed())
+    torrent.on('error', error => this.fail(`This memo cannot be fetched: ${error.message ?? error}`))
+    torrent.on('metadata', () => this.preview())
+    torrent.on('wire', (wire) => {
+      this.changed()
+      wire.once('close', () => this.changed())
+    })
+    torrent.on('verified', index => { if (index === 0) this.look() })
+    torrent.on('done', () => this.complete())
+    this.timer = setInterval(() => this.tick(), 1000)
+    this.nextAsk = performance.now() + ASK_AGAIN_EVERY
+  }
+
+  /** Metadata is here: see whether it can be a memo before a byte of it is asked for. */
+  preview () {
+    const { files } = this.torrent
+    if (files.length !== 1) {
+      return this.fail(`This link holds ${files.length} files; a memo is one. Open it with a BitTorrent client.`)
+    }
+    this.name = files[0].name
+    this.size = files[0].length
+    this.said = describe(this.torrent)
+    if (this.size > MOST) {
+      return this.fail('This is more than a browser can keep. In a terminal: memocast fetch LINK')
+    }
+    this.phase = 'asking'
+    if (this.size <= ASK_ABOVE) this.start()
+    this.changed()
+  }
+
+  /** Download it. */
+  start () {
+    if (this.phase !== 'asking') return
+    this.phase = 'downloading'
+    this.torrent.select(0, this.torrent.pieces.length - 1)
+    this.changed()
+  }
+
+  /** The first piece is here: see whether it is audio, before anything decodes it. */
+  async look () {
+    if (this.kind || this.phase === 'failed') return
+    const length = Math.min(64, this.size)
+    const head = new Uint8Array(await this.torrent.files[0].arrayBuffer({ start: 0, end: length - 1 }))
+    this.kind = identify(head)
+    if (!this.kind) this.fail('This is not audio that memocast knows, so it was not downloaded.')
+    this.changed()
+  }
+
+  async complete () {
+    await this.look()
+    if (this.phase === 'failed' || this.phase === 'whole') return
+    this.phase = 'whole'
+    this.changed()
+    this.dispatchEvent(new Event('whole'))
+  }
+
+  /** The whole audio as a Blob, once all of it is here. */
+  blob () {
+    let store = this.torrent.store
+    while (!(store instanceof PieceStore)) store = store.store // webtorrent wraps it in caches
+    return store.whole(this.kind.type)
+  }
+
+  fail (problem) {
+    this.stop()
+    this.phase = 'failed'
+    this.problem = problem
+    this.changed()
+  }
+
+  stop () {
+    clearInterval(this.timer)
+    if (this.torrent && !this.torrent.destroyed) this.torrent.destroy()
+  }
+
+  get people () {
+    return this.torrent && !this.torrent.destroyed ? this.torrent.numPeers : 0
+  }
+
+  get progress () {
+    return this.phase === 'whole' ? 1 : this.torrent?.progress ?? 0
+  }
+
+  get speed () {
+    return this.torrent?.downloadSpeed ?? 0
+  }
+
+  get waited () {
+    return performance.now() - this.began
+  }
+
+  get noTracker () {
+    return !this.heardTracker && this.waited > NO_TRACKER_AFTER
+  }
+
+  get nobody () {
+    return this.waited > NOBODY_AFTER
+  }
+
+  tick () {
+    const moment = performance.now()
+    if (!this.people && this.phase !== 'whole' && moment > this.nextAsk) {
+      // A seeder lets in one page from an address at a time: ask again when that one may be gone.
+      this.torrent.discovery?.tracker?.update()
+      this.nextAsk = moment + ASK_AGAIN_EVERY
+    }
+    this.changed()
+  }
+
+  changed () {
+    this.dispatchEvent(new Event('change'))
+  }
+}

@@ -1,0 +1,55 @@
+"""The listening page: the files in `memocast/page`, and a copy of them for somebody to host."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from memocast.errors import MemocastError, UsageError
+from memocast.settings import web_trackers
+
+if TYPE_CHECKING:
+    from memocast.settings import Settings
+
+SOURCE = Path(__file__).with_name("page")
+WEBTORRENT = "2.8.5"
+"""The version of the npm package whose `dist/webtorrent.min.js` belongs beside the page."""
+
+_SETTINGS = "settings.json"
+_MARK = '<meta name="generator" content="memocast page">'
+
+
+def write(folder: Path, settings: Settings, *, force: bool = False) -> list[Path]:
+    """Put the page into `folder`, which is made; return the files. An older copy is replaced.
+
+    The page gets the WebSocket trackers and the STUN server of `settings`.
+    Raises UsageError when another page is there, unless `force`, and MemocastError.
+    """
+    index = folder / "index.html"
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"'{folder}' is not a folder", hint="name a folder for the page")
+        if not force and index.exists() and _MARK not in index.read_text(errors="replace"):
+            raise UsageError(
+                f"'{index}' is another page",
+                hint="name an empty folder, or replace it with --force",
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        written = []
+        for source in sorted(SOURCE.iterdir()):
+            content = _settings(settings) if source.name == _SETTINGS else source.read_bytes()
+            target = folder / source.name
+            target.write_bytes(content)
+            written.append(target)
+    except OSError as error:
+        raise MemocastError(
+            f"cannot write the page to '{folder}': {error.strerror}",
+            hint="check the folder's owner and its free space",
+        ) from error
+    return written
+
+
+def _settings(settings: Settings) -> bytes:
+    chosen = {"trackers": web_trackers(settings.trackers), "stun": settings.stun_server}
+    return (json.dumps(chosen, indent=2) + "\n").encode()
