@@ -29,9 +29,13 @@ from memocast.presence import Presence
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from namespaces import Host
+
 # A shell has its background jobs ignore Ctrl-C, and what they start inherits that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+pytest_plugins = ["browser"]
 
 DEADLINE = 30.0
 """Seconds that anything a test waits for may take on a slow machine."""
@@ -84,6 +88,7 @@ class Memocast:
 
     def __init__(self, home: Path, **environment: str) -> None:
         self.home = home
+        self.host: Host | None = None  # a machine of the test's own, or this one
         self.library = home / "library"
         home.mkdir(parents=True, exist_ok=True)
         # Coverage of locale and colours: what a script sees, not what this terminal has.
@@ -99,6 +104,7 @@ class Memocast:
     def with_(self, **environment: str) -> Memocast:
         """The same library under other settings."""
         twin = Memocast(self.home)
+        twin.host = self.host
         twin.environment = {**self.environment, **environment}
         return twin
 
@@ -113,7 +119,8 @@ class Memocast:
             "cwd": self.home,
             **options,
         }
-        return subprocess.Popen([sys.executable, "-m", "memocast", *arguments], **options)
+        with self.host.entered() if self.host else contextlib.nullcontext():
+            return subprocess.Popen([sys.executable, "-m", "memocast", *arguments], **options)
 
     def run(self, *arguments: str, expect: int | None = 0, stdin: str | bytes = b"") -> Result:
         """Run a command to its end; it must end with the exit code `expect`."""

@@ -60,6 +60,14 @@ class Host:
             if not keep_address:
                 _ip("address", "del", f"{self.address}/24", "dev", "veth")
 
+    def route_by(self, other: Host) -> None:
+        """Send whatever goes elsewhere to the other machine, which drops it.
+
+        Chromium tells web pages only of the interface that leads to the Internet.
+        """
+        with self.entered():
+            _ip("route", "add", "default", "via", other.address)
+
     def close(self) -> None:
         """Let go of it."""
         os.close(self._network)

@@ -181,7 +181,7 @@ class Page {
 
   show () {
     get('linked').hidden = !linked.childElementCount
-    get('empty').hidden = Boolean(list.childElementCount)
+    get('empty').hidden = [...this.cards.values()].some(card => card.kept)
     get('share-all').hidden = [...this.cards.values()].filter(card => card.kept).length < 2
   }
 

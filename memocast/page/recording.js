@@ -27,7 +27,7 @@ export function whyNot (error) {
 export class Recording {
   /** Begin; `onPart(blob)` gets the file piece by piece, `onLevel(0…255)` how loud it is. */
   static async start ({ onPart, onLevel, onEnd }) {
-    const audio = { channelCount: 1, echoCancellation: false, noiseSuppression: true, autoGainControl: true }
+    const audio = { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: true }
     const stream = await navigator.mediaDevices.getUserMedia({ audio })
     const recording = new Recording(stream, onPart, onLevel)
     // A microphone that is pulled ends the recording, and what it heard stays.

@@ -1,0 +1,225 @@
+"""A real browser at one end of a cable, and at the other a tracker that it can talk to.
+
+WebRTC gathers no loopback candidates, so the browser runs on a machine of its
+own: a network namespace, as in `namespaces`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import http.server
+import shutil
+import subprocess
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from conftest import DEADLINE, Memocast, wait_for
+from memocast import pages
+from memocast.settings import Settings
+from namespaces import two_hosts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from playwright.sync_api import Browser, BrowserContext, Page, Playwright
+
+    from namespaces import Host
+
+WEB = Path(__file__).with_name("web")
+WEBTORRENT = WEB / "node_modules" / "webtorrent" / "dist" / "webtorrent.min.js"
+
+CHROMIUM = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+)
+
+
+def why_no_browser() -> str:
+    """What is missing for these tests, or nothing."""
+    programs = [name for name in ("chromium", "node") if not shutil.which(name)]
+    missing = [*programs, *([] if WEBTORRENT.exists() else ["the npm packages of tests/web"])]
+    return f"NOT INSTALLED: {', '.join(missing)}; see .ci/browser" if missing else ""
+
+
+class WebTracker:
+    """bittorrent-tracker, from npm, on a host: `url` for browsers, `http` for other clients."""
+
+    def __init__(self, host: Host, port: int = 0) -> None:
+        self._host = host
+        with host.entered():
+            self._process = subprocess.Popen(
+                ["node", "tracker.mjs", host.address, str(port)],
+                cwd=WEB,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        assert self._process.stdout is not None
+        self.port = int(self._process.stdout.readline())
+        self.url = f"ws://{host.address}:{self.port}"
+        self.http = f"http://{host.address}:{self.port}/announce"
+        self.heard: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with contextlib.suppress(ValueError):  # closed
+            for line in self._process.stdout:
+                self.heard.append(line.strip())
+
+    def announced(self, info_hash: str) -> bool:
+        """Whether somebody has said that they take part in that swarm."""
+        return f"start {info_hash}" in self.heard
+
+    def close(self) -> None:
+        """End it."""
+        self._process.kill()
+        self._process.wait()
+        self._reader.join(DEADLINE)
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream:
+                stream.close()
+
+
+class Site:
+    """A static web server, on a host's loopback, that notes what it was asked."""
+
+    def __init__(self, host: Host, folder: Path) -> None:
+        self.folder = folder
+        self.asked: list[str] = []
+        site = self
+
+        class Handler(http.server.SimpleHTTPRequestHandler):
+            def log_message(self, template: str, *values: Any) -> None:
+                site.asked.append(template % values)
+
+        with host.entered():
+            self._server = http.server.ThreadingHTTPServer(
+                ("127.0.0.1", 0), functools.partial(Handler, directory=str(folder))
+            )
+        self._server.daemon_threads = True
+        self.url = f"http://localhost:{self._server.server_port}/"
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def close(self) -> None:
+        """Go offline."""
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@dataclass
+class Net:
+    """Two hosts: on `here` memocast and the tracker, on `there` the browser and a web server."""
+
+    here: Host
+    there: Host
+    tracker: WebTracker
+    site: Site
+    playwright: Playwright
+    browser: Browser
+    _closing: list[Callable[[], object]] = field(default_factory=list)
+
+    def user(self, user: Memocast, *trackers: str) -> Memocast:
+        """Put somebody's machine on this net, with these trackers or the net's own."""
+        user.host = self.here
+        user.environment |= {
+            "MEMOCAST_LISTEN": f"{self.here.address}:0",
+            "MEMOCAST_TRACKERS": " ".join(trackers or [self.tracker.url]),
+        }
+        return user
+
+    def launch(self, *arguments: str) -> Browser:
+        """Another browser, with more arguments."""
+        with self.there.entered():
+            return _launch(self.playwright, arguments)
+
+    def visit(self, url: str = "", context: BrowserContext | None = None) -> Page:
+        """Open a URL, or the page without a link, in a tab of a new profile or of `context`."""
+        tab = (context or self.context()).new_page()
+        tab.goto(url or self.site.url)
+        return tab
+
+    def context(self, browser: Browser | None = None, **options: Any) -> BrowserContext:
+        """A new profile, which ends with the test."""
+        context = (browser or self.browser).new_context(**options)
+        context.set_default_timeout(DEADLINE * 1000)
+        self._closing.append(context.close)
+        return context
+
+    def tidy(self) -> None:
+        """Close the tabs of a test that is over."""
+        while self._closing:
+            with contextlib.suppress(Exception):  # a browser that the test killed
+                self._closing.pop()()
+
+
+def _launch(playwright: Playwright, arguments: Sequence[str] = ()) -> Browser:
+    return playwright.chromium.launch(
+        executable_path=shutil.which("chromium"), args=[*CHROMIUM, *arguments]
+    )
+
+
+@pytest.fixture(scope="session")
+def whole_net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Net]:
+    """One for all tests of a process."""
+    if reason := why_no_browser():
+        pytest.skip(reason)
+    from playwright.sync_api import sync_playwright
+
+    folder = tmp_path_factory.mktemp("site")
+    with two_hosts() as (here, there), contextlib.ExitStack() as closing:
+        there.route_by(here)
+        tracker = WebTracker(here)
+        closing.callback(tracker.close)
+        host_page(folder, tracker)
+        site = Site(there, folder)
+        closing.callback(site.close)
+        with there.entered():
+            playwright = sync_playwright().start()
+            closing.callback(playwright.stop)
+            browser = _launch(playwright)
+            closing.callback(browser.close)
+        yield Net(here, there, tracker, site, playwright, browser)
+
+
+@pytest.fixture
+def net(whole_net: Net) -> Iterator[Net]:
+    """The net, with no tab open yet."""
+    yield whole_net
+    whole_net.tidy()
+
+
+def host_page(folder: Path, tracker: WebTracker) -> None:
+    """What somebody does who hosts the page: write it out, and put webtorrent.js beside it."""
+    pages.write(folder, Settings(trackers=(tracker.url,), stun_server=""))
+    shutil.copy(WEBTORRENT, folder)
+    shutil.copy(WEB / "plain.html", folder)
+
+
+def until(tab: Page, condition: str, seconds: float = DEADLINE) -> None:
+    """Wait until that is true on the page. Its policy forbids what playwright's own waiting does."""
+    wait_for(condition, lambda: tab.evaluate(condition), seconds)
+
+
+def card(tab: Page, title: str) -> Any:
+    """The card of the memo with that title."""
+    return tab.locator("article", has=tab.get_by_role("heading", name=title, exact=True))
+
+
+def wait_whole(tab: Page, title: str, seconds: float = DEADLINE) -> Any:
+    """Wait until that memo is complete; return its card."""
+    found = card(tab, title)
+    found.locator(".status", has_text="Complete").wait_for(timeout=seconds * 1000)
+    return found
