@@ -145,6 +145,17 @@ class Net:
         with self.there.entered():
             return _launch(self.playwright, arguments)
 
+    def living_in(self, folder: Path, sound: Path) -> BrowserContext:
+        """A profile that outlives its browser, with a microphone that hears the sound."""
+        with self.there.entered():
+            context = self.playwright.chromium.launch_persistent_context(
+                folder,
+                executable_path=shutil.which("chromium"),
+                args=[*CHROMIUM, *hearing(sound)],
+            )
+        self._closing.append(context.close)
+        return context
+
     def visit(self, url: str = "", context: BrowserContext | None = None) -> Page:
         """Open a URL, or the page without a link, in a tab of a new profile or of `context`."""
         tab = (context or self.context()).new_page()
@@ -163,6 +174,15 @@ class Net:
         while self._closing:
             with contextlib.suppress(Exception):  # a browser that the test killed
                 self._closing.pop()()
+
+
+def hearing(sound: Path) -> tuple[str, ...]:
+    """Arguments of a browser whose microphone hears the WAV, again and again."""
+    return (
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-audio-capture={sound}",
+    )
 
 
 def _launch(playwright: Playwright, arguments: Sequence[str] = ()) -> Browser:
@@ -209,7 +229,7 @@ def host_page(folder: Path, tracker: WebTracker) -> None:
 
 
 def until(tab: Page, condition: str, seconds: float = DEADLINE) -> None:
-    """Wait until that is true on the page. Its policy forbids what playwright's own waiting does."""
+    """Wait until that is true on the page, whose policy forbids playwright's own way to wait."""
     wait_for(condition, lambda: tab.evaluate(condition), seconds)
 
 

@@ -52,6 +52,16 @@ def ben(net: Net, memocast: Callable[..., Memocast]) -> Memocast:
     return net.user(memocast("ben"))
 
 
+@pytest.fixture(scope="session")
+def long_memo(speech: Path) -> Path:
+    """Half a minute of speech, as FLAC: about 1 MB."""
+    import soundfile
+
+    samples, rate = soundfile.read(speech, dtype="int16")
+    soundfile.write(speech.with_name("long.flac"), np.tile(samples, 6), rate, format="FLAC")
+    return speech.with_name("long.flac")
+
+
 def page_link(user: Memocast, memo: str, net: Net) -> str:
     return user.run("share", memo, "--page", net.site.url).out.strip()
 
@@ -81,9 +91,9 @@ def test_everything_about_a_memo_is_shown_before_its_audio_and_then_it_sounds_as
     assert likeness(heard, decoded(flac)) > 0.99
 
 
-def test_it_plays_while_it_is_downloaded(net: Net, anna: Memocast, flac: Path) -> None:
-    anna = anna.with_(MEMOCAST_UPLOAD_LIMIT="40000")
-    memo = anna.add(flac, title=TITLE)
+def test_it_plays_while_it_is_downloaded(net: Net, anna: Memocast, long_memo: Path) -> None:
+    anna = anna.with_(MEMOCAST_UPLOAD_LIMIT="60000")
+    memo = anna.add(long_memo, title=TITLE)
     link = page_link(anna, memo, net)
     tab = net.context().new_page()
     tab.goto(net.site.url)
@@ -93,7 +103,10 @@ def test_it_plays_while_it_is_downloaded(net: Net, anna: Memocast, flac: Path) -
     found.get_by_role("button", name="Play").click()
     until(tab, "document.querySelector('article audio').currentTime > 0.2")
     assert found.get_attribute("data-phase") == "downloading"
-    wait_whole(tab, TITLE)
+    found.get_by_role("slider").press("End")
+    found.get_by_role("slider").press("ArrowLeft")
+    until(tab, "document.querySelector('article audio').currentTime > 25.7")
+    assert found.get_attribute("data-phase") == "downloading", "the end of it came first"
 
 
 def test_the_second_tab_gets_it_from_the_first_after_the_seeder_has_stopped(

@@ -18,6 +18,7 @@ export class Card {
     this.kept = null
     this.transfer = null
     this.wantsToPlay = false
+    this.streamBroke = false
     this.build()
   }
 
@@ -68,8 +69,10 @@ export class Card {
   /** Show a transfer, and go on showing how it fares. */
   follow (transfer) {
     this.transfer = transfer
-    transfer.addEventListener('change', () => this.show())
-    transfer.addEventListener('whole', () => { if (this.wantsToPlay) this.play() })
+    transfer.addEventListener('change', () => {
+      if (this.wantsToPlay) this.play()
+      else this.show()
+    })
     this.show()
     return this
   }
@@ -158,7 +161,9 @@ export class Card {
     if (this.phase === 'downloading') {
       const percent = Math.floor(100 * transfer.progress)
       if (!from) return `${percent} % is here. Waiting for somebody who has the rest…`
-      const waiting = this.wantsToPlay ? ' It plays as soon as it is complete.' : ''
+      const waiting = !this.wantsToPlay
+        ? ''
+        : this.streams ? ' It plays in a moment.' : ' It plays as soon as it is complete.'
       return `${percent} %, from ${people(from)}, ${size(Math.round(transfer.speed))} a second.${waiting}`
     }
     const others = from ? `; connected to ${people(from)}` : ''
@@ -213,8 +218,12 @@ export class Card {
     if (this.audio.src) return true
     const blob = this.blob()
     if (blob) this.audio.src = URL.createObjectURL(blob)
-    else if (this.transfer?.kind && this.actions.canStream()) this.audio.src = address(this.transfer.link.infoHash)
+    else if (this.transfer?.kind && this.streams) this.audio.src = address(this.transfer.link.infoHash)
     return Boolean(this.audio.src)
+  }
+
+  get streams () {
+    return this.actions.canStream() && !this.streamBroke
   }
 
   blob () {
@@ -233,7 +242,7 @@ export class Card {
     if (!this.audio.getAttribute('src')) return
     this.audio.removeAttribute('src')
     if (this.phase === 'downloading') {
-      this.wantsToPlay = true // the stream broke; the whole will do
+      this.wantsToPlay = this.streamBroke = true // the whole will do
       return this.show()
     }
     this.tell('This browser cannot play this kind of audio. Save it, and open it with another program.')

@@ -4,6 +4,7 @@ import { Peaks } from './peaks.js'
 
 const TYPES = ['audio/ogg;codecs=opus', 'audio/webm;codecs=opus', 'audio/mp4']
 const PART_EVERY = 1000 // milliseconds
+const DECODE_BELOW = 300 // seconds; decoded, that is 58 MB
 const BLOCK_FRAMES = 4 * 128 // what the meter tells at a time
 
 /** Why there is no microphone, for a person; `error` is what the browser said. */
@@ -27,7 +28,7 @@ export function whyNot (error) {
 export class Recording {
   /** Begin; `onPart(blob)` gets the file piece by piece, `onLevel(0…255)` how loud it is. */
   static async start ({ onPart, onLevel, onEnd }) {
-    const audio = { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: true }
+    const audio = { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: false }
     const stream = await navigator.mediaDevices.getUserMedia({ audio })
     const recording = new Recording(stream, onPart, onLevel)
     // A microphone that is pulled ends the recording, and what it heard stays.
@@ -90,6 +91,26 @@ export class Recording {
     }
     for (const track of this.stream.getTracks()) track.stop()
     await this.context.close()
-    return { blob: new Blob(this.parts, { type: this.type }), duration, peaks: this.peaks.slices() }
+    const blob = new Blob(this.parts, { type: this.type })
+    const exact = duration < DECODE_BELOW ? await examine(blob).catch(() => null) : null
+    return { blob, duration, peaks: this.peaks.slices(), ...exact }
   }
+}
+
+/**
+ * Length and waveform of what is in the file. The meter begins a moment before or after the
+ * recorder does, which shows in the waveform of a short memo.
+ */
+async function examine (blob) {
+  const rate = 48_000
+  const sound = await new OfflineAudioContext(1, 1, rate).decodeAudioData(await blob.arrayBuffer())
+  const samples = sound.getChannelData(0)
+  const peaks = new Peaks()
+  const step = rate / 100
+  for (let start = 0; start < samples.length; start += step) {
+    let peak = 0
+    for (const sample of samples.subarray(start, start + step)) peak = Math.max(peak, Math.abs(sample))
+    peaks.feed(peak)
+  }
+  return { duration: sound.duration, peaks: peaks.slices() }
 }

@@ -1,0 +1,195 @@
+"""Answering from the page: what is recorded in a browser reaches a terminal."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from browser import Net, card, hearing, until
+from conftest import wait_for
+from memocast.audio import examine
+from sounds import RATE, decoded, likeness
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+    from conftest import Memocast
+
+TITLE = "Answer <i>one</i> & ünïcode"
+ABOUT = "Said in\na browser"
+
+
+@pytest.fixture
+def microphone(net: Net, speech: Path) -> Iterator[Browser]:
+    """A browser whose microphone hears the speech, again and again."""
+    browser = net.launch(*hearing(speech))
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def profile(net: Net, microphone: Browser) -> BrowserContext:
+    context = net.context(microphone)
+    context.grant_permissions(["clipboard-read", "clipboard-write", "microphone"])
+    return context
+
+
+def elapsed(tab: Page) -> float:
+    minutes, seconds = tab.locator("#elapsed").inner_text().split(":")
+    return 60 * int(minutes) + int(seconds)
+
+
+def record(tab: Page, title: str = TITLE, about: str = ABOUT, seconds: int = 2) -> None:
+    tab.get_by_label("Title", exact=True).first.fill(title)
+    tab.get_by_label("Description").first.fill(about)
+    tab.get_by_role("button", name="Record").click()
+    wait_for("that much sound", lambda: elapsed(tab) >= seconds)
+
+
+def share(tab: Page, title: str = TITLE) -> Any:
+    tab.get_by_role("button", name="Stop").click()
+    tab.get_by_role("button", name="Share it").click()
+    found = card(tab, title)
+    found.wait_for()
+    return found
+
+
+def copied(tab: Page, button: Any) -> str:
+    button.click()
+    return str(wait_for("the link", lambda: tab.evaluate("navigator.clipboard.readText()")))
+
+
+def test_an_answer_recorded_in_the_page_is_fetched_with_all_that_belongs_to_it(
+    net: Net, memocast: Callable[..., Memocast], profile: BrowserContext, speech: Path
+) -> None:
+    ben = net.user(memocast("ben"))
+    tab = net.visit(context=profile)
+    record(tab, seconds=6)
+    assert int(tab.locator("#level").get_attribute("value") or 0) >= 0
+    found = share(tab)
+    assert found.locator(".description").inner_text() == ABOUT
+    link = copied(tab, found.get_by_role("button", name="Copy link"))
+    assert link.startswith(f"{net.site.url}#magnet%3A")
+    fetched = ben.run("fetch", link)
+    memo = ben.show(fetched.out.strip())
+    assert (memo["title"], memo["description"], memo["format"]) == (TITLE, ABOUT, "webm")
+    heard = decoded(ben.audio(memo["id"]))
+    assert memo["duration"] == pytest.approx(len(heard) / RATE, abs=0.05)
+    assert likeness(heard, decoded(speech)) > 0.98
+    peaks = list(examine(ben.audio(memo["id"])).peaks)
+    assert np.abs(np.array(memo["peaks"]) - peaks).mean() < 3
+
+
+def test_what_is_said_while_paused_is_not_recorded(net: Net, profile: BrowserContext) -> None:
+    tab = net.visit(context=profile)
+    record(tab, seconds=1)
+    tab.get_by_role("button", name="Pause").click()
+    tab.get_by_text("Paused.").wait_for()
+    before = elapsed(tab)
+    tab.evaluate("() => new Promise(resolve => setTimeout(resolve, 2000))")
+    assert elapsed(tab) - before <= 1
+    tab.get_by_role("button", name="Go on").click()
+    share(tab)
+    heard = tab.evaluate(
+        """async () => {
+          const request = indexedDB.open('memocast')
+          await new Promise(resolve => { request.onsuccess = resolve })
+          const all = request.result.transaction('memos').objectStore('memos').getAll()
+          await new Promise(resolve => { all.onsuccess = resolve })
+          const context = new AudioContext()
+          const bytes = await all.result[0].blob.arrayBuffer()
+          return [(await context.decodeAudioData(bytes)).duration, all.result[0].duration]
+        }"""
+    )
+    assert heard[0] < before + 1.9
+    assert heard[1] == pytest.approx(heard[0], abs=0.2)
+
+
+def test_a_recording_is_listened_to_and_discarded_only_after_asking(
+    net: Net, profile: BrowserContext
+) -> None:
+    tab = net.visit(context=profile)
+    record(tab, seconds=1)
+    tab.get_by_role("button", name="Stop").click()
+    tab.locator("#listen").evaluate("audio => audio.play()")
+    until(tab, "document.querySelector('#listen').currentTime > 0.1")
+    for answer, left in (("No", 1), ("Yes", 0)):
+        tab.get_by_role("button", name="Discard").click()
+        tab.get_by_role("button", name=answer, exact=True).click()
+        tab.locator("#draft").wait_for(state="visible" if left else "hidden")
+    assert tab.locator("article").count() == 0
+    tab.get_by_role("button", name="Record").wait_for()
+
+
+def test_a_recording_whose_browser_died_is_offered_again(
+    net: Net, speech: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "profile"
+    record(net.visit(context=net.living_in(folder, speech)), seconds=3)
+    subprocess.run(["pkill", "-9", "-f", f"user-data-dir={folder}"], check=True)
+    again = net.visit(context=net.living_in(folder, speech))
+    again.get_by_text("A recording was interrupted.").wait_for()
+    again.get_by_role("button", name="Share it").click()
+    found = again.locator("article")
+    found.locator(".facts", has_text=re.compile("0:0[1-4]")).wait_for()
+    found.get_by_role("button", name="Play").click()
+    until(again, "document.querySelector('article audio').currentTime > 0.1")
+
+
+def test_what_is_kept_is_edited_deleted_after_asking_and_shared_all_in_one_link(
+    net: Net, memocast: Callable[..., Memocast], profile: BrowserContext
+) -> None:
+    ben = net.user(memocast("ben"))
+    tab = net.visit(context=profile)
+    for title in ("One", "Two", "Three"):
+        record(tab, title, seconds=1)
+        share(tab, title)
+    tab.reload()
+    assert tab.locator("h3").all_inner_texts() == ["Three", "Two", "One"]
+    card(tab, "Two").get_by_role("button", name="Edit").click()
+    tab.get_by_role("dialog").get_by_label("Title").fill("Two and a half")
+    tab.get_by_role("button", name="Save", exact=True).last.click()
+    card(tab, "Two and a half").wait_for()
+    card(tab, "One").get_by_role("button", name="Delete").click()
+    tab.get_by_text("Delete “One” from this browser?").wait_for()
+    tab.get_by_role("button", name="Yes", exact=True).click()
+    card(tab, "One").wait_for(state="detached")
+    tab.reload()
+    card(tab, "Two and a half").wait_for()
+    assert card(tab, "One").count() == 0
+    tab.get_by_text("Complete. Keeping it available while this tab is open").first.wait_for()
+    link = copied(tab, tab.get_by_role("button", name="Copy a link to all"))
+    fetched = ben.run("fetch", link)
+    titles = [ben.show(memo)["title"] for memo in fetched.lines]
+    assert titles == ["Three", "Two"], "the link keeps the words it was made with"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ("NotFoundError", "There is no microphone. Plug one in, then try again."),
+        ("NotAllowedError", "The browser does not let this page use the microphone."),
+        ("NotReadableError", "The microphone is in use by another program, or does not work."),
+    ],
+)
+def test_without_a_microphone_it_says_what_to_do(net: Net, error: str, words: str) -> None:
+    # Headless Chromium itself finds no microphone; what other reasons look like is told by name.
+    tab = net.context().new_page()
+    if error != "NotFoundError":
+        tab.add_init_script(
+            "navigator.mediaDevices.getUserMedia ="
+            f" () => Promise.reject(new DOMException('', '{error}'))"
+        )
+    else:
+        tab.context.grant_permissions(["microphone"])
+    tab.goto(net.site.url)
+    tab.get_by_role("button", name="Record").click()
+    tab.locator("#recorder-status", has_text=words).wait_for()
+    assert tab.get_by_role("button", name="Record").is_enabled()
