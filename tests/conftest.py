@@ -143,16 +143,17 @@ class Memocast:
 
     def shell(self, script: str, expect: int = 0) -> Result:
         """Run a POSIX shell script, as a user's would."""
-        done = subprocess.run(
-            ["sh", "-c", script],
-            env=self.environment,
-            cwd=self.home,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
+        with self.host.entered() if self.host else contextlib.nullcontext():
+            done = subprocess.run(
+                ["sh", "-c", script],
+                env=self.environment,
+                cwd=self.home,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+                stdin=subprocess.DEVNULL,
+            )
         assert done.returncode == expect, done
         return Result(done.returncode, done.stdout, done.stderr)
 

@@ -42,7 +42,7 @@ function magnetsIn (text) {
     .map(field => decoded(field.slice('seeds='.length)))
   if (/^magnet:/i.test(fragment)) found.push(fragment)
   else if (fragment) found.push(...fragment.split('&').map(decoded))
-  return found
+  return found.filter(Boolean)
 }
 
 function parseMagnet (text) {
@@ -100,10 +100,13 @@ function splitOnce (text, mark) {
   return place < 0 ? [text] : [text.slice(0, place), text.slice(place + 1)]
 }
 
+/** Percent-decoded, but for what was cut in the middle of a character. */
 function decoded (text) {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text // cut in the middle of a character
-  }
+  return text.replace(/(%[0-9a-f]{2})+/gi, run => {
+    try {
+      return decodeURIComponent(run)
+    } catch {
+      return run
+    }
+  })
 }

@@ -1,0 +1,280 @@
+"""The listening page when something is wrong: nobody there, a damaged link, somebody hostile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import libtorrent as lt
+import pytest
+
+from browser import Net, card, until, wait_whole
+from transfer import bare_session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Page
+
+    from conftest import Memocast
+
+TITLE = "What was said"
+NOBODY = "magnet:?xt=urn:btih:" + "ab" * 20
+
+
+def magnet_of_nobody(net: Net, tracker: str = "") -> str:
+    return f"{net.site.url}#{NOBODY}&dn=Hello.opus&tr={tracker or net.tracker.url}"
+
+
+def visit_with_a_clock(net: Net, url: str) -> Page:
+    """A tab whose time the test moves on."""
+    context = net.context()
+    context.clock.install()
+    return net.visit(url, context)
+
+
+# -- nobody there --------------------------------------------------------------------
+
+
+def test_it_waits_and_after_half_a_minute_says_that_nobody_is_there(net: Net) -> None:
+    tab = visit_with_a_clock(net, magnet_of_nobody(net))
+    found = card(tab, "Hello")
+    found.get_by_text("Waiting for the sender to be online").wait_for()
+    until(tab, "navigator.serviceWorker.controller !== null")
+    tab.clock.run_for(31_000)
+    found.get_by_text("Nobody who has this memo is online. Ask the sender to run").wait_for()
+
+
+def test_it_says_when_no_tracker_can_be_reached(net: Net, tmp_path: Path) -> None:
+    (net.site.folder / "settings.json").rename(tmp_path / "settings.json")
+    try:
+        tab = visit_with_a_clock(net, magnet_of_nobody(net, f"ws://{net.here.address}:9"))
+        found = card(tab, "Hello")
+        found.get_by_text("Waiting for the sender to be online").wait_for()
+        tab.clock.run_for(11_000)
+        found.get_by_text("No tracker could be reached, so nobody can be found.").wait_for()
+    finally:
+        (tmp_path / "settings.json").rename(net.site.folder / "settings.json")
+
+
+def test_a_memo_whose_sender_comes_later_arrives_by_itself(
+    net: Net, memocast: Callable[..., Memocast], opus: Path
+) -> None:
+    anna = net.user(memocast("anna"))
+    memo = anna.add(opus, title=TITLE)
+    link = anna.run("share", memo, "--page", net.site.url, "--no-seed").out.strip()
+    tab = net.visit(link)
+    tab.get_by_text("Waiting for the sender to be online").wait_for()
+    anna.run("seed", "--background")
+    wait_whole(tab, TITLE)
+
+
+def test_a_browser_without_webrtc_is_told_so(net: Net) -> None:
+    tab = net.context().new_page()
+    tab.add_init_script("delete window.RTCPeerConnection")
+    tab.goto(magnet_of_nobody(net))
+    tab.locator("#trouble", has_text="has no WebRTC").wait_for()
+    assert not tab.locator("main").is_visible()
+
+
+def test_a_browser_that_runs_no_scripts_is_told_so(net: Net) -> None:
+    tab = net.visit(context=net.context(java_script_enabled=False))
+    assert "This page needs JavaScript" in tab.locator("#trouble").inner_text()
+
+
+# -- damaged links ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fragment", "words"),
+    [
+        ("#magnet%3A%3Fxt%3Durn%3Abtih%3Aabab", "it does not say which memo it means"),
+        ("#magnet%3A%3Fxt%3Durn%3Abtih%3A" + "ab" * 20 + "%26dn%3DGr%2", None),
+        ("#magn", "part of it is no magnet link"),
+        ("#hello", "part of it is no magnet link"),
+        ("#", ""),
+        ("?seeds=", "There is no magnet link in this address"),
+        ("?seeds=%E0%A4%A", "part of it is no magnet link"),
+        ("#magnet:?xt=urn:btmh:1220" + "ab" * 32, "a torrent of version 2"),
+    ],
+)
+def test_a_damaged_link_is_told(net: Net, fragment: str, words: str | None) -> None:
+    tab = net.visit(net.site.url + fragment)
+    if words is None:  # only its name was cut: the memo can be had
+        card(tab, "Gr%2").wait_for()
+        words = ""
+    elif words:
+        tab.locator("#trouble", has_text=words).wait_for()
+    assert (words in tab.locator("#trouble").inner_text()) and tab.locator("main").is_visible()
+
+
+def test_of_a_link_to_more_than_twenty_memos_the_first_twenty_are_shown(net: Net) -> None:
+    links = [f"magnet%3A%3Fxt%3Durn%3Abtih%3A{number:040x}" for number in range(30)]
+    tab = net.visit(f"{net.site.url}#{'&'.join(links)}")
+    tab.locator("#trouble", has_text="names 30 memos; the first 20 are shown").wait_for()
+    assert tab.locator("article").count() == 20
+
+
+def test_what_is_typed_and_is_no_link_is_refused(net: Net) -> None:
+    tab = net.visit()
+    tab.get_by_label("Magnet or page link").fill("not a link")
+    tab.keyboard.press("Enter")
+    tab.get_by_text("That is not a link.").wait_for()
+
+
+# -- strangers ---------------------------------------------------------------------------
+
+
+@dataclass
+class Stranger:
+    """A libtorrent session for browsers that seeds whatever the test gives it."""
+
+    net: Net
+    folder: Path
+    session: lt.session
+
+    def seed(self, files: dict[str, bytes | int], name: str = "", key: Any = None) -> str:
+        """Seed these files, an int being so many zero bytes; return the link."""
+        for path, content in files.items():
+            target = self.folder / name / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("wb") as file:
+                if isinstance(content, int):
+                    file.truncate(content)
+                else:
+                    file.write(content)
+        entries = [
+            lt.create_file_entry(
+                f"{name}/{path}" if name else path, (self.folder / name / path).stat().st_size
+            )
+            for path in files
+        ]
+        creator = lt.create_torrent(entries, 1 << 18, lt.create_torrent.v1_only)
+        lt.set_piece_hashes(creator, str(self.folder), lambda _: None)
+        document: Any = creator.generate()
+        if key is not None:
+            document[b"info"][b"memocast"] = key
+        torrent = lt.load_torrent_buffer(lt.bencode(document))
+        torrent.save_path = str(self.folder)
+        torrent.trackers = [self.net.tracker.url]
+        torrent.flags |= lt.torrent_flags.seed_mode
+        torrent.flags &= ~(lt.torrent_flags.paused | lt.torrent_flags.auto_managed)
+        with self.net.here.entered():
+            self.session.add_torrent(torrent)
+        return (
+            f"{self.net.site.url}#magnet:?xt=urn:btih:{torrent.info_hashes.v1}"
+            f"&tr={self.net.tracker.url}"
+        )
+
+
+@pytest.fixture
+def stranger(net: Net, tmp_path: Path) -> Iterator[Stranger]:
+    with net.here.entered():
+        session = bare_session(allow_multiple_connections_per_ip=False)
+    yield Stranger(net, tmp_path / "stranger", session)
+    del session
+
+
+def guarded(net: Net) -> Page:
+    """A tab that notes when a script of somebody else's runs, or would if it could."""
+    tab = net.context().new_page()
+    tab.add_init_script(
+        "window.violations = [];"
+        " document.addEventListener('securitypolicyviolation',"
+        " event => violations.push(event.violatedDirective))"
+    )
+    tab.on("dialog", lambda _: pytest.fail("a script ran"))
+    return tab
+
+
+SCRIPT = "<img src=x onerror=alert(1)><script>alert(2)</script>\u202eevil\x1b[2J"
+
+
+def test_words_of_strangers_are_words_and_nothing_else(
+    net: Net, stranger: Stranger, opus: Path
+) -> None:
+    key = {
+        b"v": 1,
+        b"title": SCRIPT.encode(),
+        b"description": (SCRIPT + "\nsecond line").encode(),
+        b"duration": 5_000,
+        b"peaks": bytes(range(200)),
+    }
+    tab = guarded(net)
+    tab.goto(stranger.seed({"audio.opus": opus.read_bytes()}, key=key))
+    found = tab.locator("article[data-phase=whole]")
+    found.wait_for()
+    safe = SCRIPT.replace("\u202e", "\ufffd").replace("\x1b", "\ufffd")
+    assert found.locator("h3").inner_text() == safe
+    assert found.locator(".description").inner_text() == f"{safe}\nsecond line"
+    assert tab.locator("article img, article script").count() == 0
+    with tab.expect_download() as download:
+        found.get_by_role("button", name="Save").click()
+    assert not set(download.value.suggested_filename) & set('<>:"/\\|?*\x1b\u202e')
+    assert tab.evaluate("violations") == []
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        b"no dictionary",
+        [1, 2],
+        {b"title": 7, b"peaks": 5, b"created": b"now", b"duration": -1, b"description": [b"x"]},
+        {b"title": b"\xff\xfe", b"peaks": bytes(201), b"created": 1 << 60, b"duration": 1 << 60},
+        {b"title": b"t" * 301, b"description": b"d" * 8_001},
+        {b"title": b"t" * 70_000},
+    ],
+    ids=["bytes", "list", "types", "bounds", "long", "too much"],
+)
+def test_fields_that_are_not_as_they_should_be_are_left_out(
+    net: Net, stranger: Stranger, opus: Path, key: Any
+) -> None:
+    tab = guarded(net)
+    tab.goto(stranger.seed({"Plain name.opus": opus.read_bytes()}, key=key))
+    found = wait_whole(tab, "Plain name")
+    assert found.locator(".description").is_hidden()
+    found.get_by_role("button", name="Play").click()
+    until(tab, "document.querySelector('article audio').currentTime > 0.1")
+
+
+def test_what_is_not_audio_is_not_downloaded(net: Net, stranger: Stranger) -> None:
+    tab = guarded(net)
+    page = b"<html><script>alert(1)</script>" * 300_000
+    tab.goto(stranger.seed({"song.opus": page}))
+    found = card(tab, "song")
+    found.get_by_text("This is not audio that memocast knows").wait_for()
+    assert found.get_attribute("data-phase") == "failed"
+    assert found.get_by_role("button", name="Play").is_hidden()
+    assert tab.evaluate("violations") == []
+
+
+def test_audio_that_is_none_after_its_first_bytes_says_so_when_it_is_played(
+    net: Net, stranger: Stranger
+) -> None:
+    tab = guarded(net)
+    tab.goto(stranger.seed({"broken.opus": b"OggS" + bytes(60_000)}))
+    found = wait_whole(tab, "broken")
+    found.get_by_role("button", name="Play").click()
+    found.get_by_text("This browser cannot play this kind of audio.").wait_for()
+
+
+def test_a_torrent_of_several_files_is_refused(net: Net, stranger: Stranger, opus: Path) -> None:
+    content: dict[str, bytes | int] = {"a.opus": opus.read_bytes(), "b.opus": opus.read_bytes()}
+    tab = guarded(net)
+    tab.goto(stranger.seed(content, name="album"))
+    tab.get_by_text("This link holds 2 files; a memo is one.").wait_for()
+
+
+def test_a_large_file_is_downloaded_only_when_that_was_meant_and_the_tab_stays_alive(
+    net: Net, stranger: Stranger
+) -> None:
+    link = stranger.seed({"long.wav": 200_000_000})
+    tab = guarded(net)
+    tab.goto(link)
+    found = card(tab, "long")
+    found.get_by_text("This is large. Download it?").wait_for()
+    assert found.locator("progress").is_hidden(), "nothing of it is asked for yet"
+    found.get_by_role("button", name="Download 200.0 MB").click()
+    found.get_by_text("This is not audio that memocast knows").wait_for()
+    tab.get_by_label("Title", exact=True).first.fill("alive")
