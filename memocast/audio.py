@@ -57,8 +57,7 @@ def identify(path: Path) -> str:
             raise NoSound(f"{path.name} is empty", hint="record or copy it again")
         raise Refused(
             f"{path.name} is not audio that memocast knows",
-            hint="memocast keeps Opus, Ogg, FLAC, WAV, MP3, AIFF, and with the extra 'media'"
-            " also M4A and WebM",
+            hint="memocast keeps Opus, Ogg, FLAC, WAV, MP3, AIFF, M4A and WebM",
         )
     return format_
 
@@ -198,8 +197,8 @@ def _media_blocks(
         import av
     except ImportError as error:
         raise MissingDecoder(
-            f"{path.name} is WebM or M4A audio, which needs the extra 'media'",
-            hint="install memocast again with it, as the README says: '.[media]'",
+            f"{path.name} is WebM or M4A audio, which needs the package 'av'",
+            hint="install memocast again, as the README says",
         ) from error
     import numpy as np
 

@@ -116,12 +116,12 @@ class Seeder(Session):
                 self._announce(list(self.offers))
             case _:
                 super().take(event)
-        self._reach.dht_nodes = self.swarm.dht_nodes
 
     def report(self) -> dict[str, Any]:
         """How the session fares, how others reach it, and whether browsers have a way to."""
         report = super().report()
         trackers = report.pop("trackers")
+        self._reach.dht_nodes = self.swarm.dht_nodes
         return {
             **report,
             "only": sorted(self.only),

@@ -42,7 +42,7 @@ class Peer:
     identity: str
     sent: int
     complete: bool
-    browser: bool
+    browser: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,9 +196,15 @@ def whole_net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Net]:
     """One for all tests of a process."""
     if reason := why_no_browser():
         pytest.skip(reason)
+    with open_net(tmp_path_factory.mktemp("net") / "site") as net:
+        yield net
+
+
+@contextlib.contextmanager
+def open_net(folder: Path) -> Iterator[Net]:
+    """A net for as long as the block lasts, with the page in `folder`."""
     from playwright.sync_api import sync_playwright
 
-    folder = tmp_path_factory.mktemp("site")
     with two_hosts() as (here, there), contextlib.ExitStack() as closing:
         there.route_by(here)
         tracker = WebTracker(here)

@@ -88,14 +88,14 @@ def webm(speech: Path, tmp_path: Path) -> Path:
     return path
 
 
-def test_webm_in_a_torrent_with_the_extra_media(ben: Memocast, webm: Path, tmp_path: Path) -> None:
+def test_webm_in_a_torrent(ben: Memocast, webm: Path, tmp_path: Path) -> None:
     with stranger(tmp_path, {"memo.webm": webm.read_bytes()}) as found:
         memo = ben.show(fetch(ben, found).out.strip())
     assert memo["format"] == "webm"
     assert memo["duration"] > 1
 
 
-def test_webm_without_the_extra_is_refused_but_its_bytes_wait_for_it(
+def test_webm_where_av_cannot_be_imported_is_refused_but_its_bytes_wait_for_it(
     ben: Memocast, webm: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "blocked" / "av").mkdir(parents=True)
@@ -103,7 +103,7 @@ def test_webm_without_the_extra_is_refused_but_its_bytes_wait_for_it(
     without = ben.with_(PYTHONPATH=str(tmp_path / "blocked"))
     with stranger(tmp_path, {"memo.webm": webm.read_bytes()}) as found:
         refused = fetch(without, found, expect=7)
-        assert "'.[media]'" in refused.err
+        assert "needs the package 'av'" in refused.err
     # The stranger is gone; with the decoder installed the bytes are enough.
     memo = ben.show(fetch(ben, found).out.strip())
     assert memo["bytes"] == webm.stat().st_size

@@ -83,7 +83,7 @@ def test_add_reads_what_libsndfile_reads(
 @pytest.mark.parametrize(
     ("extension", "options"), [("m4a", []), ("webm", ["-c:a", "libopus"]), ("mka", [])]
 )
-def test_add_reads_phone_and_browser_audio_with_the_extra_media(
+def test_add_reads_phone_and_browser_audio(
     anna: Memocast, speech: Path, tmp_path: Path, extension: str, options: list[str]
 ) -> None:
     path = convert(speech, tmp_path / f"speech.{extension}", *options)
@@ -93,7 +93,7 @@ def test_add_reads_phone_and_browser_audio_with_the_extra_media(
     assert anna.audio().read_bytes() == path.read_bytes()
 
 
-def test_without_the_extra_media_webm_is_refused_with_what_to_install(
+def test_where_av_cannot_be_imported_webm_is_refused_with_what_to_do(
     anna: Memocast, speech: Path, tmp_path: Path
 ) -> None:
     path = convert(speech, tmp_path / "speech.webm", "-c:a", "libopus")
@@ -102,7 +102,7 @@ def test_without_the_extra_media_webm_is_refused_with_what_to_install(
     (tmp_path / "blocked" / "av" / "__init__.py").write_text("raise ImportError('no av')")
     anna.environment["PYTHONPATH"] = str(tmp_path / "blocked")
     result = anna.run("add", str(path), expect=7)
-    assert "'.[media]'" in result.err
+    assert "needs the package 'av'" in result.err
 
 
 def test_add_goes_by_content_and_not_by_the_name(
