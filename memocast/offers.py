@@ -130,6 +130,15 @@ class Offers:
         busy, self._busy = self._busy, set()
         return busy & self._offers.keys()
 
+    def stalled(self, seconds: int) -> set[tuple[str, str]]:
+        """Peers that want something and have taken nothing for that long: info-hash and host."""
+        return {
+            (transfer.key, peer.host)
+            for _, transfer in self._active()
+            for peer in transfer.peers
+            if peer.stalled >= seconds and not peer.complete
+        }
+
     def report(self) -> dict[str, Any]:
         """How many memos are offered, which are damaged, and how the active ones fare, by id."""
         return {

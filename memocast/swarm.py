@@ -36,13 +36,16 @@ _MOST_BANS = 3
 class Peer:
     """A connected peer. `identity` lasts as long as its session; `sent` in bytes, by us to it.
 
-    `browser`: it came to a web session, and is not memocast.
+    `browser`: it came to a web session, and is not memocast. `stalled` in seconds: for so long
+    nothing has passed to a peer that wants something, 0 when it does not.
     """
 
     identity: str
     sent: int
     complete: bool
     browser: bool = False
+    host: str = ""
+    stalled: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +211,15 @@ class Swarm:
 
         self._handles[key].force_reannounce(0, -1, lt.reannounce_flags_t.ignore_min_interval)
 
+    def cut(self, host: str) -> None:
+        """Close the connections of this machine, which may come again at once."""
+        import libtorrent as lt
+
+        for flags in (1, 0):  # shut out, and let in again
+            rules = lt.ip_filter()
+            rules.add_rule(host, host, flags)
+            self._session.set_ip_filter(rules)
+
     def transfers(self) -> list[Transfer]:
         """The torrents that had a peer or moved a byte since the session began."""
         return [self._transfer(key, status) for key, status in self._active.items()]
@@ -261,6 +273,8 @@ class Swarm:
                     peer.total_upload,
                     bool(peer.flags & lt.peer_info.seed) or peer.progress_ppm == 1_000_000,
                     self._is_web and not peer.client.startswith(b"memocast/"),
+                    str(peer.ip[0]),
+                    peer.last_active if peer.flags & lt.peer_info.remote_interested else 0,
                 )
                 for peer in peers
                 if not peer.flags & unready

@@ -21,8 +21,12 @@ MOST_MEMOS = 50
 parties a look-up at the STUN server and a line at each tracker."""
 
 _OWN_DESCRIPTORS = 100
+_LOOK_SECONDS = 1.0
 _AGAIN_SECONDS = 30.0
 _HOT_SECONDS = 600.0
+_GHOST_SECONDS = 8
+"""A browser that died without a word looks like this. It would keep its place for half a minute,
+and others at its address out; one that was merely slow comes again."""
 
 
 class WebSeeder(Session):
@@ -38,7 +42,7 @@ class WebSeeder(Session):
         super().__init__(library, settings, Swarm.web(settings), notify, only)
         self._descriptors = 0
         self._hot: dict[str, float] = {}
-        self._next_announce = 0.0
+        self._next_announce = self._next_look = 0.0
 
     def begin(self) -> None:
         """Find out how many memos fit."""
@@ -65,7 +69,10 @@ class WebSeeder(Session):
         return wanted
 
     def tick(self, moment: float) -> None:
-        """Call for more browsers where some are, or were lately."""
+        """Let go of browsers that are gone, and call for more where some are, or were lately."""
+        if moment >= self._next_look:
+            self._next_look = moment + _LOOK_SECONDS
+            self._let_go()
         if moment < self._next_announce:
             return
         self._next_announce = moment + _AGAIN_SECONDS
@@ -75,6 +82,13 @@ class WebSeeder(Session):
             key: until for key, until in self._hot.items() if key in offered and until > moment
         }
         for key in self._hot:
+            self.swarm.announce_again(key)
+
+    def _let_go(self) -> None:
+        gone = self.offers.stalled(_GHOST_SECONDS)
+        for host in {host for _, host in gone}:
+            self.swarm.cut(host)
+        for key in {key for key, _ in gone}:
             self.swarm.announce_again(key)
 
 

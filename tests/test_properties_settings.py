@@ -32,13 +32,15 @@ valid = st.builds(
     lsd=st.booleans(),
     port_mapping=st.booleans(),
     listen=st.lists(PEERS.map(lambda peer: address(*peer)), min_size=1, max_size=3).map(tuple),
-    stun_server=utf_8,
+    webrtc=st.booleans(),
+    stun_server=nodes | st.just(""),
     upload_limit=rates,
     download_limit=rates,
     seed_fetched=st.booleans(),
     device=utf_8,
     format=st.sampled_from(FORMATS),
-    page_url=utf_8,
+    page_url=st.builds("https://{}/{}".format, hosts, st.sampled_from(["", "listen/", "?a=b"]))
+    | st.just(""),
     autostart=st.booleans(),
 )
 

@@ -180,6 +180,7 @@ class Page {
   }
 
   show () {
+    get('recorder-heading').textContent = linked.childElementCount ? 'Record an answer' : 'Record a memo'
     get('linked').hidden = !linked.childElementCount
     get('empty').hidden = [...this.cards.values()].some(card => card.kept)
     get('share-all').hidden = [...this.cards.values()].filter(card => card.kept).length < 2

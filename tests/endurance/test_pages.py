@@ -17,6 +17,7 @@ import soundfile
 from browser import Net, card, until
 from conftest import wait_for
 from scale import chances, pause, record, scaled
+from test_seeder import is_running
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +80,7 @@ def die(browser: Browser) -> None:
     ]:
         if process["type"] == "browser":
             os.kill(process["id"], signal.SIGKILL)
-    wait_for("its end", lambda: not browser.is_connected())
+            wait_for("its end", lambda pid=process["id"]: not is_running(pid))
 
 
 def resources(pid: int) -> tuple[int, int]:
