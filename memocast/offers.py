@@ -130,6 +130,10 @@ class Offers:
         busy, self._busy = self._busy, set()
         return busy & self._offers.keys()
 
+    def peers(self) -> dict[str, int]:
+        """How many peers each info-hash has now that has had one since the session began."""
+        return {transfer.key: len(transfer.peers) for _, transfer in self._active()}
+
     def stalled(self, seconds: int) -> set[tuple[str, str]]:
         """Peers that want something and have taken nothing for that long: info-hash and host."""
         return {

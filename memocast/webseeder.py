@@ -21,7 +21,7 @@ MOST_MEMOS = 50
 parties a look-up at the STUN server and a line at each tracker."""
 
 _OWN_DESCRIPTORS = 100
-_LOOK_SECONDS = 1.0
+_LOOK_SECONDS = 2.0
 _AGAIN_SECONDS = 30.0
 _HOT_SECONDS = 600.0
 _GHOST_SECONDS = 8
@@ -42,6 +42,7 @@ class WebSeeder(Session):
         super().__init__(library, settings, Swarm.web(settings), notify, only)
         self._descriptors = 0
         self._hot: dict[str, float] = {}
+        self._peers: dict[str, int] = {}
         self._next_announce = self._next_look = 0.0
 
     def begin(self) -> None:
@@ -85,11 +86,13 @@ class WebSeeder(Session):
             self.swarm.announce_again(key)
 
     def _let_go(self) -> None:
-        gone = self.offers.stalled(_GHOST_SECONDS)
-        for host in {host for _, host in gone}:
+        for host in {host for _, host in self.offers.stalled(_GHOST_SECONDS)}:
             self.swarm.cut(host)
-        for key in {key for key, _ in gone}:
-            self.swarm.announce_again(key)
+        before, self._peers = self._peers, self.offers.peers()
+        for key, peers in self._peers.items():
+            # Somebody at the same address may have been refused meanwhile.
+            if peers < before.get(key, 0):
+                self.swarm.announce_again(key)
 
 
 def _descriptors(seedable: Seedable, trackers: int) -> int:

@@ -8,6 +8,7 @@ const MOST = 2 ** 31
 const NO_TRACKER_AFTER = 10e3 // milliseconds
 const NOBODY_AFTER = 30e3
 const ASK_AGAIN_EVERY = 15e3
+const STALLED_AFTER = 8e3
 
 /**
  * Emits `change` whenever something about it is new, and `whole` once.
@@ -27,6 +28,8 @@ export class Transfer extends EventTarget {
     this.kind = null
     this.torrent = null
     this.heardTracker = false
+    this.received = 0
+    this.lastNews = performance.now()
     this.began = performance.now()
   }
 
@@ -135,7 +138,19 @@ export class Transfer extends EventTarget {
 
   tick () {
     const moment = performance.now()
-    if (!this.people && this.phase !== 'whole' && moment > this.nextAsk) {
+    const wantsMore = this.phase === 'looking' || this.phase === 'downloading'
+    if (!this.people || this.torrent.received !== this.received) {
+      this.received = this.torrent.received
+      this.lastNews = moment
+    }
+    if (wantsMore && moment > this.lastNews + STALLED_AFTER) {
+      // A tab that died looks connected for half a minute, and holds what it was asked for. And
+      // two that meet before either knows what the torrent is never ask each other again.
+      for (const wire of [...this.torrent.wires]) wire.destroy()
+      this.lastNews = moment
+      this.nextAsk = 0
+    }
+    if (wantsMore && !this.people && moment > this.nextAsk) {
       // A seeder lets in one page from an address at a time: ask again when that one may be gone.
       this.torrent.discovery?.tracker?.update()
       this.nextAsk = moment + ASK_AGAIN_EVERY

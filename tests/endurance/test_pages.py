@@ -26,10 +26,13 @@ if TYPE_CHECKING:
 
     from conftest import Memocast
 
+pytestmark = pytest.mark.timeout(scaled(3600, 300))
+
 TITLE = "Again and again"
 TABS = 3
-PATIENCE = 120.0
-"""Seconds. Who comes from the address of a browser that died waits until it is believed dead."""
+PATIENCE = 90.0
+"""Seconds. Who comes from the address of a browser that died waits until it is believed dead, for
+half a minute, and perhaps half a one more for another tab that believes so."""
 
 WATCH = """
   window.seen = {}
