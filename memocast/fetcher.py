@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from memocast import audio, events
-from memocast.download import STAGED_NAME, Download, Metadata, finished_torrent, opened
+from memocast.download import STAGED_NAME, Metadata, finished_torrent, opened
 from memocast.errors import LibraryError, MissingDecoder, Refused, SwarmTimeout
 from memocast.incoming import write_atomically
 from memocast.memo import now, title_from_file
 from memocast.presence import Presence
-from memocast.settings import web_trackers
+from memocast.sources import Sources
 from memocast.stages import Checking, Looking, Preview, Stage, Waiting
-from memocast.swarm import Swarm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +30,9 @@ _DHT_RETRY_SECONDS = 0.5
 _DIAL_SECONDS = 3.0
 _RESUME_SECONDS = 10.0
 _STUCK_SECONDS = 5.0
+_TURN_SECONDS = 10.0
+"""Without a new byte for that long, browsers are asked, or clients where it was browsers."""
+
 _LONGEST_DURATION_ERROR = 100
 """Milliseconds. A claimed duration further from the decoded one is not believed."""
 
@@ -104,15 +106,10 @@ class _Fetch:
         self._notify = notify
         self._entry = entry
         self._resume_path = entry.folder / "resume"
-        self._key = link.info_hashes[0]
-        self._trackers = list(dict.fromkeys([*link.trackers, *settings.trackers]))
-        if settings.webrtc and web_trackers(self._trackers):
-            self._swarm = Swarm.mixed(settings, self._addresses())
-        else:
-            self._swarm = Swarm.classic(settings, self._addresses(), exact_port=False)
-        asked = dict.fromkeys(self._swarm.trackers(self._trackers), "asked")
+        trackers = list(dict.fromkeys([*link.trackers, *settings.trackers]))
+        self._sources = Sources(settings, self._addresses(), link, entry.folder, trackers)
+        asked = dict.fromkeys(self._sources.asked, "asked")
         self._looking = Looking(asked, settings.dht, lsd=settings.lsd)
-        self._download: Download | None = None
         self._complete = False
         self._resume_data: list[bytes] = []
 
@@ -121,7 +118,7 @@ class _Fetch:
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         # Closing writes what libtorrent still holds, so the entry is judged after it.
-        self._swarm.close()
+        self._sources.close()
         refused = kind is not None and issubclass(kind, Refused)
         decodable_later = kind is not None and issubclass(kind, MissingDecoder)
         if (refused and not decodable_later) or not self._resume_path.exists():
@@ -133,9 +130,7 @@ class _Fetch:
         self._restage()
         with self._library.translated():
             resume = self._resume_path.read_bytes() if self._resume_path.exists() else None
-        self._download = self._swarm.fetch(
-            self._key, self._link, self._entry.folder, self._trackers, resume
-        )
+        self._sources.begin(resume)
         metadata = self._await_metadata()
         memo = self._library.shares.memo(metadata.info_hashes)
         if memo:  # known by another of its hashes
@@ -149,20 +144,19 @@ class _Fetch:
     # -- stages ----------------------------------------------------------------
 
     def _await_metadata(self) -> Metadata:
-        assert self._download is not None
         deadline = time.monotonic() + self._limits.timeout
         next_look = 0.0
         next_dial = time.monotonic() + _DIAL_SECONDS
-        while (metadata := self._download.metadata()) is None:
+        while (metadata := self._sources.metadata()) is None:
             if time.monotonic() > deadline:
                 raise self._timeout("nobody answered for this memo")
             if self._settings.dht and time.monotonic() > next_look:
-                self._download.look_again()
+                self._sources.look_again()
                 next_look = time.monotonic() + _DHT_RETRY_SECONDS
-            self._looking.dht_nodes = self._swarm.dht_nodes
-            self._looking.peers = self._download.progress().peers
+            self._looking.dht_nodes = self._sources.dht_nodes
+            self._looking.peers = self._sources.peers
             if not self._looking.peers and time.monotonic() > next_dial:
-                self._download.dial(self._link.peers)
+                self._sources.dial()
                 next_dial = time.monotonic() + _DIAL_SECONDS
             self._notify(self._looking)
             self._poll()
@@ -195,22 +189,26 @@ class _Fetch:
         self._notify(Preview(title, metadata.size, said.duration, said.peaks or b""))
 
     def _await_completion(self) -> None:
-        assert self._download is not None
-        self._download.start()
+        self._sources.download.start()
         best = (-1, -1)
-        deadline = stuck = 0.0
+        deadline = stuck = turn = 0.0
         while not self._complete:
-            progress = self._download.progress()
+            progress = self._sources.download.progress()
             moment = time.monotonic()
             if (reached := (progress.done, progress.verified)) > best:
                 best = reached
                 deadline = moment + self._limits.timeout
                 stuck = moment + _STUCK_SECONDS
+                turn = moment + _TURN_SECONDS
             # A piece that comes again while libtorrent still drops a corrupt copy of it is
             # sometimes never hashed: all bytes are there, and nothing follows.
             if moment > stuck and progress.done >= progress.total and not progress.whole:
-                self._download.check_again()
+                self._sources.download.check_again()
                 best = (-1, -1)
+            if moment > turn and progress.done < progress.total and self._sources.may_widen:
+                self._sources.turn_to_others(self._save_resume_data())
+                turn = time.monotonic() + _TURN_SECONDS
+                continue
             # All there, but still being flushed: that is no time-out's business.
             if moment > deadline and progress.done < progress.total:
                 raise self._timeout(
@@ -234,7 +232,7 @@ class _Fetch:
         )
         draft = replace(draft, created=said.created or now())
         torrent = finished_torrent(resume, self._link)
-        self._swarm.drop(self._key)
+        self._sources.drop()
         with self._library.translated():
             self._entry.note(draft.to_facts())
             # A torrent can mark its file as a program, and libtorrent obeys.
@@ -257,7 +255,7 @@ class _Fetch:
         return [(host, 0) for host, _ in addresses] if avoided else addresses
 
     def _poll(self) -> None:
-        for event in self._swarm.poll(_POLL_SECONDS):
+        for event in self._sources.poll(_POLL_SECONDS):
             match event:
                 case events.TrackerAnswered(url=url, peers=peers):
                     self._looking.trackers[url] = f"answered, {peers} peers"
@@ -282,9 +280,8 @@ class _Fetch:
 
     def _save_resume_data(self) -> bytes:
         """Put the metadata on disk, so that a later fetch needs to ask nobody for it."""
-        assert self._download is not None
         self._resume_data.clear()
-        self._download.ask_for_resume_data()
+        self._sources.download.ask_for_resume_data()
         deadline = time.monotonic() + _RESUME_SECONDS
         while not self._resume_data:
             if time.monotonic() > deadline:
@@ -304,7 +301,7 @@ class _Fetch:
         looking = self._looking
         tried = [f"tracker {url} ({said})" for url, said in looking.trackers.items()]
         if looking.dht:
-            tried.append(f"the DHT ({self._swarm.dht_nodes} nodes)")
+            tried.append(f"the DHT ({self._sources.dht_nodes} nodes)")
         if looking.lsd:
             tried.append("the local network")
         if self._link.peers:

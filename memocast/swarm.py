@@ -1,6 +1,6 @@
 """Swarm: our live presence on BitTorrent, a libtorrent session.
 
-There are three kinds, `classic`, `web` and `mixed`; `tuning` tells them apart.
+There are two kinds, `classic` and `web`; `tuning` tells them apart.
 
 Torrents are known by a key of the caller's: a memo's info-hash.
 """
@@ -95,11 +95,6 @@ class Swarm:
     def web(cls, settings: Settings) -> Self:
         """One that speaks WebRTC, for as long as libtorrent does not crash on it."""
         return cls(tuning.web(settings), WEB_SCHEMES)
-
-    @classmethod
-    def mixed(cls, settings: Settings, addresses: Sequence[tuple[str, int]]) -> Self:
-        """One that speaks both, for a short time."""
-        return cls(tuning.mixed(settings, addresses), CLASSIC_SCHEMES + WEB_SCHEMES)
 
     def trackers(self, urls: Iterable[str]) -> list[str]:
         """Those of the trackers that this session can talk to."""
@@ -236,6 +231,9 @@ class Swarm:
     ) -> Download:
         """Look for the link's torrent, and wait at its metadata. Raises NotALink."""
         settings = parameters(link, resume)
+        if self._is_web:
+            # It cannot reach them, and libtorrent would refuse a browser that has their address.
+            settings.peers = []
         settings.save_path = str(folder)
         settings.trackers = self.trackers(trackers)
         handle = self._add(key, settings)

@@ -5,7 +5,6 @@
 * A *web* session speaks WebRTC, which browsers do, and finds peers by WebSocket
   trackers. It needs `allow_multiple_connections_per_ip` off, where a classic one
   needs it on: with WebRTC, libtorrent 2.1.1 crashes when it is on.
-* A *mixed* session, for the minutes that a fetch takes, speaks both.
 """
 
 from __future__ import annotations
@@ -32,7 +31,20 @@ def classic(settings: Settings, addresses: Sequence[tuple[str, int]], *, exact_p
     """For a session without WebRTC, listening on these IP addresses and ports."""
     return {
         **_common(settings),
-        **_classic(settings, addresses, exact_port=exact_port),
+        # Who we reach, and how.
+        "listen_interfaces": ",".join(address(*pair) for pair in addresses),
+        "listen_system_port_fallback": not exact_port,
+        "max_retry_port_bind": 0 if exact_port else 10,
+        "enable_dht": settings.dht,
+        "dht_bootstrap_nodes": ",".join(settings.dht_bootstrap),
+        "dht_upload_rate_limit": 100_000,
+        "enable_lsd": settings.lsd,
+        "enable_upnp": settings.port_mapping,
+        "enable_natpmp": settings.port_mapping,
+        # Speed on links that have it; uTP is tried before TCP.
+        "utp_connect_timeout": 1_000,
+        "recv_socket_buffer_size": _MIB,
+        "send_socket_buffer_size": _MIB,
         "max_webtorrent_offers": 0,
         "webtorrent_stun_server": "",
         # Many listeners behind one address, each served at once, and seen.
@@ -45,7 +57,11 @@ def web(settings: Settings) -> Pack:
     """For a session that speaks WebRTC and nothing else."""
     return {
         **_common(settings),
-        **_web(settings),
+        "allow_multiple_connections_per_ip": False,
+        "max_webtorrent_offers": OFFERS,
+        # Each offer holds a descriptor until somebody takes it or this many seconds are over.
+        "webtorrent_connection_timeout": 15,
+        "webtorrent_stun_server": settings.stun_server,
         # Without an address to listen on libtorrent announces to no tracker, not even to those
         # that have no use for one.
         "listen_interfaces": "127.0.0.1:0",
@@ -57,15 +73,6 @@ def web(settings: Settings) -> Pack:
         "enable_outgoing_tcp": False,
         "enable_incoming_utp": False,
         "enable_outgoing_utp": False,
-    }
-
-
-def mixed(settings: Settings, addresses: Sequence[tuple[str, int]]) -> Pack:
-    """For a session that speaks everything, on these IP addresses and ports or near them."""
-    return {
-        **_common(settings),
-        **_classic(settings, addresses, exact_port=False),
-        **_web(settings),
     }
 
 
@@ -101,33 +108,4 @@ def _common(settings: Settings) -> Pack:
         "download_rate_limit": settings.download_limit,
         # Strangers decide the metadata's size, up to here.
         "max_metadata_size": 4 * _MIB,
-    }
-
-
-def _classic(settings: Settings, addresses: Sequence[tuple[str, int]], *, exact_port: bool) -> Pack:
-    return {
-        # Who we reach, and how.
-        "listen_interfaces": ",".join(address(*pair) for pair in addresses),
-        "listen_system_port_fallback": not exact_port,
-        "max_retry_port_bind": 0 if exact_port else 10,
-        "enable_dht": settings.dht,
-        "dht_bootstrap_nodes": ",".join(settings.dht_bootstrap),
-        "dht_upload_rate_limit": 100_000,
-        "enable_lsd": settings.lsd,
-        "enable_upnp": settings.port_mapping,
-        "enable_natpmp": settings.port_mapping,
-        # Speed on links that have it; uTP is tried before TCP.
-        "utp_connect_timeout": 1_000,
-        "recv_socket_buffer_size": _MIB,
-        "send_socket_buffer_size": _MIB,
-    }
-
-
-def _web(settings: Settings) -> Pack:
-    return {
-        "allow_multiple_connections_per_ip": False,
-        "max_webtorrent_offers": OFFERS,
-        # Each offer holds a descriptor until somebody takes it or this many seconds are over.
-        "webtorrent_connection_timeout": 15,
-        "webtorrent_stun_server": settings.stun_server,
     }

@@ -23,7 +23,7 @@ LAYERS = [
     ["cli", "__main__"],
     ["seeder", "webseeder", "supervisor", "fetcher", "doctor", "background", "service", "pages"],
     ["session", "child", "connectivity"],
-    ["offers", "finding", "stun"],
+    ["offers", "finding", "stun", "sources"],
     ["offer", "stages", "recovery", "repair", "audit", "swarm", "recorder", "microphone", "player"],
     ["library"],
     ["shares", "download", "incoming", "presence", "devices", "database", "events", "tags"],

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 import numpy as np
 import pytest
 
 from browser import WEBTORRENT, Net, Site, card, until, wait_whole
-from conftest import wait_for
+from conftest import running, wait_for
 from sounds import decoded, likeness
-from transfer import info_hash, sha256
+from transfer import address_of, info_hash, sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -143,6 +144,40 @@ def test_a_memo_fetched_from_a_browser_alone_is_then_served_to_aria2(
         run_client(tmp_path, *aria2c, "--seed-time=0", f"--dir={tmp_path / 'theirs'}", magnet)
     (file,) = (tmp_path / "theirs").iterdir()
     assert sha256(file) == sha256(opus)
+
+
+def test_a_browser_is_reached_although_its_address_is_that_of_a_client_that_does_not_answer(
+    net: Net, anna: Memocast, ben: Memocast, opus: Path
+) -> None:
+    link = page_link(anna, anna.add(opus, title=TITLE), net)
+    wait_whole(net.visit(link), TITLE)
+    anna.stop()
+    nobody = f"{net.there.address}:9"
+    assert ben.run("fetch", link, "--peer", nobody).out
+    assert sha256(ben.audio()) == sha256(opus)
+
+
+def test_a_fetch_whose_clients_fall_silent_goes_on_with_browsers(
+    net: Net, anna: Memocast, ben: Memocast, long_memo: Path
+) -> None:
+    slow = anna.with_(MEMOCAST_UPLOAD_LIMIT="200000")
+    link = page_link(slow, anna.add(long_memo, title=TITLE), net)
+    tab = net.visit(link)
+    wait_whole(tab, TITLE)
+    fetching = ben.start("fetch", link, "--peer", address_of(anna), "--json")
+    with running(fetching):
+        wait_for("some of it", lambda: received(ben) > 200_000)
+        anna.stop()
+        out, err = fetching.communicate(timeout=60)
+    assert fetching.returncode == 0, err
+    assert json.loads(out)["title"] == TITLE
+    assert sha256(ben.audio()) == sha256(long_memo)
+
+
+def received(user: Memocast) -> int:
+    """How much of a download is on disk."""
+    staged = list((user.library / "incoming").glob("download-*/audio"))
+    return staged[0].stat().st_blocks * 512 if staged else 0
 
 
 # -- plain webtorrent.js, with nothing of ours ------------------------------------
@@ -301,7 +336,3 @@ def test_twelve_memos_in_one_link(net: Net, anna: Memocast, opus: Path) -> None:
     tab = net.visit(net.site.url + "#" + "&".join(quote(magnet, safe="") for magnet in magnets))
     until(tab, "document.querySelectorAll('article[data-phase=whole]').length === 12")
     assert tab.get_by_role("button", name="Copy a link to all").is_visible()
-
-
-def violations(tab: Page) -> Any:
-    return tab.evaluate("window.violations ?? []")
