@@ -5,24 +5,30 @@ from __future__ import annotations
 import json
 import re
 import socket
+import subprocess
 import threading
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 import pytest
 
+from conftest import needs
 from memocast import stun
 from memocast.link import page_link, parse
 from memocast.pages import SOURCE, WEBTORRENT
+from memocast.settings import Settings, web_trackers
+from terminal import Terminal
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from conftest import Memocast
 
 PAGE = "https://example.org/listen/"
 
 
-def names(folder: object) -> set[str]:
-    return {path.name for path in folder.iterdir()}  # type: ignore[attr-defined]
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
 
 
 # -- memocast page -------------------------------------------------------------------
@@ -92,12 +98,10 @@ def test_the_page_loads_one_pinned_file_from_elsewhere_and_lets_nothing_else_in(
 def test_the_service_worker_keeps_every_file_of_the_page() -> None:
     worker = (SOURCE / "sw.js").read_text()
     kept = set(re.findall(r"'([\w.]+)'", worker.partition("const PAGE")[2].partition("]")[0]))
-    assert kept == names(SOURCE) - {"sw.js", "old.js"} | {"./"} - {"./"}
+    assert kept == names(SOURCE) - {"sw.js", "old.js"}
 
 
 def test_the_words_of_the_page_are_the_words_of_its_settings() -> None:
-    from memocast.settings import Settings, web_trackers
-
     shipped = json.loads((SOURCE / "settings.json").read_text())
     assert shipped["trackers"] == web_trackers(Settings().trackers)
     assert shipped["stun"] == Settings().stun_server
@@ -121,9 +125,9 @@ def test_share_page_prints_the_magnet_whole_and_encoded_in_the_fragment(
 
 
 def test_share_page_takes_the_setting_and_several_memos_a_link_a_line(
-    anna: Memocast, memo: str, opus: object
+    anna: Memocast, memo: str, opus: Path
 ) -> None:
-    other = anna.add(opus, title="Other")  # type: ignore[arg-type]
+    other = anna.add(opus, title="Other")
     user = anna.with_(MEMOCAST_PAGE_URL=PAGE)
     lines = user.run("share", "--page", memo, other, "--no-seed").lines
     assert [line.startswith(f"{PAGE}#magnet%3A%3Fxt") for line in lines] == [True, True]
@@ -208,3 +212,46 @@ def test_a_stun_server_is_known_by_its_answer() -> None:
         thread.join()
         assert not stun.answers(address, 0.3)
     assert not stun.answers("no.such.host.invalid:3478", 0.3)
+
+
+# -- for a phone's camera ----------------------------------------------------------------
+
+HALVES = {" ": (0, 0), "▀": (255, 0), "▄": (0, 255), "█": (255, 255)}
+"""What each character of a QR code is of two pixels, on a dark terminal."""
+
+
+def photographed(drawn: str, folder: Path) -> str:
+    """What a camera reads from a QR code on a terminal."""
+    rows = [line for line in drawn.splitlines() if line and set(line) <= set(HALVES)]
+    scale = 4
+    pixels = []
+    for row in rows:
+        for half in (0, 1):
+            line = b"".join(bytes([HALVES[char][half]]) * scale for char in row)
+            pixels += [line] * scale
+    picture = folder / "screen.pgm"
+    head = f"P5 {len(pixels[0])} {len(pixels)} 255\n".encode()
+    picture.write_bytes(head + b"".join(pixels))
+    return subprocess.run(
+        [needs("zbarimg"), "--quiet", "--raw", picture], capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+def test_a_phone_reads_the_page_link_from_the_terminal(
+    anna: Memocast, memo: str, tmp_path: Path
+) -> None:
+    user = anna.with_(MEMOCAST_TRACKERS=" ".join(Settings().trackers))
+    shared = user.run("share", memo, "--page", PAGE, "--qr", "--no-seed")
+    assert photographed(shared.err, tmp_path) == shared.out.strip()
+
+
+def test_a_code_that_the_terminal_is_too_narrow_for_is_not_drawn_broken(
+    anna: Memocast, opus: Path
+) -> None:
+    memo = anna.add(opus, title="A title that goes on and on " * 4)
+    anna.environment["MEMOCAST_TRACKERS"] = " ".join(Settings().trackers)
+    with Terminal(anna) as terminal:
+        lines = terminal.run(f"memocast share {memo} --page {PAGE} --qr --no-seed")
+    text = "".join(lines)
+    assert re.search(r"memocast: the QR code takes \d+ columns and this terminal has 80", text)
+    assert "█" not in text
