@@ -51,17 +51,23 @@ def parse(text: str) -> list[Link]:
 
     Raises NotALink, or UsageError when it is a path that does not exist or a folder.
     """
+    links, problems = parse_partly(text)
+    if problems:
+        raise problems[0]
+    return links
+
+
+def parse_partly(text: str) -> tuple[list[Link], list[NotALink]]:
+    """The same, but of a share URL that is damaged in part: its good links, and what is wrong."""
     text = text.encode(errors="replace").decode().strip()
     if not text:
         raise NotALink("the link is empty", hint=_HINT)
     if text[:8].lower() == "magnet:?":
-        return [_magnet(text)]
+        return [_magnet(text)], []
     if re.match(r"(?i)https?://", text):
         return _page(text)
     hashes = _info_hash(text)
-    if hashes:
-        return [hashes]
-    return [_torrent_file(text)]
+    return [hashes or _torrent_file(text)], []
 
 
 def page_link(page: str, magnets: Iterable[str]) -> str:
@@ -127,7 +133,7 @@ def _info_hash(text: str) -> Link | None:
     return None
 
 
-def _page(url: str) -> list[Link]:
+def _page(url: str) -> tuple[list[Link], list[NotALink]]:
     """Magnets in `seeds=` parameters, as the 2016 web demo wrote them, or in the fragment."""
     try:
         parts = urlsplit(url)
@@ -146,7 +152,18 @@ def _page(url: str) -> list[Link]:
     magnets = [text.strip() for text in texts if text.strip()[:8].lower() == "magnet:?"]
     if not magnets:
         raise NotALink("the URL carries no magnet link", hint=_HINT)
-    return [_magnet(text) for text in magnets]
+    problems = [
+        NotALink("a part of the URL is no magnet link; it was cut perhaps", hint=_HINT)
+        for text in texts
+        if text.strip() and text.strip() not in magnets
+    ]
+    links = []
+    for text in magnets:
+        try:
+            links.append(_magnet(text))
+        except NotALink as problem:
+            problems.append(problem)
+    return links, problems
 
 
 def _torrent_file(text: str) -> Link:

@@ -118,11 +118,12 @@ class Presence:
         asked: list[int] = []
         while self.is_running():
             said = self._published()
-            for pid in (said.get("pid"), said.get("session_pid")):
+            web = said.get("web") or {}
+            for pid in (said.get("pid"), said.get("session_pid"), web.get("session_pid")):
                 if isinstance(pid, int) and pid not in asked:
                     asked.append(pid)
                     if self._terminate(pid):
-                        break  # a supervisor ends its session; only an orphan is ended itself
+                        break  # a supervisor ends its sessions; only orphans are ended themselves
             if time.monotonic() > deadline:
                 raise MemocastError(
                     f"the running seeder (pid {asked[-1] if asked else 'unknown'})"

@@ -32,6 +32,7 @@ _POLL_SECONDS = 0.1
 _STOP_SECONDS = 10.0
 _LONGEST_PAUSE_SECONDS = 60.0
 _STEADY_SECONDS = 60.0
+_WEB_STEADY_SECONDS = 5.0
 """A session that ran this long before it crashed is started again at once."""
 
 _SILENT_SECONDS = 900.0
@@ -99,7 +100,9 @@ class Supervisor:
     def _keep_running(self, session: _Session) -> None:
         moment = time.monotonic()
         if session.child:
-            if session.report and moment - session.heard > _SILENT_SECONDS:
+            # Before its first report, the classic one may be hashing for hours.
+            is_due = session.report or session is self._web
+            if is_due and moment - session.heard > _SILENT_SECONDS:
                 session.child.kill()
                 self._after_end(session, f"no sign of life for {_SILENT_SECONDS:.0f} s")
         elif moment >= session.next_start:
@@ -117,14 +120,19 @@ class Supervisor:
         if not talking:
             time.sleep(_POLL_SECONDS)
             return
+        began = time.monotonic()
         ready, _, _ = select.select(list(talking), [], [], _POLL_SECONDS)
         for child in ready:
             session = talking[child]
             for event in child.read():
                 self._hear(session, event)
-            session.heard = time.monotonic()  # after it: a stopped terminal may have held us up
+            session.heard = time.monotonic()
             if child.has_ended:
                 self._after_end(session, child.how_it_ended())
+        held_up = time.monotonic() - began - _POLL_SECONDS
+        if held_up > 1.0:  # by a stopped terminal: nobody else could be heard meanwhile
+            for session in talking.values():
+                session.heard += held_up
 
     def _after_end(self, session: _Session, ended: str) -> None:
         """Count a crash; a failure that the session could name may pass by itself."""
@@ -148,7 +156,8 @@ class Supervisor:
         session.report = {**session.report, **_IDLE, "problem": problem}
         session.transfers.clear()
         self._publish()
-        if moment - session.begun > _STEADY_SECONDS:
+        steady = _WEB_STEADY_SECONDS if session is self._web else _STEADY_SECONDS
+        if moment - session.begun > steady:
             session.pause = 0.0
         session.next_start = moment + session.pause
         session.pause = min(max(1.0, session.pause * 2), _LONGEST_PAUSE_SECONDS)
@@ -175,8 +184,15 @@ class Supervisor:
             session.transfers[event["id"]] = event
             both = [part.transfers.get(event["id"]) for part in (self._classic, self._web)]
             self._notify(name, _together(*both))
-        elif session is self._classic or name not in ("seeding", "removed"):
+        elif not self._is_twice_told(session, name, event):
             self._notify(name, event)
+
+    def _is_twice_told(self, session: _Session, name: str, event: dict[str, Any]) -> bool:
+        """Whether the other session says it too, or has said so."""
+        if name == "damaged":
+            other = self._classic if session is self._web else self._web
+            return event["id"] in other.report.get("damaged", [])
+        return session is self._web and name in ("seeding", "removed")
 
     def _document(self) -> dict[str, Any]:
         document = {
@@ -187,8 +203,8 @@ class Supervisor:
             **self._classic.document(),
             "web": None,
         }
-        if self._web.report or self._web.crashes:
-            web = self._web.document()
+        if self._web.child or self._classic.report["for_browsers"]:
+            web = {**_IDLE, "problem": None, **self._web.document()}
             memos = web.pop("memos", {})
             document["reach"] = {
                 **document["reach"],

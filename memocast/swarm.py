@@ -97,8 +97,9 @@ class Swarm:
         return cls(tuning.web(settings), WEB_SCHEMES)
 
     def trackers(self, urls: Iterable[str]) -> list[str]:
-        """Those of the trackers that this session can talk to."""
-        return [url for url in urls if url.startswith(self._schemes)]
+        """Those of the trackers that this session talks to."""
+        known = [url for url in urls if url.startswith(self._schemes)]
+        return known[: tuning.MOST_WEB_TRACKERS] if self._is_web else known
 
     def close(self, goodbye: float = 0.2) -> None:
         """Leave every swarm; UDP trackers that know us get `goodbye` seconds to hear of it."""
@@ -208,10 +209,10 @@ class Swarm:
 
     def cut(self, host: str) -> None:
         """Close the connections of this machine, which may come again at once."""
-        import libtorrent as lt
-
+        rules = self._session.get_ip_filter()
+        if rules.access(host):
+            return  # shut out for good
         for flags in (1, 0):  # shut out, and let in again
-            rules = lt.ip_filter()
             rules.add_rule(host, host, flags)
             self._session.set_ip_filter(rules)
 

@@ -24,6 +24,9 @@ Pack = Any
 OFFERS = 10
 """So many browsers are let in between one announce to a WebSocket tracker and the next."""
 
+MOST_WEB_TRACKERS = 10
+"""For each torrent. A link may name 30, and each takes offers of its own."""
+
 _MIB = 1 << 20
 
 

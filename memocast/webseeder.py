@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from memocast.session import Session, raise_descriptor_limit
 from memocast.settings import web_trackers
 from memocast.swarm import Swarm
-from memocast.tuning import OFFERS
+from memocast.tuning import MOST_WEB_TRACKERS, OFFERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -23,6 +23,7 @@ parties a look-up at the STUN server and a line at each tracker."""
 _OWN_DESCRIPTORS = 100
 _LOOK_SECONDS = 2.0
 _AGAIN_SECONDS = 30.0
+_CALL_SECONDS = 10.0
 _HOT_SECONDS = 600.0
 _GHOST_SECONDS = 8
 """A browser that died without a word looks like this. It would keep its place for half a minute,
@@ -43,6 +44,7 @@ class WebSeeder(Session):
         self._descriptors = 0
         self._hot: dict[str, float] = {}
         self._peers: dict[str, int] = {}
+        self._called: dict[str, float] = {}
         self._next_announce = self._next_look = 0.0
 
     def begin(self) -> None:
@@ -55,25 +57,25 @@ class WebSeeder(Session):
         found = self.library.shares.for_browsers(
             fetched=self.settings.seed_fetched or bool(self.only),
             every=bool(own),
-            limit=-1 if self.only else MOST_MEMOS,
+            limit=-1 if self.only else 2 * MOST_MEMOS,  # some may be damaged, or take too much
         )
         wanted: dict[str, Seedable] = {}
         room = self._descriptors
         for seedable in found:
-            if self.only and seedable.memo.id not in self.only:
+            if not seedable.intact or (self.only and seedable.memo.id not in self.only):
                 continue
             trackers = {*own, *web_trackers(seedable.torrent.trackers)}
-            room -= _descriptors(seedable, len(trackers))
-            if room < 0 or len(wanted) == MOST_MEMOS:
-                break
-            wanted[seedable.torrent.info_hash] = seedable
+            needed = _descriptors(seedable, min(len(trackers), MOST_WEB_TRACKERS))
+            if needed <= room and len(wanted) < MOST_MEMOS:
+                wanted[seedable.torrent.info_hash] = seedable
+                room -= needed
         return wanted
 
     def tick(self, moment: float) -> None:
         """Let go of browsers that are gone, and call for more where some are, or were lately."""
         if moment >= self._next_look:
             self._next_look = moment + _LOOK_SECONDS
-            self._let_go()
+            self._let_go(moment)
         if moment < self._next_announce:
             return
         self._next_announce = moment + _AGAIN_SECONDS
@@ -83,16 +85,22 @@ class WebSeeder(Session):
             key: until for key, until in self._hot.items() if key in offered and until > moment
         }
         for key in self._hot:
+            self._call(key, moment)
+
+    def _call(self, key: str, moment: float) -> None:
+        """Announce a memo, but not so often that somebody who comes and goes could make us flood."""
+        if moment >= self._called.get(key, 0.0) + _CALL_SECONDS:
+            self._called[key] = moment
             self.swarm.announce_again(key)
 
-    def _let_go(self) -> None:
+    def _let_go(self, moment: float) -> None:
         for host in {host for _, host in self.offers.stalled(_GHOST_SECONDS)}:
             self.swarm.cut(host)
         before, self._peers = self._peers, self.offers.peers()
         for key, peers in self._peers.items():
             # Somebody at the same address may have been refused meanwhile.
             if peers < before.get(key, 0):
-                self.swarm.announce_again(key)
+                self._call(key, moment)
 
 
 def _descriptors(seedable: Seedable, trackers: int) -> int:

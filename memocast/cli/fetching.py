@@ -90,13 +90,17 @@ def _texts(links: list[str]) -> Iterator[str]:
 
 def _parsed(texts: Iterator[str], attempts: console.Attempts) -> Iterator[Link]:
     """The links one by one, so that the first is fetched before the last was typed."""
-    from memocast.link import parse
+    from memocast.link import parse_partly
 
     for text in texts:
         try:
-            yield from parse(text)
+            links, problems = parse_partly(text)
         except MemocastError as error:
             attempts.failed(error)
+            continue
+        for problem in problems:
+            attempts.failed(problem)
+        yield from links
 
 
 def _fetch(current: State, link: Link, limits: Limits, *, json: bool) -> Memo:

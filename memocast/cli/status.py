@@ -82,10 +82,8 @@ def _reach_lines(report: dict[str, Any] | None) -> list[tuple[str, str]]:
 
 def _browser_lines(report: dict[str, Any]) -> list[tuple[str, str]]:
     web = report.get("web")
-    if not web:
-        # A seeder of an older version says nothing of them.
-        starting = report.get("for_browsers")
-        return [("browsers", "starting")] if starting else []
+    if not web:  # nor of a seeder of an older version
+        return []
     connected = sum(facts.get("browsers", 0) for facts in report["memos"].values())
     offered = console.count(web["seeding"], "memo")
     if web["seeding"] < report["seeding"]:
