@@ -88,7 +88,7 @@ class WebSeeder(Session):
             self._call(key, moment)
 
     def _call(self, key: str, moment: float) -> None:
-        """Announce a memo, but not so often that somebody who comes and goes could make us flood."""
+        """Announce a memo, but not at every whim of somebody who comes and goes."""
         if moment >= self._called.get(key, 0.0) + _CALL_SECONDS:
             self._called[key] = moment
             self.swarm.announce_again(key)

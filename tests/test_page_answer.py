@@ -72,7 +72,7 @@ def test_an_answer_recorded_in_the_page_is_fetched_with_all_that_belongs_to_it(
     ben = net.user(memocast("ben"))
     tab = net.visit(context=profile)
     record(tab, seconds=6)
-    assert int(tab.locator("#level").get_attribute("value") or 0) >= 0
+    wait_for("the level", lambda: tab.evaluate("document.querySelector('#level').value > 20"))
     found = share(tab)
     assert found.locator(".description").inner_text() == ABOUT
     link = copied(tab, found.get_by_role("button", name="Copy link"))
@@ -82,7 +82,7 @@ def test_an_answer_recorded_in_the_page_is_fetched_with_all_that_belongs_to_it(
     assert (memo["title"], memo["description"], memo["format"]) == (TITLE, ABOUT, "webm")
     heard = decoded(ben.audio(memo["id"]))
     assert memo["duration"] == pytest.approx(len(heard) / RATE, abs=0.05)
-    assert likeness(heard, decoded(speech)) > 0.98
+    assert likeness(heard, decoded(speech)) > 0.9
     peaks = list(examine(ben.audio(memo["id"])).peaks)
     assert np.abs(np.array(memo["peaks"]) - peaks).mean() < 3
 
@@ -141,6 +141,47 @@ def test_a_recording_whose_browser_died_is_offered_again(
     found.locator(".facts", has_text=re.compile("0:0[1-4]")).wait_for()
     found.get_by_role("button", name="Play").click()
     until(again, "document.querySelector('article audio').currentTime > 0.1")
+
+
+def test_one_that_had_been_stopped_is_offered_again_too_with_its_length_and_waveform(
+    net: Net, speech: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "profile"
+    tab = net.visit(context=net.living_in(folder, speech))
+    record(tab, seconds=3)
+    tab.get_by_role("button", name="Stop").click()
+    tab.get_by_role("button", name="Share it").wait_for()
+    subprocess.run(["pkill", "-9", "-f", f"user-data-dir={folder}"], check=True)
+    again = net.visit(context=net.living_in(folder, speech))
+    again.get_by_role("button", name="Share it").click()
+    found = again.locator("article")
+    found.locator(".facts", has_text=re.compile("0:0[1-4]")).wait_for()
+    drawn = found.locator(".wave path.whole").get_attribute("d") or ""
+    assert len(set(re.findall(r"h2\.6v([\d.]+)", drawn))) > 20
+
+
+def test_a_recording_in_another_tab_is_left_to_that_tab(net: Net, profile: BrowserContext) -> None:
+    tab = net.visit(context=profile)
+    record(tab, seconds=2)
+    other = net.visit(context=profile)
+    other.get_by_text("Nothing yet.").wait_for()
+    assert other.locator("#draft").is_hidden()
+    share(tab)
+    third = net.visit(context=profile)
+    card(third, TITLE).wait_for()
+    assert third.locator("#draft").is_hidden(), "what was shared is no draft any more"
+
+
+def test_where_the_clipboard_is_refused_the_link_is_shown_to_be_copied(
+    net: Net, microphone: Browser
+) -> None:
+    tab = net.context(microphone).new_page()
+    tab.add_init_script("navigator.clipboard.writeText = () => Promise.reject(new Error())")
+    tab.goto(net.site.url)
+    record(tab, seconds=1)
+    share(tab).get_by_role("button", name="Copy link").click()
+    assert tab.get_by_label("Link", exact=True).input_value().startswith(net.site.url)
+    tab.get_by_role("button", name="Done").click()
 
 
 def test_what_is_kept_is_edited_deleted_after_asking_and_shared_all_in_one_link(

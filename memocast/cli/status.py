@@ -88,6 +88,8 @@ def _browser_lines(report: dict[str, Any]) -> list[tuple[str, str]]:
     offered = console.count(web["seeding"], "memo")
     if web["seeding"] < report["seeding"]:
         offered = f"the last {web['seeding']} of {console.count(report['seeding'], 'memo')}"
+    if not web["seeding"] and not web["problem"]:
+        return [("browsers", "starting")]
     lines = [("browsers", f"{connected} connected; {offered} offered over WebRTC")]
     if web["problem"]:
         lines.append(("browsers", f"{web['problem']}; it is being started again"))

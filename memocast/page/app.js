@@ -13,6 +13,7 @@ import { Swarm } from './swarm.js'
 import { safe } from './text.js'
 
 const MOST_OFFERED = 20 // of the memos kept; each takes connections at every tracker
+const NOT_LOADED = 'The part of this page that talks to others could not be loaded. Check your connection; it is tried again.'
 const get = id => document.getElementById(id)
 const linked = document.querySelector('#linked .cards')
 const list = document.querySelector('#kept .cards')
@@ -29,31 +30,42 @@ class Page {
     get('trouble').textContent = ''
     document.querySelector('main').hidden = false
     this.store = await openStore().catch(() => null)
-    for (const kept of await this.store?.memos() ?? []) this.showKept(kept)
+    for (const kept of await this.store?.memos().catch(() => this.forgetful()) ?? []) this.showKept(kept)
     this.recorder = new Recorder(this.store, (memo, blob) => this.publish(memo, blob))
     this.recorder.show()
-    await this.recorder.recover()
+    await this.recorder.recover().catch(() => this.forgetful())
     this.listen()
     this.showLink() // before anything is loaded from elsewhere
     this.show()
     await this.connect()
   }
 
+  /** What was kept cannot be read: the page goes on without. */
+  forgetful () {
+    this.store = null
+    this.fail('This browser does not give back what it kept here.')
+    return []
+  }
+
   /** Join the swarm, or say why not; what is kept plays without it. */
   async connect () {
+    if (this.connecting || this.swarm) return
+    this.connecting = true
+    this.broken = ''
     const streaming = startStreaming(infoHash => this.swarm?.transfers.get(infoHash)).catch(() => false)
     try {
       const [WebTorrent, settings] = await Promise.all([loadLibrary(), loadSettings()])
       this.swarm = new Swarm(WebTorrent, settings)
     } catch {
-      if (navigator.onLine || this.waiting?.length) {
-        this.fail('The part of this page that talks to others could not be loaded. Check your connection, then reload it.')
-      }
+      this.broken = navigator.onLine ? NOT_LOADED : 'There is no network. What this browser keeps can be played.'
+      this.fail(this.broken)
+      for (const card of this.cards.values()) card.show()
       return
+    } finally {
+      this.connecting = false
     }
-    const { waiting = [] } = this
-    this.waiting = null
-    for (const link of waiting) this.fetch(link)
+    this.fail(this.problems ?? '')
+    for (const card of this.cards.values()) if (card.link && !card.kept) this.join(card)
     for (const card of [...this.cards.values()].filter(card => card.kept).slice(0, MOST_OFFERED)) {
       card.follow(this.swarm.offer(card.kept))
     }
@@ -74,22 +86,23 @@ class Page {
       history.replaceState(null, '', pageLink(links))
     }
     if (!links.length && !problems.length) problems.push('There is no magnet link in this address. Copy the link again, whole.')
-    this.fail(problems.join(' '))
+    this.problems = problems.join(' ')
+    this.fail(this.problems || this.broken || '')
     for (const link of links) this.fetch(link)
   }
 
+  /** Show a link's memo, and look for it. */
   fetch (link) {
     let card = this.cards.get(link.infoHash)
     if (!card) {
       card = this.makeCard(link.infoHash)
       card.link = link
-      card.title.textContent = safe(link.dn.replace(/\.[^.]{1,5}$/, '')) || 'A memo'
     }
     linked.append(card.element)
     if (!card.kept && !card.transfer) {
       card.show()
       if (this.swarm) this.join(card)
-      else (this.waiting ??= []).push(link)
+      else this.connect()
     }
     this.show()
   }
@@ -152,6 +165,8 @@ class Page {
   makeCard (infoHash) {
     const card = new Card({
       canStream: () => this.canStream,
+      trouble: () => this.broken,
+      dismiss: card => this.dismiss(card),
       copyLink: card => copy(pageLink([card.kept ?? card.link])),
       edit: card => this.edit(card),
       remove: card => this.remove(card)
@@ -163,15 +178,32 @@ class Page {
   async edit (card) {
     const words = await edit(card.memo)
     if (!words) return
-    Object.assign(card.kept, words)
-    await this.store?.keep(card.kept)
-    card.show()
+    const edited = { ...card.kept, ...words }
+    try {
+      await this.store?.keep(edited)
+    } catch {
+      return card.tell('This browser did not keep the change.')
+    }
+    card.hold(edited)
   }
 
   async remove (card) {
     const { infoHash, title } = card.kept
     if (!await ask(`Delete “${safe(title)}” from this browser? Copies that others have stay theirs.`)) return
-    await this.store?.remove(infoHash)
+    try {
+      await this.store?.remove(infoHash)
+    } catch {
+      return card.tell('This browser did not delete it.')
+    }
+    this.takeOff(card, infoHash)
+  }
+
+  /** Stop waiting for a memo. */
+  dismiss (card) {
+    this.takeOff(card, card.link.infoHash)
+  }
+
+  takeOff (card, infoHash) {
     this.swarm?.drop(infoHash)
     this.cards.delete(infoHash)
     card.close()
@@ -188,11 +220,18 @@ class Page {
 
   listen () {
     addEventListener('hashchange', () => this.showLink())
+    addEventListener('online', () => {
+      this.swarm?.reconnect()
+      this.connect()
+    })
     // Coming back to a page that the browser had put aside: its connections are gone.
     addEventListener('pageshow', event => { if (event.persisted) location.reload() })
     get('share-all').onclick = async () => {
       const kept = [...this.cards.values()].map(card => card.kept).filter(Boolean)
-      get('fetch-status').textContent = await copy(pageLink(kept.slice(0, MOST_OFFERED)))
+        .sort((a, b) => b.arrived - a.arrived)
+      const words = await copy(pageLink(kept.slice(0, MOST_OFFERED)))
+      const left = kept.length > MOST_OFFERED ? ` It holds the newest ${MOST_OFFERED}.` : ''
+      get('share-status').textContent = words && words + left
     }
     get('fetch').onclick = () => this.fetchTyped()
     get('link').onkeydown = event => { if (event.key === 'Enter') this.fetchTyped() }

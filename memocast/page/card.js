@@ -4,14 +4,16 @@ import { address } from './stream.js'
 import { clock, fileName, people, safe, safeLines, size, when } from './text.js'
 import { Wave } from './wave.js'
 
+const NO_TRACKER = 'No tracker could be reached, so nobody can be found. Check your connection; this page keeps trying.'
+const NOBODY = 'Nobody who has this memo is online. Ask the sender to run “memocast seed”; it starts here by itself.'
 const SPEEDS = [0.75, 1, 1.25, 1.5, 2]
 
 let playing = null // one at a time
 
 export class Card {
   /**
-   * `actions` has `canStream()`, and what buttons do with the card: `copyLink`, `edit`, `remove`.
-   * A card without a kept memo has neither edit nor remove.
+   * `actions` has `canStream()`; `trouble()`, why nobody can be reached, or nothing; and what
+   * buttons do with the card: `copyLink`, `edit`, `remove`, or `dismiss` when nothing is kept.
    */
   constructor (actions) {
     this.actions = actions
@@ -43,7 +45,6 @@ export class Card {
     this.progress = make('progress', { max: 1, value: 0 })
     this.progress.setAttribute('aria-label', 'Downloaded')
     this.status = make('p', { className: 'status' })
-    this.status.setAttribute('role', 'status')
     const row = make('div', { className: 'row' })
     row.append(this.playButton, this.clock, this.speed, this.saveButton, this.copyButton,
       this.editButton, this.removeButton, this.startButton)
@@ -58,11 +59,12 @@ export class Card {
     this.saveButton.onclick = () => this.save()
     this.copyButton.onclick = async () => { this.tell(await this.actions.copyLink(this)) }
     this.editButton.onclick = () => this.actions.edit(this)
-    this.removeButton.onclick = () => this.actions.remove(this)
+    this.removeButton.onclick = () => this.kept ? this.actions.remove(this) : this.actions.dismiss(this)
     this.startButton.onclick = () => this.transfer.start()
     this.audio.onplay = this.audio.onpause = () => this.showPlayer()
     this.audio.ontimeupdate = () => this.showPlayer()
     this.audio.onended = () => { this.audio.currentTime = 0; this.showPlayer() }
+    this.audio.ondurationchange = () => this.show()
     this.audio.onerror = () => this.playerFailed()
   }
 
@@ -89,7 +91,7 @@ export class Card {
   /** What is known of the memo by now: the keeper's words before the sender's. */
   get memo () {
     const said = this.transfer?.said
-    const dn = this.transfer?.name.replace(/\.[^.]{1,5}$/, '')
+    const dn = (this.transfer?.name ?? this.link?.dn ?? '').replace(/\.[^.]{1,5}$/, '')
     return {
       title: this.kept?.title ?? said?.title ?? (dn || 'A memo'),
       description: this.kept?.description ?? said?.description ?? '',
@@ -107,14 +109,14 @@ export class Card {
   show () {
     const memo = this.memo
     const { phase } = this
-    this.title.textContent = safe(memo.title)
-    this.description.textContent = safeLines(memo.description)
+    write(this.title, safe(memo.title))
+    write(this.description, safeLines(memo.description))
     this.description.hidden = !memo.description
     const facts = []
     if (memo.created) facts.push(when(memo.created))
     if (memo.duration) facts.push(clock(memo.duration))
     if (memo.size) facts.push(size(memo.size))
-    this.facts.textContent = facts.join(' · ')
+    write(this.facts, facts.join(' · '))
     if (this.drawn !== memo.peaks || this.wave.duration !== (memo.duration ?? 0)) {
       this.wave.draw(memo.peaks, memo.duration)
       this.drawn = memo.peaks
@@ -125,16 +127,20 @@ export class Card {
     this.progress.hidden = phase !== 'downloading'
     this.progress.value = this.transfer?.progress ?? 1
     this.startButton.hidden = phase !== 'asking'
-    this.startButton.textContent = `Download ${size(memo.size)}`
+    write(this.startButton, `Download ${size(memo.size)}`)
     for (const part of [this.playButton, this.clock, this.speed]) {
       part.hidden = failed || phase === 'looking' || phase === 'asking'
     }
     this.saveButton.hidden = phase !== 'whole'
     this.copyButton.hidden = failed
-    this.editButton.hidden = this.removeButton.hidden = !this.kept
+    this.editButton.hidden = !this.kept
+    write(this.removeButton, this.kept ? 'Delete' : 'Dismiss')
     this.status.classList.toggle('bad', failed)
     if (!this.told) this.say(this.words())
-    this.element.dataset.phase = phase
+    if (this.element.dataset.phase !== phase) {
+      this.element.dataset.phase = phase
+      this.announce()
+    }
     this.showPlayer()
   }
 
@@ -148,14 +154,11 @@ export class Card {
     if (this.phase === 'failed') return transfer.problem
     const from = transfer?.people ?? 0
     if (this.phase === 'looking') {
-      if (from) return 'The sender is there. Asking what it is…'
-      if (transfer?.noTracker) {
-        return 'No tracker could be reached, so nobody can be found. Check your connection; this page keeps trying.'
-      }
-      if (transfer?.nobody) {
-        return 'Nobody who has this memo is online. Ask the sender to run “memocast seed”; it starts here by itself.'
-      }
-      return 'Waiting for the sender to be online…'
+      if (!transfer) return this.actions.trouble() || 'Waiting for the sender to be online…'
+      if (transfer.noTracker) return NO_TRACKER
+      // Others who wait for it too can be connected; whoever has it says so within a second.
+      if (transfer.nobody) return NOBODY
+      return from ? 'Somebody is there. Asking what it is…' : 'Waiting for the sender to be online…'
     }
     if (this.phase === 'asking') return 'This is large. Download it?'
     if (this.phase === 'downloading') {
@@ -166,19 +169,31 @@ export class Card {
         : this.streams ? ' It plays in a moment.' : ' It plays as soon as it is complete.'
       return `${percent} %, from ${people(from)}, ${size(Math.round(transfer.speed))} a second.${waiting}`
     }
+    const isOffered = transfer?.phase === 'whole' && (transfer.heardTracker || from)
+    if (!isOffered) return transfer?.noTracker ? `Kept in this browser. ${NO_TRACKER}` : 'Kept in this browser.'
     const others = from ? `; connected to ${people(from)}` : ''
-    return transfer
-      ? `Complete. Keeping it available while this tab is open${others}.`
-      : 'Kept in this browser.'
+    return `Complete. Keeping it available while this tab is open${others}.`
+  }
+
+  /** Tell who cannot see the page that it is another thing now: once, and without the numbers. */
+  announce () {
+    const words = {
+      asking: 'Found. It is large: download it?',
+      downloading: 'Found. Downloading.',
+      whole: 'Complete.',
+      failed: this.transfer?.problem
+    }[this.phase]
+    if (words) document.getElementById('announcer').textContent = `${safe(this.memo.title)}: ${words}`
   }
 
   say (words) {
-    if (this.status.textContent !== words) this.status.textContent = words
+    write(this.status, words)
   }
 
   /** Say something that is more than how the transfer fares, for a while. */
   tell (words) {
     this.say(words)
+    document.getElementById('announcer').textContent = words
     clearTimeout(this.told)
     this.told = setTimeout(() => { this.told = 0; this.show() }, 6000)
   }
@@ -186,11 +201,11 @@ export class Card {
   showPlayer () {
     const isPlaying = !this.audio.paused
     const verb = isPlaying ? 'Pause' : 'Play'
-    if (this.playButton.textContent !== verb) this.playButton.textContent = verb
+    write(this.playButton, verb)
     this.playButton.setAttribute('aria-label', `${verb} ${safe(this.memo.title)}`)
     const at = this.audio.currentTime
     const duration = this.memo.duration
-    this.clock.textContent = duration ? `${clock(at)} / ${clock(duration)}` : clock(at)
+    write(this.clock, duration ? `${clock(at)} / ${clock(duration)}` : clock(at))
     this.wave.show(at)
   }
 
@@ -239,11 +254,12 @@ export class Card {
   }
 
   playerFailed () {
-    if (!this.audio.getAttribute('src')) return
+    const source = this.audio.getAttribute('src')
+    if (!source) return
     this.audio.removeAttribute('src')
-    if (this.phase === 'downloading') {
-      this.wantsToPlay = this.streamBroke = true // the whole will do
-      return this.show()
+    if (!source.startsWith('blob:')) {
+      this.streamBroke = true // the whole will do
+      return this.play()
     }
     this.tell('This browser cannot play this kind of audio. Save it, and open it with another program.')
   }
@@ -263,4 +279,9 @@ export class Card {
     if (this.audio.src.startsWith('blob:')) URL.revokeObjectURL(this.audio.src)
     this.element.remove()
   }
+}
+
+/** Put words where others are: what is the same is left alone, with whatever is selected in it. */
+function write (element, words) {
+  if (element.textContent !== words) element.textContent = words
 }

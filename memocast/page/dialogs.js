@@ -40,6 +40,10 @@ export async function copy (text) {
     await navigator.clipboard.writeText(text)
     return 'Copied. Whoever has the link can listen while somebody keeps the memo available.'
   } catch {
-    return text
+    get('by-hand').value = text
+    const closed = opened('copy', { 'copy-close': () => null }, null)
+    get('by-hand').select()
+    await closed
+    return ''
   }
 }

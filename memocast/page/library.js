@@ -20,7 +20,7 @@ export async function load () {
       document.head.append(script)
     })
     const library = (await import(CDN)).default
-    remember()
+    remember().catch(() => {}) // then it is not there without a network
     return library
   }
 }

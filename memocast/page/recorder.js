@@ -23,24 +23,30 @@ export class Recorder {
     addEventListener('beforeunload', event => { if (this.recording || this.draft) event.preventDefault() })
   }
 
-  /** Offer what a tab that died had recorded. */
+  /** Offer what a tab that died had recorded; that of one that lives is its own. */
   async recover () {
-    const parts = await this.store?.draft() ?? []
-    if (!parts.length) return
-    const { duration, peaks, created } = parts.at(-1)
-    const blob = new Blob(parts.map(part => part.blob), { type: parts[0].blob.type })
-    this.say('A recording was interrupted. This is what was recorded of it.')
-    this.review({ blob, duration, peaks, created })
+    for (const [recording, parts] of await this.store?.drafts() ?? []) {
+      if (!await held(recording)) continue
+      this.recordingId = recording
+      const { duration, peaks, created } = parts.at(-1)
+      const blob = new Blob(parts.map(part => part.blob), { type: parts[0].blob.type })
+      this.say('A recording was interrupted. This is what was recorded of it.')
+      return this.review({ blob, duration, peaks, created })
+    }
   }
 
   async start () {
     if (this.draft && !await this.discard()) return
+    get('elapsed').textContent = clock(0)
+    get('level').value = 0
     this.created = new Date()
+    this.recordingId = crypto.randomUUID()
+    await held(this.recordingId)
     get('record').disabled = true
     try {
       if (!navigator.mediaDevices || !globalThis.MediaRecorder) throw new Error()
       this.recording = await Recording.start({
-        onPart: blob => this.remember(blob),
+        onPart: part => this.remember(part),
         onLevel: level => { get('level').value = level },
         onEnd: () => this.stop()
       })
@@ -68,8 +74,8 @@ export class Recorder {
     clearInterval(this.timer)
     const heard = await recording.stop()
     if (!heard.blob.size || !heard.duration) {
-      this.say('Nothing was recorded.', true)
-      return this.show()
+      await this.forget()
+      return this.say('Nothing was recorded.', true)
     }
     this.say('')
     this.review({ ...heard, created: this.created })
@@ -111,18 +117,13 @@ export class Recorder {
     this.draft = null
     URL.revokeObjectURL(this.url)
     get('listen').removeAttribute('src')
-    await this.store?.dropDraft()
     this.show()
+    await this.store?.dropDraft(this.recordingId).catch(() => {}) // it is offered once more
   }
 
-  async remember (blob) {
+  async remember (part) {
     // A full disk takes the safety net away, and nothing else.
-    await this.store?.addToDraft({
-      blob,
-      created: this.created,
-      duration: this.recording?.seconds ?? 0,
-      peaks: this.recording?.peaks.slices() ?? new Uint8Array()
-    }).catch(() => {})
+    await this.store?.addToDraft(this.recordingId, { ...part, created: this.created }).catch(() => {})
   }
 
   say (words, bad = false) {
@@ -137,4 +138,15 @@ export class Recorder {
     get('pause').textContent = this.recording?.isPaused ? 'Go on' : 'Pause'
     get('draft').hidden = !this.draft
   }
+}
+
+/** Hold a recording for as long as this tab lives; false when another tab does. */
+function held (recording) {
+  if (!navigator.locks) return Promise.resolve(true)
+  return new Promise(resolve => {
+    navigator.locks.request(`memocast-${recording}`, { ifAvailable: true }, lock => {
+      resolve(Boolean(lock))
+      return lock ? new Promise(() => {}) : null
+    })
+  })
 }

@@ -21,20 +21,29 @@ export function whyNot (error) {
     case 'AbortError':
       return 'The microphone is in use by another program, or does not work.'
     default:
-      return `This browser cannot record: ${error?.message ?? 'it knows no MediaRecorder'}.`
+      return `This browser cannot record: ${error?.message || 'it knows no MediaRecorder'}.`
   }
 }
 
 export class Recording {
-  /** Begin; `onPart(blob)` gets the file piece by piece, `onLevel(0…255)` how loud it is. */
+  /**
+   * Begin. `onPart` gets the file piece by piece, with its duration and peaks up to there;
+   * `onLevel` how loud it is, 0 to 255; `onEnd` hears that the microphone has gone.
+   */
   static async start ({ onPart, onLevel, onEnd }) {
     const audio = { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: false }
     const stream = await navigator.mediaDevices.getUserMedia({ audio })
-    const recording = new Recording(stream, onPart, onLevel)
-    // A microphone that is pulled ends the recording, and what it heard stays.
-    stream.getTracks()[0].addEventListener('ended', onEnd)
-    await recording.listen()
-    return recording
+    try {
+      const recording = new Recording(stream, onPart, onLevel)
+      // A microphone that is pulled ends the recording, and what it heard stays.
+      stream.getTracks()[0].addEventListener('ended', onEnd)
+      recording.recorder.onerror = onEnd
+      await recording.listen()
+      return recording
+    } catch (error) {
+      for (const track of stream.getTracks()) track.stop()
+      throw new Error(error.message || 'it knows no way to', { cause: error })
+    }
   }
 
   constructor (stream, onPart, onLevel) {
@@ -49,8 +58,9 @@ export class Recording {
     this.recorder.ondataavailable = ({ data }) => {
       if (!data.size) return
       this.parts.push(data)
-      onPart(data)
+      onPart({ blob: data, duration: this.seconds, peaks: this.peaks.slices() })
     }
+    this.stopped = new Promise(resolve => { this.recorder.onstop = resolve })
   }
 
   async listen () {
@@ -84,11 +94,8 @@ export class Recording {
   /** End it: `{blob, duration, peaks}`, the duration in seconds. */
   async stop () {
     const duration = this.seconds
-    if (this.recorder.state !== 'inactive') {
-      const stopped = new Promise(resolve => { this.recorder.onstop = resolve })
-      this.recorder.stop()
-      await stopped
-    }
+    if (this.recorder.state !== 'inactive') this.recorder.stop()
+    await this.stopped
     for (const track of this.stream.getTracks()) track.stop()
     await this.context.close()
     const blob = new Blob(this.parts, { type: this.type })
@@ -104,12 +111,14 @@ export class Recording {
 async function examine (blob) {
   const rate = 48_000
   const sound = await new OfflineAudioContext(1, 1, rate).decodeAudioData(await blob.arrayBuffer())
-  const samples = sound.getChannelData(0)
+  const channels = Array.from({ length: sound.numberOfChannels }, (_, index) => sound.getChannelData(index))
   const peaks = new Peaks()
   const step = rate / 100
-  for (let start = 0; start < samples.length; start += step) {
+  for (let start = 0; start < sound.length; start += step) {
     let peak = 0
-    for (const sample of samples.subarray(start, start + step)) peak = Math.max(peak, Math.abs(sample))
+    for (const samples of channels) {
+      for (const sample of samples.subarray(start, start + step)) peak = Math.max(peak, Math.abs(sample))
+    }
     peaks.feed(peak)
   }
   return { duration: sound.duration, peaks: peaks.slices() }

@@ -32,18 +32,28 @@ class Store {
     await this.act('memos', 'readwrite', store => store.delete(infoHash))
   }
 
-  /** Add to the recording in progress, so that a tab that dies does not take it along. */
-  async addToDraft (part) {
-    await this.act('draft', 'readwrite', store => store.add(part))
+  /** Add to a recording in progress, so that a tab that dies does not take it along. */
+  async addToDraft (recording, part) {
+    await this.act('draft', 'readwrite', store => store.add({ ...part, recording }))
   }
 
-  /** The parts of a recording that was neither shared nor discarded, in their order. */
-  async draft () {
-    return this.act('draft', 'readonly', store => store.getAll())
+  /** The parts of recordings that were neither shared nor discarded, by recording. */
+  async drafts () {
+    const parts = await this.act('draft', 'readonly', store => store.getAll())
+    return grouped(parts)
   }
 
-  async dropDraft () {
-    await this.act('draft', 'readwrite', store => store.clear())
+  async dropDraft (recording) {
+    await this.act('draft', 'readwrite', store => {
+      const request = store.openCursor()
+      request.addEventListener('success', () => {
+        const cursor = request.result
+        if (!cursor) return
+        if (cursor.value.recording === recording) cursor.delete()
+        cursor.continue()
+      })
+      return request
+    })
   }
 
   async act (name, mode, action) {
@@ -57,6 +67,15 @@ class Store {
     }
     return result
   }
+}
+
+function grouped (parts) {
+  const recordings = new Map()
+  for (const part of parts) {
+    if (!recordings.has(part.recording)) recordings.set(part.recording, [])
+    recordings.get(part.recording).push(part)
+  }
+  return recordings
 }
 
 const answered = request => new Promise((resolve, reject) => {

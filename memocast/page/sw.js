@@ -16,7 +16,7 @@ self.addEventListener('message', () => {}) // being spoken to keeps it awake
 self.addEventListener('fetch', event => {
   const { url, method } = event.request
   if (url.startsWith(STREAM)) event.respondWith(stream(event))
-  else if (method === 'GET' && url.startsWith('http')) event.respondWith(fresh(event.request))
+  else if (method === 'GET' && url.startsWith('http')) event.respondWith(fresh(event))
 })
 
 async function install () {
@@ -27,22 +27,25 @@ async function install () {
 }
 
 /** From the network while there is one, so that a new version of the page is seen at once. */
-async function fresh (request) {
+async function fresh (event) {
+  const { request } = event
   const isOurs = request.url.startsWith(self.registration.scope)
   const address = request.url.split(/[?#]/)[0] // a query could be a link, which is nobody's business
   try {
     const response = await fetch(request)
-    if (isOurs && response.ok) {
-      const copy = response.clone()
-      const cache = await caches.open(CACHE)
-      if (await cache.match(address)) await cache.put(address, copy)
-    }
+    if (isOurs && response.ok) event.waitUntil(renew(address, response.clone()).catch(() => {}))
     return response
   } catch (error) {
     const kept = await caches.match(address)
     if (kept) return kept
     throw error
   }
+}
+
+/** Replace what is kept of the page; other files of the same host are not ours to keep. */
+async function renew (address, response) {
+  const cache = await caches.open(CACHE)
+  if (await cache.match(address)) await cache.put(address, response)
 }
 
 /** Ask the page that wants to play it for the bytes, and pass them on as they are pulled. */

@@ -7,6 +7,7 @@ import { fileName } from './text.js'
 import { Transfer } from './transfer.js'
 
 const MOST_TRACKERS = 10
+const WAITING_AT_FULL_PACE = 3 // each question makes connections, of which a browser has 500
 
 export class Swarm {
   constructor (WebTorrent, settings) {
@@ -46,6 +47,7 @@ export class Swarm {
   /** Make the torrent of audio recorded here: `{infoHash, torrentFile, dn}`, offered from now on. */
   publish (memo, blob, kind) {
     const dn = fileName(memo.title, kind.extension)
+    let heard = false
     return new Promise((resolve, reject) => {
       const torrent = this.client.seed(new File([blob], dn), {
         name: dn,
@@ -54,14 +56,18 @@ export class Swarm {
         info: { memocast: toInfo(memo) },
         pieceLength: pieceLength(blob.size),
         store: PieceStore
-      }, () => {
-        const { infoHash, torrentFile } = torrent
-        const transfer = this.track({ infoHash, dn, trackers: this.settings.trackers })
+      }, seeded => { // another than `torrent` when it was offered already
+        const { infoHash, torrentFile } = seeded
+        const made = { infoHash, torrentFile, dn, trackers: this.settings.trackers }
+        if (this.transfers.has(infoHash)) return resolve(made)
+        const transfer = this.track(made)
         transfer.kind = kind
         transfer.phase = 'whole'
-        transfer.follow(torrent)
-        resolve({ infoHash, torrentFile, dn, trackers: this.settings.trackers })
+        transfer.heardTracker = heard
+        transfer.follow(seeded)
+        resolve(made)
       })
+      torrent.once('trackerAnnounce', () => { heard = true })
       torrent.once('error', reject)
     })
   }
@@ -73,9 +79,19 @@ export class Swarm {
   }
 
   track (link) {
-    const transfer = new Transfer(link)
+    const transfer = new Transfer(link, () => Math.max(1, this.waiting / WAITING_AT_FULL_PACE))
     this.transfers.set(link.infoHash, transfer)
     return transfer
+  }
+
+  /** How many memos nobody has sent yet. */
+  get waiting () {
+    return [...this.transfers.values()].filter(transfer => transfer.phase === 'looking').length
+  }
+
+  /** The network is back. */
+  reconnect () {
+    for (const transfer of this.transfers.values()) transfer.reconnect()
   }
 
   announce (trackers) {

@@ -40,6 +40,8 @@ export function fileName (title, extension) {
   const plain = safe(title).replace(/[/\\:*?"<>|\ufffd]/g, ' ').replace(/\s+/g, ' ')
     .replace(/^[. ]+/, '')
   const room = 120 - extension.length - 1
+  const reserved = /^(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(\.|$)/i
+  if (reserved.test(plain)) return fileName(`memo ${plain}`, extension)
   return `${cut(plain, room).replace(/[. ]+$/, '') || 'memo'}.${extension}`
 }
 

@@ -9,6 +9,7 @@ const NO_TRACKER_AFTER = 10e3 // milliseconds
 const NOBODY_AFTER = 30e3
 const ASK_AGAIN_EVERY = 15e3
 const STALLED_AFTER = 8e3
+const LONGEST_WAIT = 60e3
 
 /**
  * Emits `change` whenever something about it is new, and `whole` once.
@@ -17,9 +18,13 @@ const STALLED_AFTER = 8e3
  * `downloading`, `whole` or `failed` (`problem` says why).
  */
 export class Transfer extends EventTarget {
-  constructor (link) {
+  /** `pace()` tells how many times slower than usual to ask, as when many are waited for. */
+  constructor (link, pace) {
     super()
     this.link = link
+    this.pace = pace
+    this.askEvery = ASK_AGAIN_EVERY
+    this.stalledAfter = STALLED_AFTER
     this.phase = 'looking'
     this.problem = ''
     this.name = link.dn
@@ -59,6 +64,9 @@ export class Transfer extends EventTarget {
     this.name = files[0].name
     this.size = files[0].length
     this.said = describe(this.torrent)
+    if (!this.size || Math.ceil(this.size / this.torrent.pieceLength) !== this.torrent.pieces.length) {
+      return this.fail('This memo is damaged: its torrent does not fit its length.')
+    }
     if (this.size > MOST) {
       return this.fail('This is more than a browser can keep. In a terminal: memocast fetch LINK')
     }
@@ -139,23 +147,38 @@ export class Transfer extends EventTarget {
   tick () {
     const moment = performance.now()
     const wantsMore = this.phase === 'looking' || this.phase === 'downloading'
-    if (!this.people || this.torrent.received !== this.received) {
+    if (this.torrent.received !== this.received) {
       this.received = this.torrent.received
       this.lastNews = moment
+      this.askEvery = ASK_AGAIN_EVERY
+      this.stalledAfter = STALLED_AFTER
     }
-    if (wantsMore && moment > this.lastNews + STALLED_AFTER) {
+    if (!wantsMore || !this.people) this.lastNews = moment
+    if (moment > this.lastNews + this.stalledAfter) {
       // A tab that died looks connected for half a minute, and holds what it was asked for. And
       // two that meet before either knows what the torrent is never ask each other again.
       for (const wire of [...this.torrent.wires]) wire.destroy()
       this.lastNews = moment
+      this.stalledAfter = Math.min(2 * this.stalledAfter, LONGEST_WAIT)
       this.nextAsk = 0
     }
     if (wantsMore && !this.people && moment > this.nextAsk) {
       // A seeder lets in one page from an address at a time: ask again when that one may be gone.
       this.torrent.discovery?.tracker?.update()
-      this.nextAsk = moment + ASK_AGAIN_EVERY
+      this.nextAsk = moment + this.askEvery * this.pace()
+      this.askEvery = Math.min(2 * this.askEvery, LONGEST_WAIT)
     }
     this.changed()
+  }
+
+  /** The network is back: the trackers would be tried again only after minutes. */
+  reconnect () {
+    if (!this.torrent || this.torrent.destroyed) return
+    this.heardTracker = false
+    this.began = performance.now()
+    this.torrent.discovery?.destroy()
+    this.torrent.discovery = null
+    this.torrent._startDiscovery?.() // there is no public way, and the version is pinned
   }
 
   changed () {

@@ -196,6 +196,7 @@ def test_a_web_session_that_dies_while_pages_load_does_not_keep_them_from_their_
         began = time.monotonic()
         wait_for("the next", lambda before=crashed: web(anna)["session_pid"] not in (None, before))
         took = time.monotonic() - began
+        assert took < 2 + 1, "2 s, and the machine may be busy"
         text = card(tab, TITLE).locator(".status", has_text="Complete")
         text.wait_for(timeout=PATIENCE * 1000)
         record("web session killed", death=death, back_after_s=round(took, 2))
