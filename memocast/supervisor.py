@@ -32,8 +32,10 @@ _POLL_SECONDS = 0.1
 _STOP_SECONDS = 10.0
 _LONGEST_PAUSE_SECONDS = 60.0
 _STEADY_SECONDS = 60.0
-_WEB_STEADY_SECONDS = 5.0
 """A session that ran this long before it crashed is started again at once."""
+
+_WEB_PAUSE_SECONDS = 1.0
+"""The web session is expected to crash now and then: one that had begun is back within 2 s."""
 
 _SILENT_SECONDS = 900.0
 """A session reports every second, except while it hashes files that were changed."""
@@ -53,6 +55,7 @@ class _Session:
     crashes: int = 0
     last_crash: dict[str, str] | None = None
     failure: MemocastError | None = None
+    has_reported: bool = False  # since it was last started
     begun: float = 0.0
     heard: float = 0.0
     pause: float = 0.0
@@ -108,6 +111,7 @@ class Supervisor:
         elif moment >= session.next_start:
             session.begun = session.heard = moment
             session.failure = None
+            session.has_reported = False
             try:
                 session.child = Child(self._root, session.arguments, self._presence.descriptor)
             except LibraryError as error:  # no room for a log, no process to be had
@@ -156,9 +160,10 @@ class Supervisor:
         session.report = {**session.report, **_IDLE, "problem": problem}
         session.transfers.clear()
         self._publish()
-        steady = _WEB_STEADY_SECONDS if session is self._web else _STEADY_SECONDS
-        if moment - session.begun > steady:
+        if moment - session.begun > _STEADY_SECONDS:
             session.pause = 0.0
+        elif session is self._web and session.has_reported:
+            session.pause = min(session.pause, _WEB_PAUSE_SECONDS)
         session.next_start = moment + session.pause
         session.pause = min(max(1.0, session.pause * 2), _LONGEST_PAUSE_SECONDS)
 
@@ -176,6 +181,7 @@ class Supervisor:
         name = event.pop("event")
         if name == "report":
             session.report = {**event, "problem": None}
+            session.has_reported = True
             self._publish()
         elif name == "failed":
             session.failure = MemocastError(event["message"], hint=event["hint"])
