@@ -62,7 +62,7 @@ def parse_partly(text: str) -> tuple[list[Link], list[NotALink]]:
     text = text.encode(errors="replace").decode().strip()
     if not text:
         raise NotALink("the link is empty", hint=_HINT)
-    if text[:8].lower() == "magnet:?":
+    if _is_magnet(text):
         return [_magnet(text)], []
     if re.match(r"(?i)https?://", text):
         return _page(text)
@@ -145,25 +145,28 @@ def _page(url: str) -> tuple[list[Link], list[NotALink]]:
         for key, _, value in (field.partition("=") for field in parts.query.split("&"))
         if key == "seeds"
     ]
-    if parts.fragment.lower().startswith("magnet:?"):
+    if _is_magnet(parts.fragment):
         texts.append(parts.fragment)
-    elif parts.fragment:
-        texts += [unquote(field) for field in parts.fragment.split("&")]
-    magnets = [text.strip() for text in texts if text.strip()[:8].lower() == "magnet:?"]
-    if not magnets:
+    else:
+        fields = [unquote(field) for field in parts.fragment.split("&")]
+        # A fragment that has nothing to do with magnets is the page's own affair.
+        texts += fields if any(map(_is_magnet, fields)) else []
+    if not any(map(_is_magnet, texts)):
         raise NotALink("the URL carries no magnet link", hint=_HINT)
-    problems = [
-        NotALink("a part of the URL is no magnet link; it was cut perhaps", hint=_HINT)
-        for text in texts
-        if text.strip() and text.strip() not in magnets
-    ]
     links = []
-    for text in magnets:
+    problems = []
+    for text in filter(None, map(str.strip, texts)):
         try:
+            if not _is_magnet(text):
+                raise NotALink("a part of the URL is no magnet link; cut off, perhaps", hint=_HINT)
             links.append(_magnet(text))
         except NotALink as problem:
             problems.append(problem)
     return links, problems
+
+
+def _is_magnet(text: str) -> bool:
+    return text.strip()[:8].lower() == "magnet:?"
 
 
 def _torrent_file(text: str) -> Link:

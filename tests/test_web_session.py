@@ -12,6 +12,7 @@ import pytest
 
 from browser import Net, WebTracker, wait_whole
 from conftest import running, wait_for
+from scale import FULL
 from test_seeder import seeding
 from transfer import address_of, assert_same_memo
 
@@ -148,6 +149,7 @@ def test_without_a_tracker_for_browsers_there_is_no_web_session(anna: Memocast, 
     assert anna.seeder()["for_browsers"] is False
 
 
+@pytest.mark.skipif(not FULL, reason="waits half a minute; the full endurance run does it")
 def test_a_tracker_that_restarts_is_found_again(net: Net, anna: Memocast, opus: Path) -> None:
     tracker = WebTracker(net.here)
     anna.environment["MEMOCAST_TRACKERS"] = tracker.url

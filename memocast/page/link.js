@@ -40,9 +40,11 @@ function magnetsIn (text) {
   // Values are decoded once, and a '+' in one belongs to the magnet.
   const found = query.split('&').filter(field => field.startsWith('seeds='))
     .map(field => decoded(field.slice('seeds='.length)))
-  if (/^magnet:/i.test(fragment)) found.push(fragment)
-  else if (fragment) found.push(...fragment.split('&').map(decoded))
-  return found.filter(Boolean)
+  if (/^magnet:/i.test(fragment)) return [...found, fragment].filter(Boolean)
+  const fields = fragment.split('&').map(decoded)
+  // Beside old links in the query, a fragment that has nothing to do with magnets is left alone.
+  const isMeant = !found.length || fields.some(field => /^magnet:/i.test(field))
+  return [...found, ...(isMeant ? fields : [])].filter(Boolean)
 }
 
 function parseMagnet (text) {

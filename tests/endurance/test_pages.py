@@ -104,7 +104,7 @@ def test_people_who_wait_are_served_whatever_becomes_of_others_at_their_address(
     waited: list[float] = []
     used: list[tuple[int, int]] = []
     killed = 0
-    rounds = scaled(67, 3)
+    rounds = scaled(67, 1)
     for _ in range(rounds):
         # Half of all die, at any moment before or after they are complete.
         doomed = {number for number in range(TABS) if random.random() < 0.5}
