@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from conftest import running, start_sound_card, wait_for
+from conftest import running, wait_for
+from sound_card import start_sound_card
 
 if TYPE_CHECKING:
-    from conftest import Memocast, SoundCard
+    from conftest import Memocast
+    from sound_card import SoundCard
 
 
 def start_recording(user: Memocast, card: SoundCard, *options: str) -> subprocess.Popen[str]:

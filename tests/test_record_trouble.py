@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 import pytest
 import soundfile
 
-from conftest import mounted, running, start_sound_card, wait_for
+from conftest import mounted, running, wait_for
+from sound_card import start_sound_card
 from test_record import alignment, end, staged, start_recording, voice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Memocast, SoundCard
+    from conftest import Memocast
+    from sound_card import SoundCard
 
 
 def fill_up(folder: Path) -> None:

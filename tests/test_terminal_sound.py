@@ -30,7 +30,8 @@ from test_record import alignment, voice
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Memocast, SoundCard
+    from conftest import Memocast
+    from sound_card import SoundCard
 
 
 @pytest.fixture

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
 
-    from conftest import Memocast, SoundCard
+    from conftest import Memocast
+    from sound_card import SoundCard
 
 TIMES = scaled(40, 1)
 

@@ -22,7 +22,8 @@ from scale import chances, pause, record, scaled
 from test_record import alignment
 
 if TYPE_CHECKING:
-    from conftest import Memocast, SoundCard
+    from conftest import Memocast
+    from sound_card import SoundCard
 
 RATE = 48_000
 HERE = Path(__file__).parent
