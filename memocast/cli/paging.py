@@ -26,10 +26,10 @@ def page(
     ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Write out the listening page, for you to host anywhere as files; print where it is.
+    """Write out the listening page, for you to host as files; print where it is.
 
-    People open it with a link in the address (memocast share --page URL), listen in
-    their browser, and record an answer. It gets your WebSocket trackers and STUN server.
+    Whoever opens it with a link of 'memocast share --page URL' can listen in a
+    browser and record an answer. It gets your WebSocket trackers and STUN server.
 
     Example: memocast page ~/public_html/listen
     """

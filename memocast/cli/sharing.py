@@ -69,8 +69,8 @@ def share(
 
     Whoever has the link can listen, and nobody can take it back.
 
-    With --page the link opens in a browser: in the listening page at the URL that
-    follows, or at the setting 'page_url'. 'memocast page' makes one for you to host.
+    With --page the link opens in a browser, on the listening page at the URL
+    that follows or in the setting 'page_url'; 'memocast page' makes such a page.
 
     Example: memocast share latest
     """
