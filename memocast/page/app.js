@@ -23,6 +23,7 @@ class Page {
   store = null
   swarm = null
   canStream = false
+  attempts = 0
 
   async open () {
     const missing = whatIsMissing()
@@ -54,7 +55,7 @@ class Page {
     this.broken = ''
     const streaming = startStreaming(infoHash => this.swarm?.transfers.get(infoHash)).catch(() => false)
     try {
-      const [WebTorrent, settings] = await Promise.all([loadLibrary(), loadSettings()])
+      const [WebTorrent, settings] = await Promise.all([loadLibrary(this.attempts++), loadSettings()])
       this.swarm = new Swarm(WebTorrent, settings)
     } catch {
       this.broken = navigator.onLine ? NOT_LOADED : 'There is no network. What this browser keeps can be played.'
