@@ -37,6 +37,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 pytest_plugins = ["browser", "sound_card"]
 
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a real browser: it is run apart from what needs real-time sound."""
+    for item in items:
+        if "net" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.browser)
+
+
 DEADLINE = 30.0
 """Seconds that anything a test waits for may take on a slow machine."""
 
