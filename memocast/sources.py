@@ -56,6 +56,7 @@ class Sources:
         self._downloads: dict[Swarm, Download] = {}
         self._resume: bytes | None = None
         self._widen_at = float("inf")
+        self._has_own_port = True
         self.asked = self._classic.trackers(trackers)
         """The trackers that are asked."""
         if settings.webrtc:
@@ -91,11 +92,21 @@ class Sources:
         swarms = [swarm for swarm in (self._classic, self._web) if swarm]
         for swarm in swarms:
             said = swarm.poll(seconds / len(swarms))
+            if any(isinstance(event, events.ListenFailed) and event.taken for event in said):
+                self._listen_anywhere()
             if swarm not in self._downloads:
                 # Of a torrent that it holds no more, it may still have something to say.
                 said = [event for event in said if not isinstance(event, _OF_THE_DOWNLOAD)]
             happened += said
         return happened
+
+    def _listen_anywhere(self) -> None:
+        # libtorrent takes the next port when another program has this one, but not when both
+        # asked for it in the same instant; and without a port it connects to nobody.
+        if self._has_own_port:
+            self._has_own_port = False
+            self._classic.listen_anywhere()
+            self.dial()
 
     def _web_swarm(self) -> Swarm:
         self._web = self._web or Swarm.web(self._settings)

@@ -96,6 +96,12 @@ class Swarm:
         """One that speaks WebRTC, for as long as libtorrent does not crash on it."""
         return cls(tuning.web(settings), WEB_SCHEMES)
 
+    def listen_anywhere(self) -> None:
+        """Listen on ports of the system's choosing, instead of those that are taken."""
+        pairs = self._session.get_settings()["listen_interfaces"].split(",")
+        anywhere = ",".join(pair.rpartition(":")[0] + ":0" for pair in pairs)
+        self._session.apply_settings({"listen_interfaces": anywhere})
+
     def trackers(self, urls: Iterable[str]) -> list[str]:
         """Those of the trackers that this session talks to."""
         known = [url for url in urls if url.startswith(self._schemes)]
