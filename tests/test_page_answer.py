@@ -160,6 +160,33 @@ def test_one_that_had_been_stopped_is_offered_again_too_with_its_length_and_wave
     assert len(set(re.findall(r"h2\.6v([\d.]+)", drawn))) > 20
 
 
+HOLD = """() => new Promise(resolve => {
+  const request = indexedDB.open('memocast', 1)
+  request.onupgradeneeded = () => {
+    request.result.createObjectStore('memos', { keyPath: 'infoHash' })
+    const drafts = request.result.createObjectStore('draft', { autoIncrement: true })
+    const spin = () => { if (!globalThis.released) drafts.count().onsuccess = spin }
+    spin()
+    resolve()
+  }
+  request.onsuccess = () => request.result.close()
+})"""
+
+
+def test_recording_can_begin_once_the_page_knows_what_it_keeps_and_no_click_is_lost(
+    net: Net, profile: BrowserContext
+) -> None:
+    holding = net.visit(f"{net.site.url}icon.svg", context=profile)
+    holding.evaluate(HOLD)
+    tab = net.visit(context=profile)
+    button = tab.get_by_role("button", name="Record")
+    button.wait_for()
+    assert button.is_disabled()
+    holding.evaluate("globalThis.released = true")
+    record(tab, seconds=1)
+    share(tab)
+
+
 def test_a_recording_in_another_tab_is_left_to_that_tab(net: Net, profile: BrowserContext) -> None:
     tab = net.visit(context=profile)
     record(tab, seconds=2)

@@ -36,6 +36,7 @@ class Page {
     this.recorder.show()
     await this.recorder.recover().catch(() => this.forgetful())
     this.listen()
+    for (const id of ['record', 'fetch']) get(id).disabled = false // before this, a click would be lost
     this.showLink() // before anything is loaded from elsewhere
     this.show()
     await this.connect()
