@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 WEB = Path(__file__).with_name("web")
 WEBTORRENT = WEB / "node_modules" / "webtorrent" / "dist" / "webtorrent.min.js"
+AGE = WEB / "node_modules" / "age.min.js"
 
 CHROMIUM = (
     "--no-sandbox",
@@ -48,8 +49,9 @@ CHROMIUM = (
 def why_no_browser() -> str:
     """What is missing for these tests, or nothing."""
     programs = [name for name in ("chromium", "node") if not shutil.which(name)]
-    missing = [*programs, *([] if WEBTORRENT.exists() else ["the npm packages of tests/web"])]
-    return f"NOT INSTALLED: {', '.join(missing)}; see .ci/browser" if missing else ""
+    if not (WEBTORRENT.exists() and AGE.exists()):
+        programs.append("the npm packages of tests/web")
+    return f"NOT INSTALLED: {', '.join(programs)}; see .ci/browser" if programs else ""
 
 
 class WebTracker:
@@ -228,9 +230,10 @@ def net(whole_net: Net) -> Iterator[Net]:
 
 
 def host_page(folder: Path, tracker: WebTracker) -> None:
-    """What somebody does who hosts the page: write it out, and put webtorrent.js beside it."""
+    """What somebody does who hosts the page: write it out, with what others wrote beside it."""
     pages.write(folder, Settings(trackers=(tracker.url,), stun_server=""))
     shutil.copy(WEBTORRENT, folder)
+    shutil.copy(AGE, folder)
     shutil.copy(WEB / "plain.html", folder)
 
 

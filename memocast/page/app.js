@@ -130,7 +130,8 @@ class Page {
       duration,
       peaks,
       kind: transfer.kind,
-      blob: transfer.blob()
+      blob: transfer.blob(),
+      ...transfer.open && { key: transfer.link.key, sealed: transfer.content('') }
     })
   }
 

@@ -3,10 +3,12 @@
 const MOST_LINKS = 20
 const MOST_TRACKERS = 30
 const MOST_TRACKER_LENGTH = 300
+const MOST_KEY_LENGTH = 200
 
 /**
- * A torrent to look for: `infoHash` in hex, the display name `dn`, and its trackers.
- * @typedef {{infoHash: string, dn: string, trackers: string[]}} Link
+ * A torrent to look for: `infoHash` in hex, the display name `dn`, its trackers, and the age
+ * identity `key` of a private memo, which is in the link alone.
+ * @typedef {{infoHash: string, dn: string, trackers: string[], key: string}} Link
  */
 
 /**
@@ -54,17 +56,28 @@ function parseMagnet (text) {
   let infoHash = ''
   let isNewer = false
   let dn = ''
+  let key = null
+  let isOfLan = false
   const trackers = new Set()
   for (const field of text.slice('magnet:?'.length).split('&')) {
-    const [key, value = ''] = splitOnce(field, '=').map(part => decoded(part.replace(/\+/g, ' ')))
-    const name = key.toLowerCase()
+    const [first, value = ''] = splitOnce(field, '=').map(part => decoded(part.replace(/\+/g, ' ')))
+    const name = first.toLowerCase()
     if (name === 'xt' || name.startsWith('xt.')) {
       infoHash ||= sha1(value)
       isNewer ||= /^urn:btmh:/i.test(value)
     } else if (name === 'dn') dn ||= value.slice(0, 500)
+    else if (name === 'x.age') key ??= value.trim().slice(0, MOST_KEY_LENGTH)
+    else if (name === 'x.scope') isOfLan ||= value.toLowerCase() === 'lan'
     else if ((name === 'tr' || name.startsWith('tr.')) && isTracker(value)) trackers.add(value)
   }
-  if (infoHash) return { infoHash, dn, trackers: [...trackers].slice(0, MOST_TRACKERS) }
+  if (isOfLan) {
+    return 'This memo stays on the local network, where browsers cannot ask for it. ' +
+      'In a terminal there: memocast fetch LINK'
+  }
+  if (key !== null && !/^age-secret-key-1[0-9a-z]{58}$/i.test(key)) {
+    return 'The key in this link is damaged. Copy the link again, whole.'
+  }
+  if (infoHash) return { infoHash, dn, trackers: [...trackers].slice(0, MOST_TRACKERS), key: key ?? '' }
   if (isNewer) {
     return 'This memo is a torrent of version 2, which browsers cannot fetch. ' +
       'In a terminal: memocast fetch LINK'
@@ -88,9 +101,11 @@ export const isTracker = url =>
 export const webTrackers = urls => urls.filter(url => /^wss?:/.test(url))
 
 /** The magnet link, as `memocast share` writes it. */
-export function magnet ({ infoHash, dn, trackers }) {
+export function magnet ({ infoHash, dn, trackers, key }) {
   const fields = [`xt=urn:btih:${infoHash}`, `dn=${encodeURIComponent(dn)}`]
-  return 'magnet:?' + [...fields, ...trackers.map(url => `tr=${encodeURIComponent(url)}`)].join('&')
+  fields.push(...trackers.map(url => `tr=${encodeURIComponent(url)}`))
+  if (key) fields.push(`x.age=${key}`)
+  return `magnet:?${fields.join('&')}`
 }
 
 /** A link that opens these in this page: in the fragment, which no web server ever sees. */

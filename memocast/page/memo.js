@@ -11,13 +11,20 @@ const DICTIONARY_MOST = 1 << 16
  *   peaks: Uint8Array}} Memo
  */
 
-/** The fields that a stranger's torrent gives, checked one by one; null where one is not usable. */
-export function describe (torrent) {
-  const nothing = { title: null, description: '', created: null, duration: null, peaks: new Uint8Array() }
+/** What a stranger's torrent has under our key, or an empty object. */
+export function claim (torrent) {
   const said = torrent.info?.memocast
   const isDictionary = said && typeof said === 'object' && !ArrayBuffer.isView(said) && !Array.isArray(said)
   const bytes = (torrent.torrentFile?.length ?? 0) - 20 * torrent.pieces.length
-  if (!isDictionary || bytes > DICTIONARY_MOST) return nothing
+  return isDictionary && bytes <= DICTIONARY_MOST ? said : {}
+}
+
+/** The sealed block of a claim: an age file, or null when the memo is not private. */
+export const sealedBlock = said => said.sealed instanceof Uint8Array ? said.sealed : null
+
+/** The fields of a claim, checked one by one; null where one is not usable. */
+export function describe (said) {
+  const nothing = { title: null, description: '', created: null, duration: null, peaks: new Uint8Array() }
   const created = integer(said.created, 1, Date.now() / 1000 + 24 * 3600)
   const duration = integer(said.duration, 0, 1e11)
   const peaks = said.peaks

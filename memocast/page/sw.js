@@ -3,12 +3,12 @@
 const CACHE = 'memocast'
 const STREAM = new URL('stream/', self.registration.scope).href
 const PAGE = [
-  './', 'index.html', 'style.css', 'icon.svg', 'settings.json', 'app.js', 'card.js', 'dialogs.js',
+  './', 'index.html', 'style.css', 'icon.svg', 'settings.json', 'age.js', 'app.js', 'card.js', 'dialogs.js',
   'library.js', 'link.js', 'memo.js', 'meter.js', 'peaks.js', 'pieces.js', 'recorder.js',
   'recording.js', 'settings.js', 'store.js', 'stream.js', 'swarm.js', 'text.js', 'transfer.js',
   'wave.js'
 ]
-const PERHAPS = ['webtorrent.min.js'] // else the page keeps the CDN's
+const PERHAPS = ['webtorrent.min.js', 'age.min.js'] // of the first, the page keeps the CDN's else
 
 self.addEventListener('install', event => event.waitUntil(install()))
 self.addEventListener('activate', event => event.waitUntil(self.clients.claim()))

@@ -38,8 +38,11 @@ export class Swarm {
     if (this.transfers.has(kept.infoHash)) return this.transfers.get(kept.infoHash)
     const transfer = this.track(kept)
     transfer.kind = kept.kind
+    if (kept.sealed) transfer.opened = kept.blob
     transfer.follow(this.client.add(kept.torrentFile, {
-      announce: this.announce(kept.trackers), store: PieceStore, storeOpts: { blob: kept.blob }
+      announce: this.announce(kept.trackers),
+      store: PieceStore,
+      storeOpts: { blob: kept.sealed ?? kept.blob }
     }))
     return transfer
   }

@@ -1,6 +1,7 @@
 /** One memo in the swarm: what is known of it, and how far it is. */
 
-import { describe, identify } from './memo.js'
+import { NOT_LOADED, openBlob, opener, openText } from './age.js'
+import { claim, describe, identify, sealedBlock } from './memo.js'
 import { PieceStore } from './pieces.js'
 
 const ASK_ABOVE = 64e6 // bytes; more than an hour of speech is rarely meant
@@ -10,6 +11,7 @@ const NOBODY_AFTER = 30e3
 const ASK_AGAIN_EVERY = 15e3
 const STALLED_AFTER = 8e3
 const LONGEST_WAIT = 60e3
+const DAMAGED = 'This memo is damaged, or was tampered with. Ask the sender to share it anew.'
 
 /**
  * Emits `change` whenever something about it is new, and `whole` once.
@@ -31,6 +33,8 @@ export class Transfer extends EventTarget {
     this.size = 0
     this.said = null
     this.kind = null
+    this.open = null // what opens it, when it is sealed
+    this.opened = null // the audio of a sealed one
     this.torrent = null
     this.heardTracker = false
     this.received = 0
@@ -44,35 +48,63 @@ export class Transfer extends EventTarget {
     torrent.on('trackerAnnounce', () => { this.heardTracker = true; this.changed() })
     torrent.on('warning', () => this.changed())
     torrent.on('error', error => this.fail(`This memo cannot be fetched: ${error.message ?? error}`))
-    torrent.on('metadata', () => this.preview())
+    torrent.on('metadata', () => this.preview().catch(() => this.fail(DAMAGED)))
     torrent.on('wire', (wire) => {
       this.changed()
       wire.once('close', () => this.changed())
     })
     torrent.on('verified', index => { if (index === 0) this.look() })
-    torrent.on('done', () => this.complete())
+    torrent.on('done', () => this.complete().catch(() => this.fail(DAMAGED)))
     this.timer = setInterval(() => this.tick(), 1000)
     this.nextAsk = performance.now() + ASK_AGAIN_EVERY
   }
 
   /** Metadata is here: see whether it can be a memo before a byte of it is asked for. */
-  preview () {
+  async preview () {
     const { files } = this.torrent
     if (files.length !== 1) {
       return this.fail(`This link holds ${files.length} files; a memo is one. Open it with a BitTorrent client.`)
     }
     this.name = files[0].name
     this.size = files[0].length
-    this.said = describe(this.torrent)
     if (!this.size || Math.ceil(this.size / this.torrent.pieceLength) !== this.torrent.pieces.length) {
       return this.fail('This memo is damaged: its torrent does not fit its length.')
     }
     if (this.size > MOST) {
       return this.fail('This is more than a browser can keep. In a terminal: memocast fetch LINK')
     }
+    if (this.opened) return // kept here, and known
+    const said = claim(this.torrent)
+    const block = sealedBlock(said)
+    if (!block) {
+      if (this.link.key) return this.fail('The link has a key, but its memo is not sealed. Ask the sender about it.')
+      this.said = describe(said)
+    } else if (!await this.unseal(block)) return
     this.phase = 'asking'
     if (this.size <= ASK_ABOVE) this.start()
     this.changed()
+  }
+
+  /** Open a private memo's description, or say why that cannot be; whether it could. */
+  async unseal (block) {
+    if (!this.link.key) {
+      this.fail('This memo is sealed, and the link has no key. Copy the link again, whole; one for an identity opens in a terminal.')
+      return false
+    }
+    try {
+      this.open = await opener(this.link.key)
+    } catch {
+      this.fail(NOT_LOADED)
+      return false
+    }
+    try {
+      // What age says of a key that does not fit can contain that key.
+      this.said = describe(await openText(this.open, block))
+    } catch {
+      this.fail('The key in this link does not open this memo. Copy the link again, whole.')
+      return false
+    }
+    return true
   }
 
   /** Download it. */
@@ -85,15 +117,18 @@ export class Transfer extends EventTarget {
 
   /** The first piece is here: see whether it is audio, before anything decodes it. */
   async look () {
-    if (this.kind || this.phase === 'failed') return
+    if (this.kind || this.phase === 'failed' || (this.open && !this.opened)) return
     const length = Math.min(64, this.size)
-    const head = new Uint8Array(await this.torrent.files[0].arrayBuffer({ start: 0, end: length - 1 }))
+    const head = new Uint8Array(this.opened
+      ? await this.opened.slice(0, length).arrayBuffer()
+      : await this.torrent.files[0].arrayBuffer({ start: 0, end: length - 1 }))
     this.kind = identify(head)
     if (!this.kind) this.fail('This is not audio that memocast knows, so it was not downloaded.')
     this.changed()
   }
 
   async complete () {
+    if (this.open) this.opened = await openBlob(this.open, this.content(''))
     await this.look()
     if (this.phase === 'failed' || this.phase === 'whole') return
     this.phase = 'whole'
@@ -103,9 +138,14 @@ export class Transfer extends EventTarget {
 
   /** The whole audio as a Blob, once all of it is here. */
   blob () {
+    return this.opened ? this.opened.slice(0, this.opened.size, this.kind.type) : this.content(this.kind.type)
+  }
+
+  /** What the torrent holds, sealed or not. */
+  content (type) {
     let store = this.torrent.store
     while (!(store instanceof PieceStore)) store = store.store // webtorrent wraps it in caches
-    return store.whole(this.kind.type)
+    return store.whole(type)
   }
 
   fail (problem) {
