@@ -14,11 +14,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What does not fit: memos without their file, or with another content, and unknown files."""
+    """What does not fit: memos without their file, or with another content, and unknown files.
+
+    `unsealed`: memos whose age file is gone, or is not what it was.
+    """
 
     missing: list[Memo]
     changed: list[Memo]
     unknown: list[Path]
+    unsealed: list[Memo]
 
 
 def audit(library: Library) -> Audit:
@@ -37,4 +41,6 @@ def audit(library: Library) -> Audit:
     missing = [memo for memo in rows if not library.path(memo).exists()]
     gone = {memo.id for memo in missing}
     changed = [memo for memo in rows if memo.id not in gone and not library.shares.is_intact(memo)]
-    return Audit(missing, changed, unknown)
+    offered = library.shares.seedable(fetched=True)
+    unsealed = [found.memo for found in offered if found.share.sealed and not found.intact]
+    return Audit(missing, changed, unknown, unsealed)

@@ -98,6 +98,7 @@ class Backups:
         partial = self._folder / f"{os.getpid()}.part"
         try:
             moment = time.time()
+            partial.touch(0o600)
             with contextlib.closing(_opened(partial)) as target:
                 connection.backup(target)
                 # In one file, without a write-ahead log beside it.

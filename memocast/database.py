@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ BUSY_SECONDS = 20.0
 """How long a write waits for another process before it gives up."""
 
 _ENOUGH_BYTES = 1 << 20
+_FIRST_WITH_KEYS = 3
+"""The number of the migration, from 0, after which the database can hold keys."""
 
 MIGRATIONS = (
     """
@@ -66,6 +69,40 @@ MIGRATIONS = (
     ALTER TABLE torrent ADD COLUMN wanted INTEGER NOT NULL DEFAULT 0;
     UPDATE torrent SET wanted = (SELECT created FROM memo WHERE memo.id = torrent.memo);
     """,
+    """
+    -- A memo can be shared in several ways, each with a torrent of its own.
+    ALTER TABLE torrent RENAME TO torrent_3;
+    CREATE TABLE torrent (
+        number      INTEGER PRIMARY KEY,
+        memo        TEXT NOT NULL REFERENCES memo (id) ON DELETE CASCADE,
+        mode        TEXT NOT NULL CHECK (mode IN ('public', 'private', 'addressed')),
+        recipients  TEXT NOT NULL,             -- whom it is sealed to, a line each
+        key         TEXT NOT NULL,             -- the age identity in the link of a private share
+        lan         INTEGER NOT NULL,          -- 1: told to nobody outside the local network
+        arrived     INTEGER NOT NULL,          -- 1: it came by a link
+        shared      INTEGER NOT NULL,          -- 1: by the user's own 'share'
+        stopped     INTEGER NOT NULL DEFAULT 0,  -- 1: by 'unshare'
+        info_hash   TEXT NOT NULL UNIQUE,      -- hex; SHA-256 for a v2-only torrent
+        second_hash TEXT UNIQUE,               -- the SHA-256 one of a hybrid torrent
+        content     BLOB NOT NULL,             -- a .torrent: info and piece layers, as first shared
+        dn          TEXT NOT NULL,             -- the magnet's display name
+        trackers    TEXT NOT NULL,             -- those of the link it came by, a line each
+        bytes       INTEGER NOT NULL,          -- of the age file in sealed/; 0 when there is none
+        mtime       INTEGER NOT NULL,          -- of that file, nanoseconds
+        sha256      BLOB NOT NULL,             -- of that file
+        uploaded    INTEGER NOT NULL DEFAULT 0,
+        copies      INTEGER NOT NULL DEFAULT 0,  -- complete peers ever seen
+        last_copy   INTEGER,                     -- unix seconds
+        wanted      INTEGER NOT NULL,            -- when last shared or asked for, unix seconds
+        UNIQUE (memo, mode, recipients)
+    ) STRICT;
+    INSERT INTO torrent (memo, mode, recipients, key, lan, arrived, shared, info_hash, second_hash,
+        content, dn, trackers, bytes, mtime, sha256, uploaded, copies, last_copy, wanted)
+        SELECT memo, 'public', '', '', 0, memo.origin = 'fetched', shared, info_hash, second_hash,
+        content, dn, trackers, 0, 0, x'', uploaded, copies, last_copy, wanted
+        FROM torrent_3 JOIN memo ON memo.id = torrent_3.memo;
+    DROP TABLE torrent_3;
+    """,
 )
 
 
@@ -74,6 +111,8 @@ def connect(path: Path) -> sqlite3.Connection:
     import sqlite3
 
     with translated(path):
+        # It holds the keys of private shares. SQLite gives its other files the same mode.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
         class Connection(sqlite3.Connection):
             """One that knows which file it has open, whatever its name leads to later."""
@@ -112,9 +151,18 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     if version < len(MIGRATIONS):
         with transaction(connection):
             for number in range(_version(connection), len(MIGRATIONS)):
+                if number == _FIRST_WITH_KEYS:
+                    _keep_from_others(path)
                 for statement in MIGRATIONS[number].split(";\n"):
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {number + 1}")
+
+
+def _keep_from_others(path: Path) -> None:
+    """Take a library that is older than its secrets out of other users' reach."""
+    for part in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+        with contextlib.suppress(OSError):
+            part.chmod(0o600)
 
 
 def _version(connection: sqlite3.Connection) -> int:

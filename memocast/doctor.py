@@ -92,7 +92,16 @@ def _audio_files(library: Library) -> Iterator[Finding]:
             fix="those named like a memo are taken back by 'memocast doctor --repair';"
             " 'memocast add' others, or move them away",
         )
-    if not (found.missing or found.changed or found.unknown):
+    if found.unsealed:
+        named = ", ".join(f"{memo.id} '{memo.title}'" for memo in found.unsealed[:_SOME])
+        yield Finding(
+            "sealed files",
+            ok=False,
+            detail=f"{_files(found.unsealed)} in 'sealed' gone or changed, of {named}",
+            fix="put it back from a backup; or end that link, and share the memo anew:"
+            f" memocast unshare {found.unsealed[0].id}",
+        )
+    if not (found.missing or found.changed or found.unknown or found.unsealed):
         yield Finding("audio files", ok=True, detail="all there, and as memocast kept them")
 
 

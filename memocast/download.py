@@ -6,10 +6,11 @@ import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from memocast.description import Description, described, sealed_block
 from memocast.errors import NotALink
 from memocast.link import MAX_TRACKERS
 from memocast.settings import is_tracker
-from memocast.torrent import Description, description, stored
+from memocast.torrent import stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,7 +22,8 @@ STAGED_NAME = "audio"
 """What the audio is called while it arrives: no name from the link reaches the disk."""
 
 _MAX_DICTIONARY = 1 << 16
-"""Bytes of an info dictionary without its hashes; with the longest description it has 9,000."""
+"""Bytes of an info dictionary without its hashes; with the longest description it has 9,000,
+and sealed to the most recipients 60,000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,8 @@ class Metadata:
     """A torrent's info dictionary, read but not yet trusted.
 
     `size` in bytes; `files` does not count padding after the last file, which
-    version 2 torrents have (BEP 47, BEP 52); `info_hashes` in hex.
+    version 2 torrents have (BEP 47, BEP 52); `info_hashes` in hex. `sealed` is
+    the age file that describes a memo whose audio is one too.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Metadata:
     files: int
     info_hashes: tuple[str, ...]
     description: Description
+    sealed: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +76,14 @@ class Download:
             known.append(str(hashes.v1))
         if hashes.has_v2():
             known.append(str(hashes.v2))
+        info = _small_part(torrent)
         return Metadata(
             name=torrent.name(),
             size=torrent.layout().file_size(0),
             files=_files(torrent),
             info_hashes=tuple(known),
-            description=_description(torrent),
+            description=described(info),
+            sealed=sealed_block(info),
         )
 
     def start(self) -> None:
@@ -121,7 +127,8 @@ class Download:
         )
 
 
-def _description(torrent: Any) -> Description:
+def _small_part(torrent: Any) -> object:
+    """The info dictionary, decoded, unless it is larger than an honest one."""
     import libtorrent as lt
 
     # Decoded, a dictionary takes many times its size in memory, and
@@ -129,8 +136,8 @@ def _description(torrent: Any) -> Description:
     # the hashes of its pieces is small; of another we want nothing.
     content = torrent.info_section()
     if len(content) - 20 * torrent.num_pieces() > _MAX_DICTIONARY:
-        return Description()
-    return description(lt.bdecode(content))
+        return None
+    return lt.bdecode(content)
 
 
 def _files(torrent: Any) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from dataclasses import dataclass, replace
@@ -10,19 +11,24 @@ from typing import TYPE_CHECKING, Self
 from memocast import audio, events
 from memocast.download import STAGED_NAME, Metadata, finished_torrent, opened
 from memocast.errors import LibraryError, MissingDecoder, Refused, SwarmTimeout
-from memocast.incoming import write_atomically
+from memocast.files import write_atomically
 from memocast.memo import now, title_from_file
+from memocast.opening import Opener
 from memocast.presence import Presence
+from memocast.sealing import identity
+from memocast.share import Share
 from memocast.sources import Sources
-from memocast.stages import Checking, Looking, Preview, Stage, Waiting
+from memocast.stages import Checking, Looking, Opening, Preview, Stage, Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from memocast.description import Description
     from memocast.incoming import Entry
     from memocast.library import Library
     from memocast.link import Link
     from memocast.memo import Memo
+    from memocast.sealing import Identity
     from memocast.settings import Settings
 
 _POLL_SECONDS = 0.1
@@ -32,6 +38,9 @@ _RESUME_SECONDS = 10.0
 _STUCK_SECONDS = 5.0
 _TURN_SECONDS = 10.0
 """Without a new byte for that long, browsers are asked, or clients where it was browsers."""
+
+_SEALED = "sealed"
+"""In an entry's facts: the info-hash of a sealed memo that is being kept."""
 
 _LONGEST_DURATION_ERROR = 100
 """Milliseconds. A claimed duration further from the decoded one is not believed."""
@@ -59,13 +68,20 @@ def fetch(
     settings: Settings,
     limits: Limits,
     notify: Callable[[Stage], None],
+    identities: Sequence[Identity] = (),
 ) -> Fetched:
     """Bring the link's memo into the library.
+
+    What is sealed is opened with the link's key, or one of the `identities`.
 
     Raises NotALink, SwarmTimeout, Refused, LibraryError. When it ends early,
     what has arrived stays in `incoming/` for the next fetch of the same link.
     """
     link = opened(link)
+    if link.key:
+        identity(link.key)  # a damaged one is told before anything is begun
+    if link.lan:
+        settings = settings.on_lan()
     entry: Entry | None = None
     while entry is None:
         with library.translated():
@@ -79,7 +95,8 @@ def fetch(
             notify(Waiting())
             time.sleep(_POLL_SECONDS)
     try:
-        run = _Fetch(library, link, settings, limits, notify, entry)
+        opener = Opener(link, identities, entry.folder)
+        run = _Fetch(library, link, settings, limits, notify, entry, opener)
     except BaseException:
         entry.release()
         raise
@@ -98,6 +115,7 @@ class _Fetch:
         limits: Limits,
         notify: Callable[[Stage], None],
         entry: Entry,
+        opener: Opener,
     ) -> None:
         self._library = library
         self._link = link
@@ -105,11 +123,12 @@ class _Fetch:
         self._limits = limits
         self._notify = notify
         self._entry = entry
+        self._opener = opener
         self._resume_path = entry.folder / "resume"
-        trackers = list(dict.fromkeys([*link.trackers, *settings.trackers]))
+        trackers = [] if link.lan else list(dict.fromkeys([*link.trackers, *settings.trackers]))
         self._sources = Sources(settings, self._addresses(), link, entry.folder, trackers)
         asked = dict.fromkeys(self._sources.asked, "asked")
-        self._looking = Looking(asked, settings.dht, lsd=settings.lsd)
+        self._looking = Looking(asked, settings.dht, lsd=settings.lsd, known=len(link.peers))
         self._complete = False
         self._resume_data: list[bytes] = []
 
@@ -119,6 +138,7 @@ class _Fetch:
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         # Closing writes what libtorrent still holds, so the entry is judged after it.
         self._sources.close()
+        self._opener.close()
         refused = kind is not None and issubclass(kind, Refused)
         decodable_later = kind is not None and issubclass(kind, MissingDecoder)
         if (refused and not decodable_later) or not self._resume_path.exists():
@@ -136,10 +156,11 @@ class _Fetch:
         if memo:  # known by another of its hashes
             self._entry.discard()
             return Fetched(memo, downloaded=False)
-        self._approve(metadata)
+        said = self._opener.description(metadata)
+        self._approve(metadata, said)
         self._save_resume_data()
         self._await_completion()
-        return Fetched(self._kept(metadata), downloaded=True)
+        return Fetched(self._kept(metadata, said), downloaded=True)
 
     # -- stages ----------------------------------------------------------------
 
@@ -162,7 +183,7 @@ class _Fetch:
             self._poll()
         return metadata
 
-    def _approve(self, metadata: Metadata) -> None:
+    def _approve(self, metadata: Metadata, said: Description) -> None:
         if metadata.files != 1:
             raise Refused(
                 f"the torrent holds {metadata.files} files; a memo is one",
@@ -179,12 +200,12 @@ class _Fetch:
             # Blocks, not the apparent size: an unfinished download is a sparse file.
             present = staged.stat().st_blocks * 512 if staged.exists() else 0
             free = shutil.disk_usage(self._library.root).free
-        if metadata.size - present > free:
+        needed = metadata.size * (1 if metadata.sealed is None else 2)
+        if needed - present > free:
             raise LibraryError(
-                f"no room for {metadata.size:,} bytes: the disk has {free:,} left",
+                f"no room for {needed:,} bytes: the disk has {free:,} left",
                 hint="free some space, then fetch it again",
             )
-        said = metadata.description
         title = said.title or title_from_file(metadata.name)
         self._notify(Preview(title, metadata.size, said.duration, said.peaks or b""))
 
@@ -217,13 +238,17 @@ class _Fetch:
             self._notify(progress)
             self._poll()
 
-    def _kept(self, metadata: Metadata) -> Memo:
+    def _kept(self, metadata: Metadata, said: Description) -> Memo:
         staged = self._entry.folder / STAGED_NAME
+        is_sealed = metadata.sealed is not None
+        plain = staged
+        if is_sealed:
+            with self._library.translated():
+                plain = self._opener.open(staged, lambda size: self._notify(Opening(size)))
         # The swarm still runs: who sent us the audio sees a complete copy for a while.
         with self._library.translated():
-            sound = audio.examine(staged, lambda seconds: self._notify(Checking(seconds)))
+            sound = audio.examine(plain, lambda seconds: self._notify(Checking(seconds)))
         resume = self._save_resume_data()
-        said = metadata.description
         draft = self._library.draft(
             said.title or title_from_file(metadata.name),
             said.description or "",
@@ -231,17 +256,30 @@ class _Fetch:
             "fetched",
         )
         draft = replace(draft, created=said.created or now())
-        torrent = finished_torrent(resume, self._link)
+        share = Share(
+            finished_torrent(resume, self._link),
+            mode=("private" if self._link.key else "addressed") if is_sealed else "public",
+            key=self._link.key,
+            lan=self._link.lan,
+            arrived=True,
+        )
         self._sources.drop()
         with self._library.translated():
-            self._entry.note(draft.to_facts())
+            self._entry.note({**draft.to_facts(), _SEALED: share.info_hash if is_sealed else None})
             # A torrent can mark its file as a program, and libtorrent obeys.
             staged.chmod(staged.stat().st_mode & ~0o111)
-            staged.rename(self._entry.audio(draft.format))
+            plain.rename(self._entry.audio(draft.format))
         duration = sound.duration
         if said.duration and abs(said.duration - duration) <= _LONGEST_DURATION_ERROR:
             duration = said.duration
-        return self._library.keep(self._entry, draft, duration, said.peaks or sound.peaks, torrent)
+        return self._library.keep(
+            self._entry,
+            draft,
+            duration,
+            said.peaks or sound.peaks,
+            share,
+            age_file=staged if is_sealed else None,
+        )
 
     # -- the swarm -------------------------------------------------------------
 
@@ -294,20 +332,19 @@ class _Fetch:
     def _restage(self) -> None:
         """Give audio that an interrupted `keep` had already named its name back."""
         with self._library.translated():
+            info_hash = self._entry.facts().get(_SEALED)
+            staged = self._entry.folder / STAGED_NAME
             for path in self._entry.folder.glob("audio.*"):
-                path.rename(self._entry.folder / STAGED_NAME)
+                if info_hash:  # it can be opened again
+                    path.unlink()
+                else:
+                    path.rename(staged)
+            if info_hash in self._link.info_hashes and not staged.exists():
+                with contextlib.suppress(FileNotFoundError):
+                    self._library.shares.age_file(info_hash).rename(staged)
 
     def _timeout(self, what: str) -> SwarmTimeout:
-        looking = self._looking
-        tried = [f"tracker {url} ({said})" for url, said in looking.trackers.items()]
-        if looking.dht:
-            tried.append(f"the DHT ({self._sources.dht_nodes} nodes)")
-        if looking.lsd:
-            tried.append("the local network")
-        if self._link.peers:
-            known = len(self._link.peers)
-            tried.append(f"{known} address{'es' * (known > 1)} in the link")
         return SwarmTimeout(
-            f"{what} in {self._limits.timeout:g} s; tried: {'; '.join(tried) or 'nothing'}",
+            f"{what} in {self._limits.timeout:g} s; tried: {self._looking.tried()}",
             hint="ask the sender to run 'memocast seed', then fetch again; --timeout waits longer",
         )

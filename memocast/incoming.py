@@ -13,13 +13,15 @@ import json
 import os
 import shutil
 import tempfile
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from memocast.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-Kind = Literal["recording", "import", "download"]
+Kind = Literal["recording", "import", "download", "sealing"]
 
 _FACTS = "entry.json"
 _REFUSE = "refuse-"
@@ -40,7 +42,7 @@ class Entry:
     def kind(self) -> Kind:
         """Chosen by the folder's name, which exists before any file in it does."""
         name = self.folder.name.partition("-")[0]
-        return "download" if name == "download" else "import" if name == "import" else "recording"
+        return next((kind for kind in get_args(Kind) if kind == name), "recording")
 
     def audio(self, format_: str) -> Path:
         """Where this entry's audio of that format is written."""
@@ -116,14 +118,14 @@ class Incoming:
             return entry
 
     def left_behind(self) -> Iterator[Entry]:
-        """Claim, one by one, the recordings and imports that nobody owns."""
+        """Claim, one by one, the recordings, imports and sealings that nobody owns."""
         with self._gate():
             for refuse in self.folder.glob(f"{_REFUSE}*"):  # its owner died over it
                 shutil.rmtree(refuse, ignore_errors=True)
             entries = [
                 self._claim(folder)
                 for folder in sorted(self.folder.iterdir())
-                if folder.is_dir() and folder.name.startswith(("recording-", "import-"))
+                if folder.is_dir() and folder.name.startswith(("recording-", "import-", "sealing-"))
             ]
         yield from (entry for entry in entries if entry is not None)
 
@@ -173,17 +175,3 @@ def _is_same_file(descriptor: int, path: Path) -> bool:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
         return False
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Readers of `path` see the old content or the new, never a part, even after a crash."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise

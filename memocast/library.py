@@ -8,26 +8,29 @@ the row after, and what a crash leaves between the two is found again in
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 from typing import TYPE_CHECKING
 
 from memocast import backups, database
 from memocast.draft import Draft
 from memocast.errors import DamagedLibrary, NoSuchMemo
+from memocast.files import fsync_and_hash, fsync_folder, stamp
 from memocast.incoming import Entry, Incoming
 from memocast.memo import ID_LENGTH, Memo, Origin, new_id, now
 from memocast.ports import free_port
-from memocast.shares import Shares, stamp
+from memocast.shares import Shares
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from memocast.torrent import Torrent
+    from memocast.share import Share
 
 _SELECT = """
-    SELECT memo.*, torrent.info_hash, coalesce(torrent.shared, 0) AS shared
-    FROM memo LEFT JOIN torrent ON torrent.memo = memo.id
+    SELECT memo.*,
+        (SELECT info_hash FROM torrent WHERE torrent.memo = memo.id
+            ORDER BY mode = 'public' DESC, number DESC LIMIT 1) AS info_hash,
+        EXISTS (SELECT 1 FROM torrent WHERE torrent.memo = memo.id AND shared) AS shared
+    FROM memo
 """
 _REMOVED = "removed:"
 """Before the name of a file in `state`: its memo is gone, and it is to go too."""
@@ -41,16 +44,19 @@ class Library:
         self.root = root
         self.database_path = root / "library.db"
         self.audio_folder = root / "memos"
+        sealed = root / "sealed"
         with database.translated(self.database_path):
-            for folder in (root, self.audio_folder, root / "incoming", root / "log"):
-                folder.mkdir(parents=True, exist_ok=True)
+            root.parent.mkdir(parents=True, exist_ok=True)
+            root.mkdir(0o700, exist_ok=True)
+            for folder in (self.audio_folder, sealed, root / "incoming", root / "log"):
+                folder.mkdir(exist_ok=True)
             if not os.access(root, os.W_OK):
                 raise PermissionError(13, "the folder is read-only", str(root))
         self.incoming = Incoming(root / "incoming")
         self._backups = backups.Backups(self.database_path, root / "backups")
         self._refuse_to_begin_anew()
         self._database = database.connect(self.database_path)
-        self.shares = Shares(self._database, self.database_path, self.audio_folder)
+        self.shares = Shares(self._database, self.database_path, self.audio_folder, sealed)
         with self.translated():
             self._finish_removals()
 
@@ -152,23 +158,27 @@ class Library:
         draft: Draft,
         duration: int,
         peaks: bytes,
-        torrent: Torrent | None = None,
+        share: Share | None = None,
         lost: int = 0,
+        age_file: Path | None = None,
     ) -> Memo:
         """Make the entry's audio a memo, and the entry disappear. Fields as in `Memo`.
 
-        When another process kept the same torrent meanwhile, its memo is returned.
+        `share` is the link it came by, and `age_file` what that holds if it is
+        sealed. When another process kept the same torrent meanwhile, its memo is returned.
         """
         audio = entry.audio(draft.format)
         target = self.audio_folder / f"{draft.id}.{draft.format}"
         with self.translated():
-            digest = _fsync_and_hash(audio)
+            digest = fsync_and_hash(audio)
             entry.use_room()
             entry.note(draft.to_facts())
             try:
                 audio.rename(target)
-                _fsync_folder(self.audio_folder)
-                memo_id = self._insert(draft, target, digest, duration, peaks, torrent, lost)
+                fsync_folder(self.audio_folder)
+                memo_id = self._insert(
+                    draft, target, digest, duration, peaks, share, lost, age_file
+                )
             except BaseException:
                 database.roll_back(self._database)
                 # Ctrl-C can come before the file was moved, and after the row was written.
@@ -187,12 +197,13 @@ class Library:
         digest: bytes,
         duration: int,
         peaks: bytes,
-        torrent: Torrent | None,
+        share: Share | None,
         lost: int,
+        age_file: Path | None = None,
     ) -> str:
         size, mtime = stamp(path)
         with database.transaction(self._database):
-            twin = self.shares.owner(torrent) if torrent else None
+            twin = self.shares.owner(share.torrent) if share else None
             if twin:
                 return twin
             self._database.execute(
@@ -214,8 +225,8 @@ class Library:
                     lost,
                 ),
             )
-            if torrent:
-                self.shares.insert(draft.id, torrent, shared=False)
+            if share:
+                self.shares.insert(draft.id, share, age_file)
         return draft.id
 
     def _by_id(self, memo_id: str) -> Memo:
@@ -248,6 +259,7 @@ class Library:
             finally:  # at Ctrl-C too; after a kill, whoever opens the library next does it
                 database.roll_back(self._database)
                 self._finish_removals()
+                self.shares.sweep()
 
     def _finish_removals(self) -> None:
         """Delete the files of memos whose rows are gone."""
@@ -264,7 +276,7 @@ class Library:
         """Give audio that lies in `memos/` under the draft's name its row back."""
         path = self.audio_folder / f"{draft.id}.{draft.format}"
         with self.translated():
-            self._insert(draft, path, _fsync_and_hash(path), duration, peaks, None, 0)
+            self._insert(draft, path, fsync_and_hash(path), duration, peaks, None, 0)
         return self._by_id(draft.id)
 
     def recover(self, entry: Entry) -> Draft | None:
@@ -293,16 +305,13 @@ class Library:
 
     # -- what processes agree on -----------------------------------------------
 
-    def listen_port(self) -> int:
-        """The port this library listens on: chosen at random once, and kept."""
+    def listen_port(self, *, lan: bool = False) -> int:
+        """The port this library listens on, or that of its LAN session: chosen once, and kept."""
+        key = "lan_port" if lan else "listen_port"
         chosen = str(free_port())
         with self.translated(), database.transaction(self._database):
-            self._database.execute(
-                "INSERT OR IGNORE INTO state VALUES ('listen_port', ?)", (chosen,)
-            )
-            row = self._database.execute(
-                "SELECT value FROM state WHERE key = 'listen_port'"
-            ).fetchone()
+            self._database.execute("INSERT OR IGNORE INTO state VALUES (?, ?)", (key, chosen))
+            row = self._database.execute("SELECT value FROM state WHERE key = ?", (key,)).fetchone()
         return int(row["value"])
 
     def revision(self) -> int:
@@ -320,17 +329,3 @@ class Library:
     def translated(self) -> contextlib.AbstractContextManager[None]:
         """A block whose OSError and sqlite3.Error come out as LibraryError."""
         return database.translated(self.database_path)
-
-
-def _fsync_and_hash(path: Path) -> bytes:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-        return hashlib.file_digest(file, "sha256").digest()
-
-
-def _fsync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from memocast.errors import NotALink, UsageError
 from memocast.settings import host_and_port, is_tracker
+from memocast.share import LAN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,6 +21,9 @@ MAX_TRACKERS = 30
 MAX_PEERS = 100
 MAX_TORRENT_FILE = 8 << 20
 """Bytes. A .torrent of one memo is a few kilobytes; larger files are not read at all."""
+
+_MAX_KEY = 200
+"""Characters. An age identity has 74."""
 
 _HINT = "paste a magnet link, a share URL, an info-hash, or the name of a .torrent file"
 
@@ -30,7 +34,9 @@ class Link:
 
     `v1` is the SHA-1 info-hash and `v2` the SHA-256 one (BEP 52), both in hex;
     at least one is set unless `torrent`, the bytes of a .torrent file, is.
-    `peers` are IP addresses and ports.
+    `peers` are IP addresses and ports. `key` is the age identity that opens
+    what the torrent holds, as the link has it. `lan`: the sender tells nobody
+    outside the local network, and neither should we.
     """
 
     v1: str | None = None
@@ -38,7 +44,9 @@ class Link:
     dn: str = ""
     trackers: tuple[str, ...] = ()
     peers: tuple[tuple[str, int], ...] = ()
-    torrent: bytes | None = None
+    torrent: bytes | None = field(default=None, repr=False)
+    key: str = field(default="", repr=False)
+    lan: bool = False
 
     @property
     def info_hashes(self) -> tuple[str, ...]:
@@ -82,11 +90,12 @@ def _magnet(text: str) -> Link:
     # A fragment is no part of a magnet; some pages append one.
     query = text[len("magnet:?") :].partition("#")[0]
     v1 = v2 = None
-    dn = ""
+    dn = key_text = ""
+    lan = False
     trackers: list[str] = []
     peers: list[tuple[str, int]] = []
-    for key, value in parse_qsl(query, errors="replace"):
-        name = key.lower()
+    for field_name, value in parse_qsl(query, keep_blank_values=True, errors="replace"):
+        name = field_name.lower()
         if name == "xt" or name.startswith("xt."):
             topic = _topic(value)
             v1, v2 = v1 or topic.v1, v2 or topic.v2
@@ -95,6 +104,10 @@ def _magnet(text: str) -> Link:
         elif name == "tr" or name.startswith("tr."):
             if is_tracker(value):
                 trackers.append(value)
+        elif name == "x.age":
+            key_text = key_text or value[:_MAX_KEY] or "?"  # cut off before its first letter
+        elif name == "x.scope":
+            lan = lan or value.lower() == LAN
         elif name == "x.pe":
             try:
                 peer = host_and_port(value)
@@ -107,7 +120,8 @@ def _magnet(text: str) -> Link:
         raise NotALink("the magnet link names no torrent that memocast can find", hint=_HINT)
     # dict.fromkeys: each once, in their order.
     kept_trackers = tuple(dict.fromkeys(trackers))[:MAX_TRACKERS]
-    return Link(v1, v2, dn, kept_trackers, tuple(dict.fromkeys(peers))[:MAX_PEERS])
+    kept_peers = tuple(dict.fromkeys(peers))[:MAX_PEERS]
+    return Link(v1, v2, dn, kept_trackers, kept_peers, key=key_text, lan=lan)
 
 
 def _topic(value: str) -> Link:

@@ -14,6 +14,19 @@ SAFE_SECONDS = 10.0
 """A copy counts as one to rely on when it is still there this long after it was complete."""
 
 
+def together(*parts: dict[str, Any] | None) -> dict[str, Any]:
+    """What is said of several torrents, or by several sessions of one, as if they were one."""
+    said = [part for part in parts if part]
+    whole = dict(said[0])
+    for part in said[1:]:
+        for key, value in part.items():
+            if isinstance(value, bool):
+                whole[key] = whole[key] or value
+            elif isinstance(value, int):
+                whole[key] += value
+    return whole
+
+
 @dataclass(slots=True)
 class Offer:
     """One memo on offer. `uploaded` in bytes in this run, of which `tallied` are written down."""
@@ -35,7 +48,7 @@ class Offer:
         The latter show in the bytes: what was sent, and not to a peer as far as
         it was looked at, went to one that has just left, or that was never seen.
         """
-        size = max(self.seedable.memo.size, 1)
+        size = max(self.seedable.size, 1)
         self.uploaded = transfer.uploaded
         complete = {peer.identity for peer in transfer.peers if peer.complete}
         self.complete_since = {

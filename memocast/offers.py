@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from memocast import events
 from memocast.errors import LibraryError, MemocastError
-from memocast.offer import Offer
-from memocast.shares import stamp
+from memocast.files import stamp
+from memocast.offer import Offer, together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -116,7 +116,8 @@ class Offers:
                 offer.said = said
                 self._busy.add(transfer.key)
                 facts = offer.facts(transfer)
-                self._notify("transfer", {"id": offer.seedable.memo.id, **facts})
+                said_of = {"id": offer.seedable.memo.id, "info_hash": transfer.key}
+                self._notify("transfer", {**said_of, **facts})
 
     def _active(self) -> list[tuple[Offer, Transfer]]:
         return [
@@ -144,13 +145,21 @@ class Offers:
         }
 
     def report(self) -> dict[str, Any]:
-        """How many memos are offered, which are damaged, and how the active ones fare, by id."""
+        """How many memos are offered, which are damaged, and how the active ones fare.
+
+        `memos` has them by id, `torrents` by info-hash.
+        """
+        torrents = {}
+        memos: dict[str, dict[str, Any]] = {}
+        for offer, transfer in self._active():
+            facts = torrents[transfer.key] = offer.facts(transfer)
+            memo_id = offer.seedable.memo.id
+            memos[memo_id] = together(memos.get(memo_id), facts)
         return {
-            "seeding": len(self._offers),
-            "damaged": sorted(found.memo.id for found in self._damaged.values()),
-            "memos": {
-                offer.seedable.memo.id: offer.facts(transfer) for offer, transfer in self._active()
-            },
+            "seeding": len({offer.seedable.memo.id for offer in self._offers.values()}),
+            "damaged": sorted({found.memo.id for found in self._damaged.values()}),
+            "memos": memos,
+            "torrents": torrents,
         }
 
     def write_tallies(self) -> None:
@@ -163,7 +172,7 @@ class Offers:
             return
         try:
             self._library.shares.add_to_tally(
-                offer.seedable.memo.id,
+                offer.seedable.share.info_hash,
                 offer.uploaded - offer.tallied,
                 offer.new_copies,
                 offer.last_copy,

@@ -15,7 +15,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from memocast.errors import MemocastError
-from memocast.incoming import write_atomically
+from memocast.files import write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,8 +118,8 @@ class Presence:
         asked: list[int] = []
         while self.is_running():
             said = self._published()
-            web = said.get("web") or {}
-            for pid in (said.get("pid"), said.get("session_pid"), web.get("session_pid")):
+            parts = [said, said.get("web") or {}, said.get("lan") or {}]
+            for pid in (said.get("pid"), *(part.get("session_pid") for part in parts)):
                 if isinstance(pid, int) and pid not in asked:
                     asked.append(pid)
                     if self._terminate(pid):

@@ -38,6 +38,9 @@ def adopt(library: Library, tell: Callable[[str], None]) -> None:
 
 
 def _adopted(library: Library, entry: Entry) -> Memo | None:
+    if entry.kind == "sealing":  # the audio it was made from is where it was
+        entry.discard()
+        return None
     draft = library.recover(entry) if entry.facts() else _nameless(library, entry)
     # An import is noted once its copy is whole; before that, its source still is.
     if draft is None or not entry.audio(draft.format).exists():

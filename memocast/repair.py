@@ -75,6 +75,7 @@ def _rebuild(root: Path, tell: Callable[[str], None]) -> None:
         rebuilt.unlink(missing_ok=True)
         copy = backups.Backups(path, root / "backups").newest(len(database.MIGRATIONS))
         if copy:
+            rebuilt.touch(0o600)
             shutil.copyfile(copy, rebuilt)
         else:
             database.connect(rebuilt).close()

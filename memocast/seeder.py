@@ -1,4 +1,4 @@
-"""Seeder: the classic session, which offers every memo to BitTorrent clients."""
+"""Seeder: the session that offers memos to BitTorrent clients, everywhere or on the LAN only."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Reach:
 
 
 class Seeder(Session):
-    """What the seeder's classic session process does."""
+    """What the seeder's classic session process does, and with `lan` its LAN session process."""
 
     def __init__(
         self,
@@ -45,12 +45,17 @@ class Seeder(Session):
         settings: Settings,
         notify: Callable[[str, dict[str, Any]], None],
         only: Collection[str] = (),
+        *,
+        lan: bool = False,
     ) -> None:
-        addresses = settings.addresses(library.listen_port())
-        swarm = Swarm.classic(settings, addresses, exact_port=True)
+        if lan:
+            settings = settings.on_lan()
+        addresses = settings.addresses(library.listen_port(lan=lan))
+        swarm = Swarm.classic(settings, addresses, exact_port=True, lan=lan)
+        self._lan = lan
         super().__init__(library, settings, swarm, notify, only)
         self._reach = Reach()
-        self._for_browsers = False
+        self._for_browsers = self._for_lan = False
 
     def begin(self) -> None:
         """Wait until peers can connect. Raises MemocastError when the port is taken."""
@@ -72,13 +77,15 @@ class Seeder(Session):
 
     def wanted(self) -> Mapping[str, Seedable]:
         """All memos that were shared or fetched, or of them only those named."""
-        found = {
-            found.torrent.info_hash: found
+        every = [
+            found
             for found in self.library.shares.seedable(
                 fetched=self.settings.seed_fetched or bool(self.only)
             )
             if not self.only or found.memo.id in self.only
-        }
+        ]
+        self._for_lan = not self._lan and any(found.share.lan for found in every)
+        found = {found.share.info_hash: found for found in every if found.share.lan == self._lan}
         known = [*self.settings.trackers] if found else []
         for seedable in found.values():
             known += seedable.torrent.trackers
@@ -126,6 +133,7 @@ class Seeder(Session):
             **report,
             "only": sorted(self.only),
             "for_browsers": self._for_browsers,
+            "for_lan": self._for_lan,
             "reach": {
                 **asdict(self._reach),
                 "listening": [where for where in self._reach.listening if _is_ours(where)],

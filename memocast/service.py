@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memocast.errors import MemocastError, UsageError
-from memocast.incoming import write_atomically
+from memocast.files import write_atomically
 from memocast.program import command
 
 if TYPE_CHECKING:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FORMATS = ("opus", "flac", "wav")
+SHARE_MODES = ("public", "private")
 CLASSIC_SCHEMES = ("udp://", "http://", "https://")
 WEB_SCHEMES = ("ws://", "wss://")
 """WebSocket trackers: those that browsers can talk to."""
@@ -66,11 +67,17 @@ class Settings:
     format: str = "opus"
     page_url: str = ""
     autostart: bool = True
+    share: str = "public"
 
     def addresses(self, chosen_port: int) -> list[tuple[str, int]]:
         """Where to listen, as IP addresses and ports, with the library's port in place of 0."""
         pairs = [host_and_port(text) for text in self.listen]
         return [(host, port or chosen_port) for host, port in pairs]
+
+    def on_lan(self) -> Settings:
+        """The same, but nobody outside the local network is told of anything."""
+        ports = tuple(f"{text.rpartition(':')[0]}:0" for text in self.listen)
+        return replace(self, listen=ports, trackers=(), dht=False, port_mapping=False, webrtc=False)
 
 
 def config_path() -> Path:
@@ -208,6 +215,8 @@ def _checked(key: str, value: object, where: str) -> Any:
 def _check_text(key: str, value: str, where: str) -> None:
     if key == "format" and value not in FORMATS:
         raise UsageError(f"{where} is '{value}'", hint=f"use one of: {', '.join(FORMATS)}")
+    if key == "share" and value not in SHARE_MODES:
+        raise UsageError(f"{where} is '{value}'", hint=f"use one of: {', '.join(SHARE_MODES)}")
     if key == "stun_server" and value and not _is_node(value):
         raise UsageError(f"{where} is '{value}'", hint="use HOST:PORT, or nothing for none")
     if key == "page_url" and value:

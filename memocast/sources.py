@@ -51,7 +51,7 @@ class Sources:
         self._link = link
         self._folder = folder
         self._trackers = trackers
-        self._classic = Swarm.classic(settings, addresses, exact_port=False)
+        self._classic = Swarm.classic(settings, addresses, exact_port=False, lan=link.lan)
         self._web: Swarm | None = None
         self._downloads: dict[Swarm, Download] = {}
         self._resume: bytes | None = None

@@ -14,13 +14,28 @@ class Waiting:
 
 @dataclass(slots=True)
 class Looking:
-    """Nobody has sent the metadata yet. `trackers` maps each URL to what it said so far."""
+    """Nobody has sent the metadata yet. `trackers` maps each URL to what it said so far.
+
+    `known` peers have their address in the link.
+    """
 
     trackers: dict[str, str] = field(default_factory=dict)
     dht: bool = False
     dht_nodes: int = 0
     lsd: bool = False
     peers: int = 0
+    known: int = 0
+
+    def tried(self) -> str:
+        """Whom this asked, in words."""
+        tried = [f"tracker {url} ({said})" for url, said in self.trackers.items()]
+        if self.dht:
+            tried.append(f"the DHT ({self.dht_nodes} nodes)")
+        if self.lsd:
+            tried.append("the local network")
+        if self.known:
+            tried.append(f"{self.known} address{'es' * (self.known > 1)} in the link")
+        return "; ".join(tried) or "nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +49,17 @@ class Preview:
 
 
 @dataclass(frozen=True, slots=True)
+class Opening:
+    """The sealed audio is being opened. `size` in bytes, so far."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Checking:
     """All bytes are here and match their hashes; the audio is being decoded."""
 
     seconds: float
 
 
-Stage = Waiting | Looking | Preview | Progress | Checking
+Stage = Waiting | Looking | Preview | Progress | Opening | Checking

@@ -1,10 +1,11 @@
 """Supervisor: keeps the seeder's session processes running, whatever becomes of libtorrent.
 
 The supervisor holds the library's presence and publishes how the seeder
-fares. The classic session serves BitTorrent clients; beside it runs the web
-session, for browsers, as long as the classic one says that they have a way to
-meet. Each that crashed is counted and started again, and neither's end touches
-the other.
+fares. The classic session serves BitTorrent clients; beside it run, as long as
+the classic one says that there is something to do for them, the web session,
+for browsers, and the LAN session, for what nobody outside the local network is
+to be told of. Each that crashed is counted and started again, and none's end
+touches the others.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from memocast import __version__
 from memocast.child import Child
 from memocast.errors import LibraryError, MemocastError
 from memocast.memo import now, rfc3339
+from memocast.offer import together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,14 +42,15 @@ _WEB_PAUSE_SECONDS = 1.0
 _SILENT_SECONDS = 900.0
 """A session reports every second, except while it hashes files that were changed."""
 
-_IDLE: dict[str, Any] = {"session_pid": None, "seeding": 0, "memos": {}}
+_IDLE: dict[str, Any] = {"session_pid": None, "seeding": 0, "memos": {}, "torrents": {}}
 """What a session that has ended does."""
 
 
 @dataclass(slots=True)
 class _Session:
-    """One of the two sessions, from one process of it to the next."""
+    """One of the sessions, from one process of it to the next."""
 
+    name: str
     arguments: Sequence[str]
     child: Child | None = None
     report: dict[str, Any] = field(default_factory=dict)
@@ -79,8 +82,9 @@ class Supervisor:
         self._presence = presence
         self._notify = notify
         self._started = datetime.now(UTC)
-        self._classic = _Session([*only])
-        self._web = _Session(["--web", *only])
+        self._classic = _Session("the session", [*only])
+        self._web = _Session("the session for browsers", ["--web", *only])
+        self._lan = _Session("the session for the local network", ["--lan", *only])
 
     def run(self, stopping: Callable[[], bool]) -> None:
         """Seed until `stopping()`. Raises MemocastError when the first session cannot begin."""
@@ -94,9 +98,16 @@ class Supervisor:
             self._stop()
 
     def _sessions(self) -> list[_Session]:
-        if self._web.child or self._classic.report.get("for_browsers"):
-            return [self._classic, self._web]
-        return [self._classic]
+        return [self._classic, *self._others()]
+
+    def _others(self) -> list[_Session]:
+        """Those beside the classic session that run, or should."""
+        wanted = {"for_browsers": self._web, "for_lan": self._lan}
+        return [
+            session
+            for name, session in wanted.items()
+            if session.child or self._classic.report.get(name)
+        ]
 
     # -- processes -----------------------------------------------------------------
 
@@ -104,7 +115,7 @@ class Supervisor:
         moment = time.monotonic()
         if session.child:
             # Before its first report, the classic one may be hashing for hours.
-            is_due = session.report or session is self._web
+            is_due = session.report or session is not self._classic
             if is_due and moment - session.heard > _SILENT_SECONDS:
                 session.child.kill()
                 self._after_end(session, f"no sign of life for {_SILENT_SECONDS:.0f} s")
@@ -149,11 +160,10 @@ class Supervisor:
                 f"the seeder ended as it began: {ended}",
                 hint=f"read {self._root / 'log' / 'seeder.log'}",
             )
-        what = "the session for browsers" if session is self._web else "the session"
         if session.failure:
             problem = session.failure.message
         else:
-            problem = f"{what} crashed: {ended}"
+            problem = f"{session.name} crashed: {ended}"
             session.crashes += 1
             session.last_crash = {"when": rfc3339(now()), "how": ended}
         self._notify("trouble", {"problem": problem})
@@ -162,13 +172,14 @@ class Supervisor:
         self._publish()
         if moment - session.begun > _STEADY_SECONDS:
             session.pause = 0.0
-        elif session is self._web and session.has_reported:
+        elif session is not self._classic and session.has_reported:
             session.pause = min(session.pause, _WEB_PAUSE_SECONDS)
         session.next_start = moment + session.pause
         session.pause = min(max(1.0, session.pause * 2), _LONGEST_PAUSE_SECONDS)
 
     def _stop(self) -> None:
-        running = [session.child for session in (self._classic, self._web) if session.child]
+        everyone = (self._classic, self._web, self._lan)
+        running = [session.child for session in everyone if session.child]
         for child in running:
             child.ask_to_end()
         deadline = time.monotonic() + _STOP_SECONDS
@@ -187,17 +198,17 @@ class Supervisor:
             session.failure = MemocastError(event["message"], hint=event["hint"])
             session.failure.exit_code = event["exit_code"]
         elif name == "transfer":
-            session.transfers[event["id"]] = event
-            both = [part.transfers.get(event["id"]) for part in (self._classic, self._web)]
-            self._notify(name, _together(*both))
+            session.transfers[event["info_hash"]] = event
+            parts = [part.transfers.get(event["info_hash"]) for part in self._sessions()]
+            self._notify(name, together(*parts))
         elif not self._is_twice_told(session, name, event):
             self._notify(name, event)
 
     def _is_twice_told(self, session: _Session, name: str, event: dict[str, Any]) -> bool:
         """Whether the other session says it too, or has said so."""
         if name == "damaged":
-            other = self._classic if session is self._web else self._web
-            return event["id"] in other.report.get("damaged", [])
+            others = [other for other in self._sessions() if other is not session]
+            return any(event["id"] in other.report.get("damaged", []) for other in others)
         return session is self._web and name in ("seeding", "removed")
 
     def _document(self) -> dict[str, Any]:
@@ -208,20 +219,21 @@ class Supervisor:
             "heard": int(time.time()),
             **self._classic.document(),
             "web": None,
+            "lan": None,
         }
-        if self._web.child or self._classic.report["for_browsers"]:
-            web = {**_IDLE, "problem": None, **self._web.document()}
-            memos = web.pop("memos", {})
-            document["reach"] = {
-                **document["reach"],
-                "trackers": {**document["reach"]["trackers"], **web.pop("trackers", {})},
-            }
-            document["damaged"] = sorted({*document["damaged"], *web.pop("damaged", [])})
-            document["memos"] = {
-                memo: _together(document["memos"].get(memo), memos.get(memo))
-                for memo in [*document["memos"], *memos]
-            }
-            document["web"] = web
+        for session in self._others():
+            part = {**_IDLE, "problem": None, **session.document()}
+            trackers = part.pop("trackers", {})
+            if session is self._web:
+                reach = document["reach"]
+                document["reach"] = {**reach, "trackers": {**reach["trackers"], **trackers}}
+            document["damaged"] = sorted({*document["damaged"], *part.pop("damaged", [])})
+            for name in ("memos", "torrents"):
+                said, more = document.get(name, {}), part.pop(name)
+                document[name] = {
+                    key: together(said.get(key), more.get(key)) for key in [*said, *more]
+                }
+            document["web" if session is self._web else "lan"] = part
         return document
 
     def _publish(self) -> None:
@@ -231,16 +243,3 @@ class Supervisor:
         with contextlib.suppress(OSError):  # a full disk; it is said again in a second
             self._presence.publish(document)
         self._notify("report", document)
-
-
-def _together(*parts: dict[str, Any] | None) -> dict[str, Any]:
-    """What the sessions say of one memo, as if they were one."""
-    said = [part for part in parts if part]
-    whole = dict(said[0])
-    for part in said[1:]:
-        for key, value in part.items():
-            if isinstance(value, bool):
-                whole[key] = whole[key] or value
-            elif isinstance(value, int):
-                whole[key] += value
-    return whole

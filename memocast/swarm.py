@@ -2,7 +2,7 @@
 
 There are two kinds, `classic` and `web`; `tuning` tells them apart.
 
-Torrents are known by a key of the caller's: a memo's info-hash.
+Torrents are known by a key of the caller's: an info-hash.
 """
 
 from __future__ import annotations
@@ -86,10 +86,31 @@ class Swarm:
 
     @classmethod
     def classic(
-        cls, settings: Settings, addresses: Sequence[tuple[str, int]], *, exact_port: bool
+        cls,
+        settings: Settings,
+        addresses: Sequence[tuple[str, int]],
+        *,
+        exact_port: bool,
+        lan: bool = False,
     ) -> Self:
-        """One that speaks TCP and uTP, and listens on these IP addresses and ports."""
-        return cls(tuning.classic(settings, addresses, exact_port=exact_port), CLASSIC_SCHEMES)
+        """One that speaks TCP and uTP, and listens on these IP addresses and ports.
+
+        With `lan` it has nothing to do with peers outside the local network.
+        """
+        swarm = cls(tuning.classic(settings, addresses, exact_port=exact_port), CLASSIC_SCHEMES)
+        if lan:
+            swarm._keep_to_lan()
+        return swarm
+
+    def _keep_to_lan(self) -> None:
+        import libtorrent as lt
+
+        rules = lt.ip_filter()
+        for first, last in (("0.0.0.0", "255.255.255.255"), ("::", f"{'ffff:' * 7}ffff")):  # noqa: S104
+            rules.add_rule(first, last, 1)
+        for first, last in tuning.LAN_ADDRESSES:
+            rules.add_rule(first, last, 0)
+        self._session.set_ip_filter(rules)
 
     @classmethod
     def web(cls, settings: Settings) -> Self:

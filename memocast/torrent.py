@@ -1,30 +1,28 @@
 """Memo ↔ torrent: one memo, one version 1 torrent (BEP 3), one file.
 
-A magnet link carries only the info dictionary, so what must travel with the
-audio lives in it, under the key `memocast`; `docs/formats.md` describes it.
+What must travel with the audio lives in the info dictionary; see `description`.
 """
 
 from __future__ import annotations
 
 import re
-import time
 import unicodedata
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from memocast.description import KEY, in_the_open, sealed
 from memocast.errors import Refused
-from memocast.memo import DESCRIPTION_MAX_BYTES, PEAK_SLICES, TITLE_MAX_BYTES, Memo
 from memocast.settings import address
 from memocast.text import JOINERS, cut
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-KEY = b"memocast"
-KEY_VERSION = 1
+    from memocast.memo import Memo
+
+SEALED_NAME = "memo.age"
 NAME_MAX_BYTES = 120
 MAX_PIECES = 1_024
 MIN_PIECE_LENGTH = 16 * 1024
@@ -59,26 +57,25 @@ class Torrent:
         return (self.info_hash, self.second_hash) if self.second_hash else (self.info_hash,)
 
 
-@dataclass(frozen=True, slots=True)
-class Description:
-    """What an info dictionary says of its memo; None where it says nothing usable."""
-
-    title: str | None = None
-    description: str | None = None
-    created: datetime | None = None
-    duration: int | None = None
-    peaks: bytes | None = None
-
-
 def make(memo: Memo, path: Path) -> Torrent:
     """Hash the audio at `path` into the memo's torrent; the same memo gives the same bytes."""
+    return _made(path, file_name(memo.title, memo.format), in_the_open(memo))
+
+
+def make_sealed(memo: Memo, path: Path, to: Sequence[str]) -> Torrent:
+    """The torrent of the memo's age file at `path`, which the recipients `to` can open.
+
+    Its name and all else that a stranger sees say nothing of the memo.
+    """
+    return _made(path, SEALED_NAME, sealed(memo, to))
+
+
+def _made(path: Path, name: str, key: dict[bytes, Any]) -> Torrent:
     import libtorrent as lt
 
-    name = file_name(memo.title, memo.format)
+    size = path.stat().st_size
     creator = lt.create_torrent(
-        [lt.create_file_entry(name, memo.size)],
-        piece_length(memo.size),
-        lt.create_torrent.v1_only,
+        [lt.create_file_entry(name, size)], piece_length(size), lt.create_torrent.v1_only
     )
     # The content is hashed under its own name in the library, so hand the
     # hashes over piece by piece; libtorrent would look for a file called `name`.
@@ -90,14 +87,7 @@ def make(memo: Memo, path: Path) -> Torrent:
             creator.set_hash(index, hashlib.sha1(file.read(length), usedforsecurity=False).digest())
     document: Any = creator.generate()
     info = document[b"info"]
-    info[KEY] = {
-        b"v": KEY_VERSION,
-        b"title": memo.title.encode(),
-        b"description": memo.description.encode(),
-        b"created": int(memo.created.timestamp()),
-        b"duration": memo.duration,
-        b"peaks": memo.peaks,
-    }
+    info[KEY] = key
     content = lt.bencode({b"info": info})
     return Torrent(str(_parameters(content).info_hashes.v1), content, name)
 
@@ -171,39 +161,6 @@ def stored(parameters: Any, dn: str, trackers: Iterable[str]) -> Torrent:
         trackers=tuple(trackers),
         second_hash=str(hashes.v2) if hybrid else None,
     )
-
-
-def description(info: object) -> Description:
-    """What the decoded info dictionary of a stranger says under our key, checked field by field."""
-    key = info.get(KEY) if isinstance(info, dict) else None
-    if not isinstance(key, dict):
-        return Description()
-    # A date to come would make it the newest memo for good. Zero is what
-    # libtorrent makes of numbers too large for it.
-    tomorrow = int(time.time()) + 24 * 3600
-    created = _integer(key.get(b"created"), 1, tomorrow)
-    peaks = key.get(b"peaks")
-    return Description(
-        title=_text(key.get(b"title"), TITLE_MAX_BYTES, empty=False),
-        description=_text(key.get(b"description"), DESCRIPTION_MAX_BYTES, empty=True),
-        created=None if created is None else datetime.fromtimestamp(created, UTC),
-        duration=_integer(key.get(b"duration"), 0, 10**11),
-        peaks=peaks if isinstance(peaks, bytes) and 0 < len(peaks) <= PEAK_SLICES else None,
-    )
-
-
-def _text(value: object, limit: int, *, empty: bool) -> str | None:
-    if not isinstance(value, bytes) or len(value) > limit:
-        return None
-    try:
-        text = value.decode()
-    except UnicodeDecodeError:
-        return None
-    return text if empty or text.strip() else None
-
-
-def _integer(value: object, low: int, high: int) -> int | None:
-    return value if isinstance(value, int) and low <= value <= high else None
 
 
 def _parameters(content: bytes) -> Any:

@@ -27,6 +27,18 @@ OFFERS = 10
 MOST_WEB_TRACKERS = 10
 """For each torrent. A link may name 30, and each takes offers of its own."""
 
+LAN_ADDRESSES = (
+    ("10.0.0.0", "10.255.255.255"),
+    ("127.0.0.0", "127.255.255.255"),
+    ("169.254.0.0", "169.254.255.255"),
+    ("172.16.0.0", "172.31.255.255"),
+    ("192.168.0.0", "192.168.255.255"),
+    ("::1", "::1"),
+    ("fc00::", f"fdff:{'ffff:' * 6}ffff"),
+    ("fe80::", f"febf:{'ffff:' * 6}ffff"),
+)
+"""First and last of those that no router passes on to the Internet: RFC 1918, 3927, 4193, 4291."""
+
 _MIB = 1 << 20
 
 

@@ -253,7 +253,8 @@ def mounted(folder: Path, size: str) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        subprocess.run(["umount", folder], check=True)
+        # A process that has ended may still be in its folder for a moment.
+        wait_for("umount", lambda: subprocess.run(["umount", folder], check=False).returncode == 0)
 
 
 @contextlib.contextmanager

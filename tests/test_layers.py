@@ -21,18 +21,22 @@ MODULES = {
 # Each layer may import those after it, and its own.
 LAYERS = [
     ["cli", "__main__"],
-    ["seeder", "webseeder", "supervisor", "fetcher", "doctor", "background", "service", "pages"],
+    ["seeder", "webseeder", "supervisor", "fetcher", "sharer"],
+    ["doctor", "background", "service", "pages"],
     ["session", "child", "connectivity"],
     ["offers", "finding", "stun", "sources"],
     ["offer", "stages", "recovery", "repair", "audit", "swarm", "recorder", "microphone", "player"],
-    ["library"],
+    ["library", "identity", "opening"],
     ["shares", "download", "incoming", "presence", "devices", "database", "events", "tags"],
     ["backups"],
     ["encoder"],
-    ["torrent", "audio", "link", "tempo", "tuning"],
-    ["draft", "peaks"],
+    ["link", "audio", "tempo", "tuning"],
+    ["share"],
+    ["torrent"],
+    ["description"],
+    ["sealing", "draft", "peaks"],
     ["memo", "settings"],
-    ["text", "program", "ports"],
+    ["text", "program", "ports", "files"],
     ["errors", "__init__"],
 ]
 ALLOWED = {
@@ -44,6 +48,7 @@ ALLOWED = {
     "soundfile": {"audio", "encoder"},
     "av": {"audio"},
     "mutagen": {"audio", "tags"},
+    "pyrage": {"sealing"},
     "platformdirs": {"cli", "settings"},
 }
 

@@ -16,6 +16,7 @@ from memocast.draft import Draft
 from memocast.errors import LibraryError, MemocastError, NoSuchMemo
 from memocast.library import Library
 from memocast.memo import now
+from memocast.share import Share
 from memocast.torrent import make
 
 if TYPE_CHECKING:
@@ -42,7 +43,11 @@ def test_the_layout_is_the_documented_one(anna: Memocast, opus: Path) -> None:
         "library.db",
         "log",
         "memos",
+        "sealed",
     ]
+    assert anna.library.stat().st_mode & 0o777 == 0o700
+    assert (anna.library / "library.db").stat().st_mode & 0o777 == 0o600
+    assert (anna.library / "backups" / "1.db").stat().st_mode & 0o777 == 0o600
     (audio,) = (anna.library / "memos").iterdir()
     assert audio.name == f"{memo}.opus"
     assert audio.read_bytes() == opus.read_bytes()
@@ -105,9 +110,9 @@ def test_two_memos_of_one_torrent_cannot_both_be_shared(library: Library, opus: 
     one, two = (library.get(keep(library, opus, created=moment)) for _ in range(2))
     torrent = make(one, library.path(one))
     assert torrent == make(two, library.path(two))
-    library.shares.share(one, torrent)
+    library.shares.add(one, Share(torrent, shared=True))
     with pytest.raises(MemocastError, match=f"the same torrent as memo {one.id}"):
-        library.shares.share(two, torrent)
+        library.shares.add(two, Share(torrent, shared=True))
 
 
 def test_a_file_that_was_touched_is_intact_and_one_that_was_changed_is_not(

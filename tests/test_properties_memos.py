@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 
 from fuzz import targets
 from memocast.cli.console import safe
+from memocast.description import KEY, Description, described
 from memocast.errors import NoSuchMemo, UsageError
 from memocast.library import Library
 from memocast.memo import checked_description, checked_title, now, title_from_file
-from memocast.torrent import KEY, Description, description, file_name, make, with_trackers
+from memocast.torrent import file_name, make, with_trackers
 from strategies import ANY_TEXT, TITLES
 from test_library import keep
 from test_torrent import MEMO
@@ -55,17 +56,17 @@ often = settings(max_examples=300)
 @given(claims | bencodable)
 def test_any_value_under_our_key_gives_fields_within_their_bounds(value: Any) -> None:
     info: Any = lt.bdecode(lt.bencode({KEY: value}))
-    targets.check_description(description(info))
-    targets.check_description(description(value))
+    targets.check_description(described(info))
+    targets.check_description(described(value))
 
 
 @often
 @given(claims)
 def test_a_field_is_taken_or_dropped_whatever_stands_beside_it(claim: dict[bytes, Any]) -> None:
-    together = description({KEY: claim})
+    together = described({KEY: claim})
     for name in FIELDS:
         value = claim.get(name.encode())
-        alone = description({KEY: {name.encode(): value}} if value is not None else {})
+        alone = described({KEY: {name.encode(): value}} if value is not None else {})
         assert getattr(together, name) == getattr(alone, name)
         if isinstance(getattr(alone, name), bytes | int):
             assert getattr(alone, name) == value
@@ -96,7 +97,7 @@ def test_what_a_torrent_says_of_a_memo_is_read_back(memo: Memo, audio: Path) -> 
     for content in (torrent.content, with_trackers(torrent, ["udp://a.example:1"])):
         document: Any = lt.bdecode(content)
         info = document[b"info"]
-        assert description(info) == Description(
+        assert described(info) == Description(
             memo.title, memo.description, memo.created, memo.duration, memo.peaks
         )
         assert info[b"name"].decode() == torrent.dn == file_name(memo.title, memo.format)

@@ -180,6 +180,7 @@ def test_share_json_qr_and_no_seed(anna: Memocast, memo: str) -> None:
             "id": memo,
             "link": anna.run("share", memo, "--no-seed").out.strip(),
             "info_hash": anna.show(memo)["info_hash"],
+            "mode": "public",
         }
     ]
     assert "█" in result.err

@@ -32,10 +32,9 @@ NEVER = 2**31 - 1
 def metadata_of(user: Memocast, memo: str) -> bytes:
     """The info dictionary of a memo that the user has shared."""
     library = Library(user.library)
-    torrent = library.shares.torrent(library.get(memo))
+    share = library.shares.of(library.get(memo))[0]
     library.close()
-    assert torrent
-    return lt.load_torrent_buffer(torrent.content).ti.info_section()
+    return lt.load_torrent_buffer(share.torrent.content).ti.info_section()
 
 
 def test_a_peer_that_sends_corrupt_pieces_is_banned_and_the_memo_comes_from_another(

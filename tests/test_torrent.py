@@ -12,10 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from memocast.description import Description, described
 from memocast.memo import Memo, title_from_file
 from memocast.torrent import (
-    Description,
-    description,
     file_name,
     magnet,
     make,
@@ -76,7 +75,7 @@ def test_the_same_memo_makes_the_same_torrent(audio: Path) -> None:
 
 def test_what_was_written_is_read_back(audio: Path) -> None:
     content: Any = lt.bdecode(make(MEMO, audio).content)
-    assert description(content[b"info"]) == Description(
+    assert described(content[b"info"]) == Description(
         MEMO.title, MEMO.description, MEMO.created, MEMO.duration, MEMO.peaks
     )
 
@@ -174,7 +173,7 @@ def claim(**changes: object) -> Description:
     key: dict[bytes, object] = {b"v": 1, b"title": b"t", b"description": b"d", b"created": 1}
     key |= {b"duration": 2, b"peaks": b"\1"}
     key |= {name.encode(): value for name, value in changes.items()}
-    return description({b"memocast": key})
+    return described({b"memocast": key})
 
 
 GOOD = Description("t", "d", datetime.fromtimestamp(1, UTC), 2, b"\1")
@@ -209,9 +208,9 @@ def test_a_field_out_of_bounds_is_dropped_and_the_others_kept(field: str, value:
 
 @pytest.mark.parametrize("key", [b"text", 7, [], None])
 def test_a_key_that_is_no_dictionary_is_dropped_whole(key: object) -> None:
-    assert description({b"memocast": key}) == Description()
-    assert description({}) == Description()
-    assert description("nonsense") == Description()
+    assert described({b"memocast": key}) == Description()
+    assert described({}) == Description()
+    assert described("nonsense") == Description()
 
 
 def test_a_higher_version_is_read_for_what_is_known() -> None:

@@ -17,6 +17,7 @@ from memocast.cli import (
     doctoring,
     exporting,
     fetching,
+    identities,
     memos,
     paging,
     playing,
@@ -27,6 +28,7 @@ from memocast.cli import (
 )
 from memocast.cli.state import State, library_root
 from memocast.errors import MemocastError
+from memocast.text import redacted
 
 INTERRUPTED = 130
 
@@ -49,6 +51,7 @@ for _family in (
     status,
     seeding,
     fetching,
+    identities,
     paging,
     doctoring,
 ):
@@ -137,7 +140,7 @@ def _unexpected(error: Exception) -> int:
     trace = "".join(traceback.format_exception(error))
     try:
         log = _roots[-1] / "log" / "crash.log"
-        log.write_text(trace, errors="replace")
+        log.write_text(redacted(trace), errors="replace")
         hint = f"please report it with {log}"
     except (IndexError, OSError):  # no library yet, or not one that can be written
         hint = f"please report it: {trace.splitlines()[-3].strip()}"

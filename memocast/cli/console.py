@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import typer
 
 from memocast.errors import Interrupted, MemocastError
-from memocast.text import acts_on_terminal
+from memocast.text import acts_on_terminal, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -77,7 +77,7 @@ def document(value: Any) -> None:
 
 def note(text: str) -> None:
     """Something worth knowing that is not data."""
-    _tell(f"memocast: {text}\n")
+    _tell(f"memocast: {redacted(text)}\n")
 
 
 def _tell(text: str) -> None:
@@ -148,6 +148,16 @@ def safe(text: str, *, lines: bool = False) -> str:
         else "\N{REPLACEMENT CHARACTER}"
         for char in text
     )
+
+
+def ask_secret(question: str) -> str:
+    """Ask for a line of text that does not appear on the screen; empty for none."""
+    import getpass
+
+    try:
+        return getpass.getpass(f"memocast: {question}")
+    except EOFError:
+        return ""
 
 
 def stdout_is_terminal() -> bool:

@@ -86,7 +86,7 @@ def _in_background() -> bool:
 
 
 class Counter:
-    """Tells how many seconds of audio were read, on a terminal, once it takes over a second."""
+    """Tells how far something is, on a terminal, once it takes over a second."""
 
     def __init__(self, label: str) -> None:
         self._label = console.safe(label)
@@ -96,11 +96,15 @@ class Counter:
 
     def __call__(self, seconds: float) -> None:
         """Hear how far it is."""
+        self.tell(console.clock(seconds))
+
+    def tell(self, how_far: str) -> None:
+        """Hear how far it is, in words."""
         moment = time.monotonic()
         if console.stderr_is_terminal() and moment - self._began > 1 and moment - self._shown > 0.1:
             self._shown = moment
             self._used = True
-            self._write(f"\r\x1b[K{self._label}: {console.clock(seconds)}")
+            self._write(f"\r\x1b[K{self._label}: {how_far}")
 
     def done(self) -> None:
         """Leave the line clean."""

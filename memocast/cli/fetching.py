@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,10 +15,10 @@ from memocast.cli import console, values
 from memocast.cli.display import Display
 from memocast.cli.playing import play_memo
 from memocast.cli.state import JsonOption, State, state
-from memocast.errors import Interrupted, MemocastError
+from memocast.errors import Interrupted, MemocastError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from rich.text import Text
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from memocast.fetcher import Limits
     from memocast.link import Link
     from memocast.memo import Memo
+    from memocast.sealing import Identity
     from memocast.stages import Looking, Preview, Stage
 
 
@@ -36,12 +38,13 @@ def register(app: typer.Typer) -> None:
 def fetch(
     context: typer.Context,
     links: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="LINK…",
-            help="Magnet, share URL, info-hash or .torrent file; '-' reads links, one a line.",
+            help="Magnet, share URL, info-hash or .torrent file; '-' reads links, one a line."
+            " Without one you are asked, and what you paste is not shown.",
         ),
-    ],
+    ] = None,
     peer: Annotated[
         list[str] | None,
         typer.Option(metavar="HOST:PORT", help="Also ask this peer. Can be repeated."),
@@ -49,6 +52,12 @@ def fetch(
     timeout: Annotated[
         str, typer.Option(metavar="TIME", help="Give up after this long without progress.")
     ] = "2m",
+    identity: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Open what is sealed to you: age identities, or an SSH key."
+        ),
+    ] = None,
     play: Annotated[bool, typer.Option("--play", help="Play it when it has arrived.")] = False,
     max_size: Annotated[
         str, typer.Option(metavar="SIZE", help="Refuse audio larger than this.")
@@ -62,8 +71,10 @@ def fetch(
     Example: memocast fetch "magnet:?xt=urn:btih:…" --timeout 5m
     """
     from memocast import fetcher
+    from memocast.identity import identities
 
     current = state(context)
+    opened_with = identities(current.root, identity)
     limits = fetcher.Limits(values.seconds(timeout), values.byte_count(max_size))
     peers = tuple(values.peer(text) for text in peer or [])
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -72,20 +83,27 @@ def fetch(
     attempts = console.Attempts()
 
     def fetch_one(link: Link) -> None:
-        memo = _fetch(current, replace(link, peers=(*link.peers, *peers)), limits, json=json)
+        whole = replace(link, peers=(*link.peers, *peers))
+        memo = _fetch(current, whole, limits, opened_with, json=json)
         if play:
             play_memo(current, memo, device="")
 
-    attempts.each(_parsed(_texts(links), attempts), fetch_one)
+    attempts.each(_parsed(_texts(links or []), attempts), fetch_one)
     attempts.finish()
 
 
 def _texts(links: list[str]) -> Iterator[str]:
-    for link in links:
-        if link == "-":
-            yield from (line for line in sys.stdin if line.strip())
-        else:
+    if not links and not console.stdin_is_terminal():
+        raise UsageError("name a link to fetch", hint="'-' reads links from standard input")
+    for link in links or ["-"]:
+        if link != "-":
             yield link
+        elif console.stdin_is_terminal():
+            # A link can be a key, which is for no screen and no shell's history.
+            while text := console.ask_secret("paste a link (it is not shown; empty ends): "):
+                yield text
+        else:
+            yield from (line for line in sys.stdin if line.strip())
 
 
 def _parsed(texts: Iterator[str], attempts: console.Attempts) -> Iterator[Link]:
@@ -103,14 +121,16 @@ def _parsed(texts: Iterator[str], attempts: console.Attempts) -> Iterator[Link]:
         yield from links
 
 
-def _fetch(current: State, link: Link, limits: Limits, *, json: bool) -> Memo:
+def _fetch(
+    current: State, link: Link, limits: Limits, identities: Sequence[Identity], *, json: bool
+) -> Memo:
     from memocast import fetcher
 
     library = current.library
     with Display() as display:
         view = _View(display)
         try:
-            fetched = fetcher.fetch(library, link, current.settings, limits, view.show)
+            fetched = fetcher.fetch(library, link, current.settings, limits, view.show, identities)
         except KeyboardInterrupt:
             if not view.bytes_arrived:
                 raise Interrupted(
@@ -199,6 +219,8 @@ class _View:
             text.append("another memocast fetches this memo; waiting for it")
         elif isinstance(stage, Progress):
             self._download(text, stage)
+        elif isinstance(stage, stages.Opening):
+            text.append(f"opening what is sealed: {console.size(stage.size)}")
         elif isinstance(stage, stages.Checking):
             text.append(f"checking the audio: {console.clock(stage.seconds)}")
         return text

@@ -195,7 +195,8 @@ def show(context: typer.Context, memo: MemoArgument, json: JsonOption = False) -
     current = state(context)
     found = current.library.get(memo)
     if json:
-        console.document(found.to_json(peaks=True))
+        shares = [share.to_json() for share in current.library.shares.of(found)]
+        console.document({**found.to_json(peaks=True), "shares": shares})
         return
     if console.stdout_is_terminal():
         _card(found)
@@ -203,7 +204,7 @@ def show(context: typer.Context, memo: MemoArgument, json: JsonOption = False) -
     from memocast.cli import waveform
 
     for key, value in found.to_json().items():
-        text = {True: "true", False: "false", None: ""}.get(value, value)
+        text = "" if value is None else str(value).lower() if isinstance(value, bool) else value
         console.data(f"{key}: {console.safe(str(text))}".rstrip())
     console.data(f"waveform: {waveform.draw(found.peaks, 60)}")
 

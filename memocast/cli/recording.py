@@ -11,7 +11,7 @@ import typer
 
 from memocast.cli import console, values
 from memocast.cli.display import Display
-from memocast.cli.sharing import ensure_seeder, shared_link
+from memocast.cli.links import ensure_seeder, shared_link
 from memocast.cli.state import JsonOption, State, state
 from memocast.errors import Interrupted, LibraryError, MemocastError, NoSound, UsageError
 from memocast.memo import checked_description, checked_title, title_from_time
@@ -85,7 +85,7 @@ def record(
         console.data(memo.id)
     link = None
     if share and failure is None:
-        link = shared_link(current, memo)
+        _, link = shared_link(current, memo)
         memo = current.library.get(memo.id)
         if not json:
             console.data(link)

@@ -40,6 +40,7 @@ def seed(
     detached: Annotated[bool, typer.Option("--detached", hidden=True)] = False,
     session: Annotated[bool, typer.Option("--session", hidden=True)] = False,
     web: Annotated[bool, typer.Option("--web", hidden=True)] = False,
+    lan: Annotated[bool, typer.Option("--lan", hidden=True)] = False,
     json: JsonOption = False,
 ) -> None:
     """Keep shared and fetched memos available to others, until Ctrl-C; or only those named.
@@ -58,7 +59,7 @@ def seed(
             hint="memocast seed --help",
         )
     if session:
-        _run_session(current, memo or [], web=web)
+        _run_session(current, memo or [], web=web, lan=lan)
         return
     attempts = console.Attempts()
     only = attempts.each(memo or [], lambda reference: _shared_id(current, reference))
@@ -85,7 +86,7 @@ def seed(
 
 def _shared_id(current: State, reference: str) -> str:
     found = current.library.get(reference)
-    if current.library.shares.torrent(found) is None:
+    if not current.library.shares.of(found):
         raise MemocastError(
             f"memo {found.id} was never shared", hint=f"share it: memocast share {found.id}"
         )
@@ -137,7 +138,7 @@ def _run(current: State, presence: Presence, only: list[str], display: seedview.
         presence.release()
 
 
-def _run_session(current: State, only: list[str], *, web: bool) -> None:
+def _run_session(current: State, only: list[str], *, web: bool, lan: bool) -> None:
     """A process that holds libtorrent; standard input ends with its supervisor."""
     from memocast.seeder import Seeder
     from memocast.webseeder import WebSeeder
@@ -154,8 +155,13 @@ def _run_session(current: State, only: list[str], *, web: bool) -> None:
             console.document({"event": event, **facts})
 
     try:
-        kind = WebSeeder if web else Seeder
-        kind(current.library, current.settings, tell, only).run(is_ending)
+        library, settings = current.library, current.settings
+        session = (
+            WebSeeder(library, settings, tell, only)
+            if web
+            else Seeder(library, settings, tell, only, lan=lan)
+        )
+        session.run(is_ending)
     except MemocastError as error:
         failure = {"message": error.message, "hint": error.hint, "exit_code": error.exit_code}
         tell("failed", failure)

@@ -1,8 +1,7 @@
-"""`share`."""
+"""`share` and `unshare`."""
 
 from __future__ import annotations
 
-import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,16 +10,16 @@ import typer
 from typer.core import TyperCommand
 
 from memocast.cli import console
-from memocast.cli.output import check_target, write
-from memocast.cli.state import JsonOption, OptionalMemosArgument, State, state
-from memocast.errors import MemocastError, UsageError
+from memocast.cli.links import default_mode, ensure_seeder, shared_link
+from memocast.cli.output import check_target
+from memocast.cli.state import JsonOption, MemosArgument, OptionalMemosArgument, State, state
+from memocast.errors import UsageError
 from memocast.settings import PAGE_URL_HINT, page_address, web_trackers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from memocast.memo import Memo
-    from memocast.torrent import Torrent
+    from memocast.share import Mode, Share
+    from memocast.sharer import Wish
 
 _QR_BORDER = 2
 
@@ -28,6 +27,7 @@ _QR_BORDER = 2
 def register(app: typer.Typer) -> None:
     """Add this family's commands to the application."""
     app.command(cls=_ShareCommand)(share)
+    app.command()(unshare)
 
 
 class _ShareCommand(TyperCommand):
@@ -55,6 +55,22 @@ def share(
             "--page", help="Print a link for browsers; a URL among the MEMOs is the page's."
         ),
     ] = False,
+    private: Annotated[
+        bool, typer.Option("--private", help="Seal it: only who has the link can listen.")
+    ] = False,
+    to: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RECIPIENT",
+            help="Seal it to age1…, ssh-ed25519 …, ssh-rsa … or a file of them. Can be repeated.",
+        ),
+    ] = None,
+    public: Annotated[
+        bool, typer.Option("--public", help="Do not seal it, whatever it was and is set.")
+    ] = False,
+    lan: Annotated[
+        bool, typer.Option("--lan", help="Tell nobody outside the local network.")
+    ] = False,
     qr: Annotated[bool, typer.Option("--qr", help="Also draw the link as a QR code.")] = False,
     direct: Annotated[
         bool, typer.Option("--direct", help="Put this machine's addresses into the link.")
@@ -67,7 +83,8 @@ def share(
 ) -> None:
     """Print a memo's magnet link, and see to it that a seeder runs.
 
-    Whoever has the link can listen, and nobody can take it back.
+    Whoever has the link can listen, and nobody can take it back. With --private
+    and --to nobody else can, not even those who find it without the link.
 
     With --page the link opens in a browser, on the listening page at the URL
     that follows or in the setting 'page_url'; 'memocast page' makes such a page.
@@ -84,38 +101,36 @@ def share(
         raise UsageError("--torrent writes one memo's file", hint="share them one by one")
     if torrent:
         check_target(torrent, force=True)
-    peers = _own_addresses(current) if direct else []
+    wish = _wish(current, private=private, public=public, to=to or [], lan=lan, explicit=not all_)
     attempts = console.Attempts()
 
-    def share_one(found: Memo) -> tuple[Memo, str]:
-        link = shared_link(current, found, peers, torrent)
+    def share_one(found: Memo) -> tuple[Memo, Share, str]:
+        share, link = shared_link(current, found, wish, direct=direct, torrent_file=torrent)
         if page_url:
             link = page_link(page_url, [link])
         if not json:
             console.data(link)
         if qr:
             _draw_qr(link)
-        return found, link
+        return found, share, link
 
     wanted = current.library.memos() if all_ else current.memos(memo or [], attempts)
     shared = attempts.each(wanted, share_one)
     if json:
-        hashes = [current.library.get(found.id).info_hash for found, _ in shared]
         console.document(
             [
-                {"id": found.id, "link": link, "info_hash": info_hash}
-                for (found, link), info_hash in zip(shared, hashes, strict=True)
+                {"id": found.id, "link": link, "info_hash": share.info_hash, "mode": share.mode}
+                for found, share, link in shared
             ]
         )
     if page and not (current.settings.webrtc and web_trackers(current.settings.trackers)):
         console.note(
             "no browser can find this: that takes 'webrtc' and a tracker beginning with wss://"
         )
-    lonely = not (current.settings.dht or current.settings.lsd)
-    if lonely and not any(mark in link for _, link in shared for mark in ("tr=", "tr%3D", "x.pe")):
+    if shared and all(_is_lonely(current, share, link) for _, share, link in shared):
         console.note("nobody can find this: trackers and the DHT are off; add --direct")
     if shared:
-        ensure_seeder(current, [found for found, _ in shared], wanted=not no_seed)
+        ensure_seeder(current, [found for found, _, _ in shared], wanted=not no_seed)
     attempts.finish()
 
 
@@ -140,68 +155,66 @@ def _page_url(current: State, arguments: list[str], *, wanted: bool) -> tuple[st
     return url, [text for text in arguments if text not in urls]
 
 
-def shared_link(
-    current: State,
-    memo: Memo,
-    peers: Sequence[tuple[str, int]] = (),
-    torrent_file: Path | None = None,
-) -> str:
-    """Mark the memo shared; return its magnet link."""
-    from memocast import torrent as torrents
+def _is_lonely(current: State, share: Share, link: str) -> bool:
+    """Whether nothing tells others where the memo is."""
+    settings = current.settings
+    known = any(mark in link for mark in ("tr=", "tr%3D", "x.pe"))
+    return not (known or settings.lsd or (settings.dht and not share.lan))
 
-    library = current.library
-    torrent = library.shares.torrent(memo)
-    intact = library.shares.is_intact(memo)
-    if torrent is None and not intact:
-        raise MemocastError(
-            f"the audio of memo {memo.id} was changed outside memocast",
-            hint=f"add it as it is now: memocast add {library.path(memo)}",
+
+def _wish(
+    current: State, *, private: bool, public: bool, to: list[str], lan: bool, explicit: bool
+) -> Wish:
+    from memocast import sealing
+    from memocast.sharer import Wish
+
+    if private + public + bool(to) > 1:
+        raise UsageError(
+            "of --private, --public and --to only one can be given", hint="memocast share --help"
         )
-    with library.translated():
-        torrent = torrent or torrents.make(memo, library.path(memo))
-    trackers = list(dict.fromkeys([*current.settings.trackers, *torrent.trackers]))
-    if torrent_file:
-        _write_torrent(torrent_file, torrent, trackers)
-    torrent = library.shares.share(memo, torrent)
-    if not intact:
-        console.note(f"memo {memo.id} was changed on disk, so it is not seeded from here")
-    return torrents.magnet(torrent, trackers, peers)
+    mode: Mode | None = None
+    if to:
+        mode = "addressed"
+    elif private or public:
+        mode = "private" if private else "public"
+    return Wish(mode, default_mode(current), sealing.recipients(to), lan=lan, explicit=explicit)
 
 
-def _write_torrent(path: Path, torrent: Torrent, trackers: list[str]) -> None:
-    from memocast.torrent import with_trackers
+def unshare(
+    context: typer.Context,
+    memo: MemosArgument,
+    json: JsonOption = False,
+) -> None:
+    """Stop offering memos to others. What they have fetched already stays theirs.
 
-    content = with_trackers(torrent, trackers)
-    if not (path.is_file() and path.read_bytes() == content):
-        write(path, lambda partial: partial.write_bytes(content))
+    A private link is dead for good: sharing the memo privately once more makes
+    a new link with a new key. A public link would be the same again.
 
+    Example: memocast unshare latest
+    """
+    current = state(context)
+    attempts = console.Attempts()
 
-def _own_addresses(current: State) -> list[tuple[str, int]]:
-    addresses = []
-    for host, port in current.settings.addresses(current.library.listen_port()):
-        if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
-            own = _outgoing_address(socket.AF_INET6 if ":" in host else socket.AF_INET)
-            if own:
-                addresses.append((own, port))
+    def stop(found: Memo) -> dict[str, Any]:
+        ended = current.library.shares.stop(found)
+        title = console.safe(found.title)
+        if not ended:
+            console.note(f"'{title}' ({found.id}) was not shared")
         else:
-            addresses.append((host, port))
-    if not addresses:
-        raise MemocastError(
-            "this machine has no address to put into the link",
-            hint="connect to a network, or leave out --direct",
-        )
-    return addresses
+            console.note(
+                f"'{title}' ({found.id}) is offered no more; copies that others fetched stay"
+                " theirs, and they can pass them on"
+            )
+        if any(not share.sealed or share.arrived for share in ended):
+            console.note("sharing it again would give the same link as before")
+        if any(share.sealed and not share.arrived for share in ended):
+            console.note("a new private share gets a new link with a new key")
+        return {"id": found.id, "ended": [share.to_json() for share in ended]}
 
-
-def _outgoing_address(family: socket.AddressFamily) -> str | None:
-    """This machine's address on its default route. Connecting UDP sends nothing."""
-    documentation = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}  # RFC 5737, 3849
-    try:
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.connect((documentation[family], 9))
-            return str(probe.getsockname()[0])
-    except OSError:
-        return None
+    documents = attempts.each(current.memos(memo, attempts), stop)
+    if json:
+        console.document(documents)
+    attempts.finish()
 
 
 def _draw_qr(link: str) -> None:
@@ -220,22 +233,3 @@ def _draw_qr(link: str) -> None:
         )
         return
     code.terminal(out=sys.stderr, compact=True, border=_QR_BORDER)
-
-
-def ensure_seeder(current: State, memos: Sequence[Memo], *, wanted: bool = True) -> None:
-    """Have a seeder run, in the background if it must be started; say so on stderr."""
-    from memocast.background import start_seeder
-    from memocast.presence import Presence
-
-    presence = Presence(current.root)
-    report = presence.report()
-    if report:
-        only = report["only"]
-        if only and not {memo.id for memo in memos} <= set(only):
-            console.note("the running seeder offers other memos only; replace it: memocast seed")
-        return
-    if not wanted or not current.settings.autostart:
-        console.note("no seeder runs; the link answers once you run: memocast seed")
-        return
-    pid = start_seeder(current.root)
-    console.note(f"started the seeder in the background (pid {pid}); memocast seed --stop ends it")

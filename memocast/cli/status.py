@@ -11,7 +11,7 @@ from memocast.cli import console
 from memocast.cli.state import JsonOption, State, state
 
 if TYPE_CHECKING:
-    from memocast.memo import Memo
+    from memocast.shares import Seedable
 
 _SILENT_SECONDS = 10
 """A seeder that is well reports once a second."""
@@ -31,7 +31,7 @@ def status(context: typer.Context, json: JsonOption = False) -> None:
 
     current = state(context)
     report = Presence(current.root).report()
-    rows = [_row(current, found.memo, report) for found in _seedable(current)]
+    rows = [_row(current, found, report) for found in _seedable(current)]
     if json:
         console.document({"seeder": report, "memos": rows})
     elif console.stdout_is_terminal():
@@ -40,17 +40,20 @@ def status(context: typer.Context, json: JsonOption = False) -> None:
         _status_lines(report, rows)
 
 
-def _seedable(current: State) -> list[Any]:
+def _seedable(current: State) -> list[Seedable]:
     return current.library.shares.seedable(fetched=current.settings.seed_fetched)
 
 
-def _row(current: State, memo: Memo, report: dict[str, Any] | None) -> dict[str, Any]:
-    tally = current.library.shares.tally(memo)
-    now = (report or {}).get("memos", {}).get(memo.id, {})
+def _row(current: State, found: Seedable, report: dict[str, Any] | None) -> dict[str, Any]:
+    memo, share = found.memo, found.share
+    tally = current.library.shares.tally(share)
+    now = (report or {}).get("torrents", {}).get(share.info_hash, {})
     return {
         "id": memo.id,
         "title": memo.title,
-        "info_hash": memo.info_hash,
+        "info_hash": share.info_hash,
+        "mode": share.mode,
+        "lan": share.lan,
         "peers": now.get("peers", 0),
         "browsers": now.get("browsers", 0),
         "upload_rate": now.get("upload_rate", 0),
@@ -59,7 +62,7 @@ def _row(current: State, memo: Memo, report: dict[str, Any] | None) -> dict[str,
         "copies_ever": tally.copies,
         "last_copy": tally.last_copy,
         "safe_to_close": now.get("safe", False),
-        "damaged": memo.id in (report or {}).get("damaged", []),
+        "damaged": not found.intact or memo.id in (report or {}).get("damaged", []),
     }
 
 
@@ -77,7 +80,7 @@ def _reach_lines(report: dict[str, Any] | None) -> list[tuple[str, str]]:
     lines.append(("port mapping", "; ".join(mapped or failed) or "none"))
     lines.append(("dht", console.count(reach["dht_nodes"], "node")))
     lines += [(f"tracker {url}", said) for url, said in reach["trackers"].items()]
-    return [*lines, *_browser_lines(report)]
+    return [*lines, *_browser_lines(report), *_lan_lines(report)]
 
 
 def _browser_lines(report: dict[str, Any]) -> list[tuple[str, str]]:
@@ -98,6 +101,14 @@ def _browser_lines(report: dict[str, Any]) -> list[tuple[str, str]]:
         again = console.count(web["crashes"], "time")
         lines.append(("browsers", f"restarted {again}, last {last['when']}: {last['how']}"))
     return lines
+
+
+def _lan_lines(report: dict[str, Any]) -> list[tuple[str, str]]:
+    lan = report.get("lan")
+    if not lan:
+        return []
+    offered = f"{console.count(lan['seeding'], 'memo')} offered on the local network only"
+    return [("lan", f"{lan['problem']}; it is being started again" if lan["problem"] else offered)]
 
 
 def _trouble_lines(report: dict[str, Any]) -> list[tuple[str, str]]:
@@ -131,8 +142,13 @@ def _status_lines(report: dict[str, Any] | None, rows: list[dict[str, Any]]) -> 
             _verdict(row),
             console.safe(row["title"]),
             row["browsers"],
+            _how(row),
         )
         console.data("\t".join(str(field) for field in fields))
+
+
+def _how(row: dict[str, Any]) -> str:
+    return f"{row['mode']}, LAN only" if row["lan"] else str(row["mode"])
 
 
 def _verdict(row: dict[str, Any]) -> str:
@@ -157,6 +173,7 @@ def _status_screen(report: dict[str, Any] | None, rows: list[dict[str, Any]]) ->
     if not rows:
         screen.print(Text("nothing is shared; make a link: memocast share latest"))
         return
+    all_public = all(_how(row) == "public" for row in rows)
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("id", "peers", "rate", "sent", "copies", "last copy", "", "title"):
         right = heading in ("peers", "rate", "sent", "copies")
@@ -165,6 +182,9 @@ def _status_screen(report: dict[str, Any] | None, rows: list[dict[str, Any]]) ->
     for row in rows:
         when = row["last_copy"]
         last = f"{datetime.fromtimestamp(when, UTC).astimezone():%m-%d %H:%M}" if when else ""
+        title = Text(console.safe(row["title"]), no_wrap=True, overflow="ellipsis")
+        if not all_public:
+            title = Text.assemble((f"[{_how(row)}] ", "cyan"), title)
         table.add_row(
             Text(row["id"], "bold"),
             _peers(row),
@@ -173,6 +193,6 @@ def _status_screen(report: dict[str, Any] | None, rows: list[dict[str, Any]]) ->
             f"{row['copies']}/{row['copies_ever']}",
             last,
             Text(_verdict(row), "green" if row["safe_to_close"] else "yellow"),
-            Text(console.safe(row["title"]), no_wrap=True, overflow="ellipsis"),
+            title,
         )
     screen.print(table)

@@ -25,6 +25,7 @@ from typing import Any, Protocol
 from memocast import audio, torrent
 from memocast.library import Library
 from memocast.recovery import adopt
+from memocast.share import Share
 from transfer import info_hash
 
 ROOT = Path(os.environ["MEMOCAST_LIBRARY"])
@@ -64,9 +65,11 @@ class ByApi:
 
     def share(self, memo: str) -> str:
         found = self.library.get(memo)
-        known = self.library.shares.torrent(found)
-        made = known or torrent.make(found, self.library.path(found))
-        return self.library.shares.share(found, made).info_hash
+        known = self.library.shares.of(found)
+        if known:
+            return self.library.shares.renew(known[0]).info_hash
+        made = torrent.make(found, self.library.path(found))
+        return self.library.shares.add(found, Share(made, shared=True)).info_hash
 
     def remove(self, memo: str) -> None:
         self.library.remove(self.library.get(memo))

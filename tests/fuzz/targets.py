@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import libtorrent as lt
 
+from memocast.description import KEY, Description, described
 from memocast.download import Download, opened, parameters
 from memocast.errors import MemocastError
 from memocast.link import MAX_PEERS, MAX_TRACKERS, Link, parse
 from memocast.memo import PEAK_SLICES, title_from_file
 from memocast.settings import TRACKER_SCHEMES
-from memocast.torrent import KEY, Description, description, magnet, stored, with_trackers
+from memocast.torrent import magnet, stored, with_trackers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,9 +90,9 @@ def our_key(data: bytes) -> str:
         value: Any = lt.bdecode(data)
     except RuntimeError:
         return "not bencoded"
-    found = description({KEY: value})
+    found = described({KEY: value})
     check_description(found)
-    check_description(description(value))
+    check_description(described(value))
     return "empty" if found == Description() else "accepted"
 
 

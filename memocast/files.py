@@ -1,0 +1,52 @@
+"""Files that survive a crash, and what tells one state of a file from another."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Stamp = tuple[int, int]
+"""A file's size in bytes and its time of modification in nanoseconds; (0, 0) when it is gone."""
+
+
+def stamp(path: Path) -> Stamp:
+    """The file's Stamp at this moment."""
+    try:
+        status = path.stat()
+    except OSError:
+        return (0, 0)
+    return (status.st_size, status.st_mtime_ns)
+
+
+def write_atomically(path: Path, content: bytes, mode: int = 0o666) -> None:
+    """Readers of `path` see the old content or the new, never a part, even after a crash."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with open(partial, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def fsync_and_hash(path: Path) -> bytes:
+    """Have the file on disk for good; return its SHA-256."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def fsync_folder(folder: Path) -> None:
+    """Have the names in the folder on disk for good."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,60 @@
+"""Opening: a sealed memo that was fetched, from its description to its audio."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from memocast import sealing
+from memocast.description import Description, unsealed
+from memocast.errors import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from memocast.download import Metadata
+    from memocast.link import Link
+
+
+class Opener:
+    """Opens what one link leads to with its key, or else with one of the `identities`.
+
+    The audio in the clear is in `folder` until it is moved away or `close`d.
+    Making one raises Refused when the link's key is none.
+    """
+
+    def __init__(self, link: Link, identities: Sequence[sealing.Identity], folder: Path) -> None:
+        self._link = link
+        self._identities = [sealing.identity(link.key)] if link.key else identities
+        self._path = folder / "opened"
+
+    def description(self, metadata: Metadata) -> Description:
+        """What the torrent says of its memo. Raises Refused when it is sealed, and not to us."""
+        if metadata.sealed is None:
+            if self._link.key:
+                raise Refused(
+                    "the link has a key, but its memo is not sealed", hint="ask the sender about it"
+                )
+            return metadata.description
+        if not self._identities:
+            raise Refused(
+                "the memo is sealed, and the link has no key",
+                hint="copy the link again, whole and in quotes; for a memo sealed to you, name"
+                " your identity: --identity FILE",
+            )
+        return unsealed(metadata.sealed, self._identities)
+
+    def open(self, age_file: Path, tell: Callable[[int], None]) -> Path:
+        """The content of an age file, in a file; `tell` how many bytes are open.
+
+        Raises Refused, OSError.
+        """
+        self.close()
+        sealing.unseal_file(age_file, self._path, self._identities, tell)
+        return self._path
+
+    def close(self) -> None:
+        """Leave nothing in the clear behind."""
+        with contextlib.suppress(OSError):
+            self._path.unlink(missing_ok=True)

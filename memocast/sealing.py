@@ -1,0 +1,272 @@
+"""Sealing: age files (https://age-encryption.org/v1), and the keys that open them.
+
+A *key* is an age identity in X25519, as text (`AGE-SECRET-KEY-1…`); a
+*recipient* is its public half (`age1…`), or an SSH public key.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from memocast.errors import Refused, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+MAX_RECIPIENTS = 60
+"""So many SSH keys of 4,096 bits still fit into the info dictionary."""
+
+_MAX_HEADER = 1 << 16
+"""Bytes. A header has about 100 for each recipient; a longer one is not looked through."""
+
+_HEADER_END = re.compile(rb"\n--- [A-Za-z0-9+/]{43}\n")
+_MAX_KEY_FILE = 1 << 16
+_CHUNK = 1 << 16
+
+_RECIPIENTS_HINT = "a recipient is age1…, ssh-ed25519 … or ssh-rsa …, or a file with one a line"
+
+Identity = Any
+"""What opens an age file, as pyrage has it."""
+
+
+def new_key() -> str:
+    """A key that nobody else has."""
+    import pyrage
+
+    return str(pyrage.x25519.Identity.generate())
+
+
+def recipient_of(key: str) -> str:
+    """The public half of a key. Raises Refused when it is none."""
+    return str(identity(key).to_public())
+
+
+def identity(key: str) -> Identity:
+    """The identity of a key. Raises Refused when it is none, as one that was cut short."""
+    import pyrage
+
+    try:
+        return pyrage.x25519.Identity.from_str(key.strip())
+    except pyrage.IdentityError as error:
+        raise Refused(
+            "the key is damaged, or was cut off", hint="copy the link again, whole"
+        ) from error
+
+
+def identities_in(path: Path) -> list[Identity]:
+    """The identities in a file of age keys, or the one in an SSH private key.
+
+    Raises UsageError when there are none that can be used.
+    """
+    import pyrage
+
+    content = _read(path)
+    if b"-----BEGIN" in content[:_CHUNK]:
+        try:
+            return [pyrage.ssh.Identity.from_buffer(content)]
+        except pyrage.IdentityError as error:
+            raise UsageError(
+                f"'{path}' is no SSH key that can be used: {error}",
+                hint="it takes an Ed25519 or RSA key without a passphrase; make a copy without"
+                " one: ssh-keygen -p -N '' -f COPY",
+            ) from error
+    try:
+        return [pyrage.x25519.Identity.from_str(line) for line in _lines(content)] or _none(path)
+    except pyrage.IdentityError as error:
+        raise UsageError(
+            f"'{path}' is no file of age identities",
+            hint="each line is AGE-SECRET-KEY-1…, or a comment after #",
+        ) from error
+
+
+def _none(path: Path) -> list[Identity]:
+    raise UsageError(f"there is no identity in '{path}'", hint="make one: memocast identity")
+
+
+def recipients(texts: Iterable[str]) -> tuple[str, ...]:
+    """The recipients that are meant, in order, each once; a text may be a file of them.
+
+    Raises UsageError.
+    """
+    found: dict[str, None] = {}
+    for text in texts:
+        for line in [text.strip()] if _looks_like_recipient(text) else _recipients_in(text):
+            recipient = _without_comment(line)
+            _recipient(recipient)
+            found[recipient] = None
+    if len(found) > MAX_RECIPIENTS:
+        raise UsageError(
+            f"these are {len(found)} recipients; one link takes {MAX_RECIPIENTS}",
+            hint="share it more than once, each time to some of them",
+        )
+    return tuple(sorted(found))
+
+
+def _looks_like_recipient(text: str) -> bool:
+    return text.strip().startswith(("age1", "ssh-"))
+
+
+def _recipients_in(text: str) -> list[str]:
+    if not Path(text).is_file():
+        raise UsageError(f"'{text}' is no recipient, and no file", hint=_RECIPIENTS_HINT)
+    lines = _lines(_read(Path(text)))
+    if not lines:
+        raise UsageError(f"there is no recipient in '{text}'", hint=_RECIPIENTS_HINT)
+    return lines
+
+
+def _without_comment(line: str) -> str:
+    """An SSH public key is followed by whose it is; that is nobody's business."""
+    return " ".join(line.split()[:2])
+
+
+def _recipient(text: str) -> Any:
+    import pyrage
+
+    kind = pyrage.ssh.Recipient if text.startswith("ssh-") else pyrage.x25519.Recipient
+    try:
+        return kind.from_str(text)
+    except pyrage.RecipientError as error:
+        shown = text if len(text) <= 40 else f"{text[:37]}…"
+        raise UsageError(f"'{shown}' is no recipient", hint=_RECIPIENTS_HINT) from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MAX_KEY_FILE + 1)
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or "no such file"
+        raise UsageError(f"cannot read '{path}': {said}", hint="check the file's name") from error
+    if len(content) > _MAX_KEY_FILE:
+        raise UsageError(f"'{path}' is too large for a file of keys", hint="check the file's name")
+    return content
+
+
+def _lines(content: bytes) -> list[str]:
+    """The lines of a file that are neither empty nor comments."""
+    lines = (line.strip() for line in content.decode(errors="replace").splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+# -- sealing and opening -------------------------------------------------------------
+
+
+def seal(content: bytes, to: Sequence[str]) -> bytes:
+    """An age file that each of the recipients `to` can open."""
+    import pyrage
+
+    return bytes(pyrage.encrypt(content, [_recipient(text) for text in to]))
+
+
+def seal_file(
+    source: Path, target: Path, to: Sequence[str], tell: Callable[[int], None] = lambda _: None
+) -> None:
+    """Write the age file of `source` to `target`; `tell` how many bytes are sealed. Raises OSError.
+
+    The same content never gives the same age file twice.
+    """
+    import pyrage
+
+    with source.open("rb") as plain, target.open("xb") as sealed:
+        told = _Told(plain, tell)
+        pyrage.encrypt_io(told, sealed, [_recipient(text) for text in to])
+
+
+def unseal(sealed: bytes, identities: Sequence[Identity]) -> bytes:
+    """The content of an age file in memory. Raises Refused."""
+    plain = io.BytesIO()
+    _unseal(io.BytesIO(sealed), plain, identities)
+    return plain.getvalue()
+
+
+def unseal_file(
+    source: Path,
+    target: Path,
+    identities: Sequence[Identity],
+    tell: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Write the content of the age file `source` to `target`; `tell` how many bytes are open.
+
+    Raises Refused when none of the identities opens it or it was tampered
+    with, OSError; then there is no `target`.
+    """
+    with source.open("rb") as sealed:
+        try:
+            with target.open("xb") as plain:
+                _unseal(sealed, plain, identities, tell)
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
+
+
+def _unseal(
+    source: BinaryIO,
+    target: BinaryIO,
+    identities: Sequence[Identity],
+    tell: Callable[[int], None] = lambda _: None,
+) -> None:
+    import pyrage
+
+    # age reads a header for as long as it does not end, whatever memory that takes.
+    if not _HEADER_END.search(source.read(_MAX_HEADER)):
+        raise _damaged()
+    source.seek(0)
+    written = _Guarded(target)
+    try:
+        pyrage.decrypt_io(_Told(source, tell), written, list(identities))
+    except pyrage.DecryptError as error:
+        if "No matching keys" in str(error):
+            raise Refused(
+                "this key does not open it",
+                hint="ask for the link again; for a memo sealed to you, name your identity:"
+                " --identity FILE",
+            ) from error
+        raise _damaged() from error
+    except OSError as error:
+        # A failed write has its own number; age's verdict on what it read has none.
+        if written.failure or error.errno is not None:
+            raise written.failure or error from error
+        raise _damaged() from error
+
+
+def _damaged() -> Refused:
+    return Refused(
+        "what is sealed was tampered with, or cut off", hint="ask the sender to share it anew"
+    )
+
+
+class _Told:
+    """A file that tells how many bytes were read from it."""
+
+    def __init__(self, file: BinaryIO, tell: Callable[[int], None]) -> None:
+        self._file = file
+        self._tell = tell
+        self._count = 0
+
+    def read(self, size: int = -1) -> bytes:
+        chunk = self._file.read(size)
+        self._count += len(chunk)
+        self._tell(self._count)
+        return chunk
+
+
+class _Guarded:
+    """A file that remembers why it could not be written: through age, an error loses its number."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.failure: OSError | None = None
+
+    def write(self, content: bytes) -> int:
+        try:
+            return self._file.write(content)
+        except OSError as error:
+            self.failure = error
+            raise
+
+    def flush(self) -> None:
+        self._file.flush()

@@ -1,0 +1,115 @@
+"""Sharing: which of a memo's shares is meant, and making it where there is none yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from memocast import sealing, torrent
+from memocast.errors import MemocastError
+from memocast.share import Share
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from memocast.library import Library
+    from memocast.memo import Memo
+    from memocast.share import Mode
+
+_AGE_FILE = "sealed.age"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How to share. `mode` None: as the memo is shared already, else in `default`.
+
+    `explicit`: the memo was named, and not only meant along with all others.
+    """
+
+    mode: Mode | None
+    default: Mode
+    recipients: tuple[str, ...] = ()
+    lan: bool = False
+    explicit: bool = True
+
+
+def share(
+    library: Library,
+    memo: Memo,
+    wish: Wish,
+    tell: Callable[[int], None],
+    first: Callable[[Share], None] = lambda _: None,
+) -> Share:
+    """Share the memo; `tell` how many bytes are sealed. The same wish gives the same link.
+
+    `first` is called before the library is changed; what it raises ends it all.
+
+    Returns the share as it was before, or as it was made. Raises MemocastError.
+    """
+    known = library.shares.of(memo)
+    found = _known(known, memo, wish)
+    if found is None:
+        return _made(library, memo, wish, tell, first)
+    if wish.lan and not found.lan:
+        raise MemocastError(
+            f"memo {memo.id} is shared beyond the local network already",
+            hint=f"take that back first: memocast unshare {memo.id}",
+        )
+    first(found)
+    library.shares.renew(found)
+    return found
+
+
+def _known(known: list[Share], memo: Memo, wish: Wish) -> Share | None:
+    sealed_link = next((share for share in known if share.arrived and share.sealed), None)
+    in_plain = wish.mode == "public" and wish.explicit
+    if sealed_link and not in_plain:
+        if wish.recipients:
+            raise MemocastError(
+                f"memo {memo.id} came sealed, and is passed on only as it came",
+                hint=f"leave out --to; or share it with everybody: memocast share {memo.id}"
+                " --public",
+            )
+        return sealed_link
+    if not wish.explicit and wish.mode is None and (current := [s for s in known if s.shared]):
+        return current[0]
+    mode = wish.mode or wish.default
+    return next(
+        (share for share in known if (share.mode, share.recipients) == (mode, wish.recipients)),
+        None,
+    )
+
+
+def _made(
+    library: Library,
+    memo: Memo,
+    wish: Wish,
+    tell: Callable[[int], None],
+    first: Callable[[Share], None],
+) -> Share:
+    if not library.shares.is_intact(memo):
+        raise MemocastError(
+            f"the audio of memo {memo.id} was changed outside memocast",
+            hint=f"add it as it is now: memocast add {library.path(memo)}",
+        )
+    mode = wish.mode or wish.default
+    path = library.path(memo)
+    if mode == "public":
+        with library.translated():
+            made = torrent.make(memo, path)
+        share = Share(made, mode, lan=wish.lan, shared=True)
+        first(share)
+        return library.shares.add(memo, share)
+    key = sealing.new_key() if mode == "private" else ""
+    to = (sealing.recipient_of(key),) if key else wish.recipients
+    with library.translated():
+        entry = library.incoming.create("sealing")
+        try:
+            age_file = entry.folder / _AGE_FILE
+            sealing.seal_file(path, age_file, to, tell)
+            made = torrent.make_sealed(memo, age_file, to)
+            share = Share(made, mode, key, wish.recipients, lan=wish.lan, shared=True)
+            first(share)
+            return library.shares.add(memo, share, age_file)
+        finally:
+            entry.discard()
