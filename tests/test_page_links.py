@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 import socket
@@ -79,14 +81,28 @@ def test_page_says_when_it_cannot_be_written(anna: Memocast) -> None:
     assert (anna.home / "file").read_text() == "mine"
 
 
-def test_the_page_loads_one_pinned_file_from_elsewhere_and_lets_nothing_else_in() -> None:
+def test_the_page_loads_pinned_files_from_elsewhere_and_lets_nothing_else_in() -> None:
     index = (SOURCE / "index.html").read_text()
     found = re.search('Content-Security-Policy" content="(.*)"', index)
     assert found
     policy = dict(rule.strip().split(" ", 1) for rule in found[1].split(";"))
     cdn = f"https://cdn.jsdelivr.net/npm/webtorrent@{WEBTORRENT}/dist/webtorrent.min.js"
     assert policy["default-src"] == "'none'"
-    assert policy["script-src"] == f"'self' {cdn}"
+    own_map = re.search('<script type="importmap">(.*?)</script>', index, re.DOTALL)
+    assert own_map
+    digest = base64.b64encode(hashlib.sha256(own_map[1].encode()).digest()).decode()
+    pinned = json.loads(own_map[1])
+    assert all(text.startswith("sha384-") for text in pinned["integrity"].values())
+    elsewhere = [url for url in pinned["integrity"] if "://" in url]
+    found_packages = {
+        re.match(r"https://cdn.jsdelivr.net/npm/(@\w+/)?[^/]+/", u) for u in elsewhere
+    }
+    packages = sorted({match[0] for match in found_packages if match})
+    allowed = policy["script-src"].split()
+    assert allowed[:3] == ["'self'", f"'sha256-{digest}'", cdn]
+    assert sorted(allowed[3:]) == packages
+    for target in pinned["imports"].values():
+        assert target.startswith(tuple(packages))
     assert not re.search("unsafe|data:|\\*", found[1])
     assert f"'{cdn}'" in (SOURCE / "library.js").read_text()
     for script in SOURCE.glob("*.js"):

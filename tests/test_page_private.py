@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
 
-from browser import AGE, Net, until, wait_whole
+from browser import AGE, Net, Site, until, wait_whole
 from conftest import wait_for
 from memocast.sealing import new_key
 from test_private import key_in
@@ -16,6 +17,8 @@ from transfer import info_hash, sha256
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from playwright.sync_api import Page, Route
 
     from conftest import Memocast
 
@@ -82,15 +85,50 @@ def test_what_cannot_be_opened_is_said_without_the_key(
     assert "AGE-SECRET-KEY" not in tab.locator("body").inner_text()
 
 
-def test_without_the_package_it_says_so_and_where_the_memo_can_be_heard(
-    net: Net, magnet: str
+def from_cdn(
+    net: Net, tmp_path: Path, magnet: str, *, changed: str = "", checks_hashes: bool = True
+) -> Page:
+    """The page where nobody put age.min.js beside it; the CDN has `changed` in another version."""
+    folder = tmp_path / "bare"
+    shutil.copytree(net.site.folder, folder)
+    (folder / "age.min.js").unlink()
+    if not checks_hashes:
+        # Of an empty file the import map has the hash: it is let in, as by a browser that has no eye
+        # for hashes.
+        (folder / "unchecked.js").write_bytes(b"")
+    site = Site(net.there, folder)
+
+    def answer(route: Route) -> None:
+        name, _, path = route.request.url.partition("/npm/")[2].partition("@")
+        if not name:  # of a scope
+            scope, _, path = path.partition("@")
+            name = f"@{scope}"
+        content = (AGE.parent / name / path.partition("/")[2]).read_bytes()
+        body = content + b"\nwindow.changed = true" * (path.endswith(changed) and bool(changed))
+        headers = {"Content-Type": "application/javascript", "Access-Control-Allow-Origin": "*"}
+        route.fulfill(body=body, headers=headers)
+
+    context = net.context()
+    context.route("https://cdn.jsdelivr.net/npm/**", answer)
+    return net.visit(f"{site.url}#{quote(magnet, safe='')}", context)
+
+
+def test_the_package_comes_from_a_cdn_where_there_is_no_copy_beside_the_page(
+    net: Net, magnet: str, tmp_path: Path
 ) -> None:
-    (net.site.folder / "age.min.js").unlink()
-    try:
-        tab = net.context(None, service_workers="block").new_page()
-        tab.goto(opened(net, magnet))
-        tab.get_by_text(
-            "(age.min.js) could not be loaded. In a terminal: memocast"
-        ).first.wait_for()
-    finally:
-        (net.site.folder / "age.min.js").write_bytes(AGE.read_bytes())
+    wait_whole(from_cdn(net, tmp_path, magnet), TITLE)
+
+
+def test_a_cdn_that_serves_anything_else_is_refused_and_the_memo_stays_sealed(
+    net: Net, magnet: str, tmp_path: Path
+) -> None:
+    tab = from_cdn(net, tmp_path, magnet, changed="dist/index.js")
+    tab.get_by_text("the part of this page that opens private memos could not").first.wait_for()
+    assert tab.evaluate("window.changed") is None
+
+
+def test_a_browser_that_checks_no_hashes_gets_nothing_from_a_cdn(
+    net: Net, magnet: str, tmp_path: Path
+) -> None:
+    tab = from_cdn(net, tmp_path, magnet, checks_hashes=False)
+    tab.get_by_text("the part of this page that opens private memos could not").first.wait_for()

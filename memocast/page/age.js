@@ -1,15 +1,21 @@
-/** Opening what is sealed: age files, by the `age-encryption` package in a file beside this page. */
+/** Opening what is sealed: age files, by the `age-encryption` package. */
+
+import { load as loadFromCdn } from './agecdn.js'
 
 const LOCAL = new URL('age.min.js', import.meta.url).href
 const MOST_TEXT = 1 << 16
 
-/** What is said when the package is not there: its name, and no more, for whoever hosts the page. */
+let attempts = 0
+
+/** What is said when the package cannot be had. */
 export const NOT_LOADED = 'This memo is private, and the part of this page that opens private memos ' +
-  '(age.min.js) could not be loaded. In a terminal: memocast fetch'
+  'could not be loaded. Check your connection, then reload; or in a terminal: memocast fetch LINK'
 
 /** A function that opens age files with this key. Rejects when the package cannot be loaded. */
 export async function opener (key) {
-  const { Decrypter } = await import(LOCAL)
+  // A browser may remember for as long as the page lives that a module could not be had.
+  const { Decrypter } = await import(attempts ? `${LOCAL}?${attempts}` : LOCAL).catch(loadFromCdn)
+    .catch(error => { attempts++; throw error })
   return async content => {
     const decrypter = new Decrypter()
     decrypter.addIdentity(key.toUpperCase())

@@ -99,6 +99,11 @@ class Page {
     if (!card) {
       card = this.makeCard(link.infoHash)
       card.link = link
+    } else if (card.transfer?.phase === 'failed' && !card.kept) {
+      // The same memo by a whole link, after one that was damaged.
+      this.swarm.drop(link.infoHash)
+      card.transfer = null
+      card.link = link
     }
     linked.append(card.element)
     if (!card.kept && !card.transfer) {
@@ -218,7 +223,7 @@ class Page {
     get('recorder-heading').textContent = linked.childElementCount ? 'Record an answer' : 'Record a memo'
     get('linked').hidden = !linked.childElementCount
     get('empty').hidden = [...this.cards.values()].some(card => card.kept)
-    get('share-all').hidden = [...this.cards.values()].filter(card => card.kept).length < 2
+    get('share-all').hidden = [...this.cards.values()].filter(card => card.kept && !card.kept.key).length < 2
   }
 
   listen () {
@@ -230,10 +235,13 @@ class Page {
     // Coming back to a page that the browser had put aside: its connections are gone.
     addEventListener('pageshow', event => { if (event.persisted) location.reload() })
     get('share-all').onclick = async () => {
-      const kept = [...this.cards.values()].map(card => card.kept).filter(Boolean)
+      // A private link is given to somebody, not along with everything else.
+      const kept = [...this.cards.values()].map(card => card.kept).filter(memo => memo && !memo.key)
         .sort((a, b) => b.arrived - a.arrived)
       const words = await copy(pageLink(kept.slice(0, MOST_OFFERED)))
-      const left = kept.length > MOST_OFFERED ? ` It holds the newest ${MOST_OFFERED}.` : ''
+      const sealed = [...this.cards.values()].some(card => card.kept?.key)
+      const left = (kept.length > MOST_OFFERED ? ` It holds the newest ${MOST_OFFERED}.` : '') +
+        (sealed ? ' Private memos are left out.' : '')
       get('share-status').textContent = words && words + left
     }
     get('fetch').onclick = () => this.fetchTyped()

@@ -79,7 +79,7 @@ export class Transfer extends EventTarget {
     if (!block) {
       if (this.link.key) return this.fail('The link has a key, but its memo is not sealed. Ask the sender about it.')
       this.said = describe(said)
-    } else if (!await this.unseal(block)) return
+    } else if (!await this.unseal(block) || this.phase !== 'looking') return
     this.phase = 'asking'
     if (this.size <= ASK_ABOVE) this.start()
     this.changed()
