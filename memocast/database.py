@@ -148,6 +148,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         _retry_while_busy(connection, "PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA secure_delete = ON")  # a key that is forgotten is overwritten
     if version < len(MIGRATIONS):
         with transaction(connection):
             for number in range(_version(connection), len(MIGRATIONS)):
@@ -163,6 +164,8 @@ def _keep_from_others(path: Path) -> None:
     for part in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
         with contextlib.suppress(OSError):
             part.chmod(0o600)
+    with contextlib.suppress(OSError):
+        path.parent.chmod(0o700)
 
 
 def _version(connection: sqlite3.Connection) -> int:

@@ -99,7 +99,8 @@ def _audio_files(library: Library) -> Iterator[Finding]:
             ok=False,
             detail=f"{_files(found.unsealed)} in 'sealed' gone or changed, of {named}",
             fix="put it back from a backup; or end that link, and share the memo anew:"
-            f" memocast unshare {found.unsealed[0].id}",
+            f" memocast unshare {found.unsealed[0].id}; one that came by a link, remove and"
+            " fetch it again",
         )
     if not (found.missing or found.changed or found.unknown or found.unsealed):
         yield Finding("audio files", ok=True, detail="all there, and as memocast kept them")

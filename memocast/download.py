@@ -174,7 +174,8 @@ def finished_torrent(resume: bytes, link: Link) -> Torrent:
     import libtorrent as lt
 
     parameters: Any = lt.read_resume_data(resume)
-    return stored(parameters, link.dn or parameters.ti.name(), link.trackers)
+    trackers = () if link.lan else link.trackers
+    return stored(parameters, link.dn or parameters.ti.name(), trackers)
 
 
 def parameters(link: Link, resume: bytes | None) -> Any:

@@ -8,6 +8,7 @@
     ├── SwarmTimeout     6   nobody answered, or nobody went on answering
     ├── Refused          7   what arrived is not what memocast keeps
     │   ├── NoSound          it holds no audio at all
+    │   ├── WrongKey         it is sealed, and not to us
     │   └── MissingDecoder   perhaps it does, but a decoder is not installed
     ├── LibraryError     8   the library cannot be used
     │   └── DamagedLibrary   its database is not what SQLite wrote
@@ -74,6 +75,10 @@ class Refused(MemocastError):
 
 class NoSound(Refused):
     """It holds no audio at all."""
+
+
+class WrongKey(Refused):
+    """It is sealed, and no key that we have opens it; another may."""
 
 
 class MissingDecoder(Refused):

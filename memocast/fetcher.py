@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Self
 
 from memocast import audio, events
 from memocast.download import STAGED_NAME, Metadata, finished_torrent, opened
-from memocast.errors import LibraryError, MissingDecoder, Refused, SwarmTimeout
+from memocast.errors import LibraryError, MissingDecoder, Refused, SwarmTimeout, WrongKey
 from memocast.files import write_atomically
+from memocast.incoming import SEALED
 from memocast.memo import now, title_from_file
-from memocast.opening import Opener
+from memocast.opening import Opener, check_key
 from memocast.presence import Presence
 from memocast.sealing import identity
 from memocast.share import Share
@@ -38,9 +39,6 @@ _RESUME_SECONDS = 10.0
 _STUCK_SECONDS = 5.0
 _TURN_SECONDS = 10.0
 """Without a new byte for that long, browsers are asked, or clients where it was browsers."""
-
-_SEALED = "sealed"
-"""In an entry's facts: the info-hash of a sealed memo that is being kept."""
 
 _LONGEST_DURATION_ERROR = 100
 """Milliseconds. A claimed duration further from the decoded one is not believed."""
@@ -90,6 +88,7 @@ def fetch(
         if memo:
             if entry:  # made just now, or left by a fetch that died when all was done
                 entry.discard()
+            check_key(library.shares.of(memo), link)
             return Fetched(memo, downloaded=False)
         if entry is None:
             notify(Waiting())
@@ -138,10 +137,10 @@ class _Fetch:
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         # Closing writes what libtorrent still holds, so the entry is judged after it.
         self._sources.close()
-        self._opener.close()
+        self._entry.hide()
         refused = kind is not None and issubclass(kind, Refused)
-        decodable_later = kind is not None and issubclass(kind, MissingDecoder)
-        if (refused and not decodable_later) or not self._resume_path.exists():
+        later = kind is not None and issubclass(kind, (MissingDecoder, WrongKey))
+        if (refused and not later) or not self._resume_path.exists():
             self._entry.discard()
         self._entry.release()
 
@@ -259,13 +258,13 @@ class _Fetch:
         share = Share(
             finished_torrent(resume, self._link),
             mode=("private" if self._link.key else "addressed") if is_sealed else "public",
-            key=self._link.key,
+            key=self._link.key.upper(),
             lan=self._link.lan,
             arrived=True,
         )
         self._sources.drop()
         with self._library.translated():
-            self._entry.note({**draft.to_facts(), _SEALED: share.info_hash if is_sealed else None})
+            self._entry.note({**draft.to_facts(), SEALED: share.info_hash if is_sealed else None})
             # A torrent can mark its file as a program, and libtorrent obeys.
             staged.chmod(staged.stat().st_mode & ~0o111)
             plain.rename(self._entry.audio(draft.format))
@@ -332,7 +331,7 @@ class _Fetch:
     def _restage(self) -> None:
         """Give audio that an interrupted `keep` had already named its name back."""
         with self._library.translated():
-            info_hash = self._entry.facts().get(_SEALED)
+            info_hash = self._entry.facts().get(SEALED)
             staged = self._entry.folder / STAGED_NAME
             for path in self._entry.folder.glob("audio.*"):
                 if info_hash:  # it can be opened again

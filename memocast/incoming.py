@@ -25,6 +25,12 @@ Kind = Literal["recording", "import", "download", "sealing"]
 
 _FACTS = "entry.json"
 _REFUSE = "refuse-"
+OPENED = "opened"
+"""In an entry: what was sealed, in the clear, until it is known to be audio."""
+
+SEALED = "sealed"
+"""In an entry's facts: the info-hash of a sealed memo that is being kept."""
+
 _ROOM = "room"
 _ROOM_BYTES = 1 << 19
 """Bytes. A new row takes a few pages of the database and of its write-ahead log."""
@@ -68,6 +74,15 @@ class Entry:
     def use_room(self) -> None:
         """Give that room free, to be used now."""
         (self.folder / _ROOM).unlink(missing_ok=True)
+
+    def hide(self) -> None:
+        """Leave nothing in the clear of what can be opened again."""
+        clear = [self.folder / OPENED]
+        if self.facts().get(SEALED):
+            clear += self.folder.glob("audio.*")
+        for path in clear:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
 
     def discard(self) -> None:
         """Remove the entry and all that is in it, if it is still this process's."""
@@ -122,6 +137,10 @@ class Incoming:
         with self._gate():
             for refuse in self.folder.glob(f"{_REFUSE}*"):  # its owner died over it
                 shutil.rmtree(refuse, ignore_errors=True)
+            for folder in self.folder.glob("download-*"):
+                if entry := self._claim(folder):
+                    entry.hide()
+                    entry.release()
             entries = [
                 self._claim(folder)
                 for folder in sorted(self.folder.iterdir())

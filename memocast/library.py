@@ -172,7 +172,7 @@ class Library:
         with self.translated():
             digest = fsync_and_hash(audio)
             entry.use_room()
-            entry.note(draft.to_facts())
+            entry.note({**entry.facts(), **draft.to_facts()})
             try:
                 audio.rename(target)
                 fsync_folder(self.audio_folder)

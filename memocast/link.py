@@ -105,7 +105,9 @@ def _magnet(text: str) -> Link:
             if is_tracker(value):
                 trackers.append(value)
         elif name == "x.age":
-            key_text = key_text or value[:_MAX_KEY] or "?"  # cut off before its first letter
+            key_text = (
+                key_text or value.strip()[:_MAX_KEY] or "?"
+            )  # cut off before its first letter
         elif name == "x.scope":
             lan = lan or value.lower() == LAN
         elif name == "x.pe":

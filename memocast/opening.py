@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
 from memocast import sealing
 from memocast.description import Description, unsealed
-from memocast.errors import Refused
+from memocast.errors import Refused, WrongKey
+from memocast.incoming import OPENED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,19 +15,31 @@ if TYPE_CHECKING:
 
     from memocast.download import Metadata
     from memocast.link import Link
+    from memocast.share import Share
+
+
+def check_key(shares: Sequence[Share], link: Link) -> None:
+    """Raises WrongKey when the link has another key than the share of a memo that it names."""
+    for share in shares:
+        is_meant = set(share.torrent.info_hashes) & set(link.info_hashes)
+        if is_meant and share.key and link.key and share.key != link.key.upper():
+            raise WrongKey(
+                "this key does not open it, but the memo is in the library already",
+                hint="look for it: memocast list",
+            )
 
 
 class Opener:
     """Opens what one link leads to with its key, or else with one of the `identities`.
 
-    The audio in the clear is in `folder` until it is moved away or `close`d.
+    The audio in the clear is in `folder`, as `OPENED`, until it is moved away.
     Making one raises Refused when the link's key is none.
     """
 
     def __init__(self, link: Link, identities: Sequence[sealing.Identity], folder: Path) -> None:
         self._link = link
         self._identities = [sealing.identity(link.key)] if link.key else identities
-        self._path = folder / "opened"
+        self._path = folder / OPENED
 
     def description(self, metadata: Metadata) -> Description:
         """What the torrent says of its memo. Raises Refused when it is sealed, and not to us."""
@@ -38,7 +50,7 @@ class Opener:
                 )
             return metadata.description
         if not self._identities:
-            raise Refused(
+            raise WrongKey(
                 "the memo is sealed, and the link has no key",
                 hint="copy the link again, whole and in quotes; for a memo sealed to you, name"
                 " your identity: --identity FILE",
@@ -50,11 +62,6 @@ class Opener:
 
         Raises Refused, OSError.
         """
-        self.close()
+        self._path.unlink(missing_ok=True)
         sealing.unseal_file(age_file, self._path, self._identities, tell)
         return self._path
-
-    def close(self) -> None:
-        """Leave nothing in the clear behind."""
-        with contextlib.suppress(OSError):
-            self._path.unlink(missing_ok=True)

@@ -33,7 +33,8 @@ def repair(root: Path, tell: Callable[[str], None]) -> None:
     """
     presence = Presence(root)
     with database.translated(root):
-        root.mkdir(parents=True, exist_ok=True)
+        root.parent.mkdir(parents=True, exist_ok=True)
+        root.mkdir(0o700, exist_ok=True)
         claimed = presence.claim(seeding=False)
     if not claimed:
         raise LibraryError(

@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from memocast.errors import Refused, UsageError
+from memocast.errors import Refused, UsageError, WrongKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -51,7 +51,7 @@ def identity(key: str) -> Identity:
     try:
         return pyrage.x25519.Identity.from_str(key.strip())
     except pyrage.IdentityError as error:
-        raise Refused(
+        raise WrongKey(
             "the key is damaged, or was cut off", hint="copy the link again, whole"
         ) from error
 
@@ -93,7 +93,8 @@ def recipients(texts: Iterable[str]) -> tuple[str, ...]:
     """
     found: dict[str, None] = {}
     for text in texts:
-        for line in [text.strip()] if _looks_like_recipient(text) else _recipients_in(text):
+        lines = _lines(text.encode(errors="replace"))
+        for line in lines if _looks_like_recipient(text) else _recipients_in(text):
             recipient = _without_comment(line)
             _recipient(recipient)
             found[recipient] = None
@@ -106,12 +107,17 @@ def recipients(texts: Iterable[str]) -> tuple[str, ...]:
 
 
 def _looks_like_recipient(text: str) -> bool:
-    return text.strip().startswith(("age1", "ssh-"))
+    return "\n" in text.strip() or text.strip().startswith(("age1", "ssh-"))
 
 
 def _recipients_in(text: str) -> list[str]:
-    if not Path(text).is_file():
-        raise UsageError(f"'{text}' is no recipient, and no file", hint=_RECIPIENTS_HINT)
+    try:
+        is_file = Path(text).is_file()
+    except (OSError, ValueError):
+        is_file = False
+    if not is_file:
+        shown = text if len(text) <= 40 else f"{text[:37]}…"
+        raise UsageError(f"'{shown}' is no recipient, and no file", hint=_RECIPIENTS_HINT)
     lines = _lines(_read(Path(text)))
     if not lines:
         raise UsageError(f"there is no recipient in '{text}'", hint=_RECIPIENTS_HINT)
@@ -172,8 +178,11 @@ def seal_file(
     import pyrage
 
     with source.open("rb") as plain, target.open("xb") as sealed:
-        told = _Told(plain, tell)
-        pyrage.encrypt_io(told, sealed, [_recipient(text) for text in to])
+        source_file, target_file = _Told(plain, tell), _Guarded(sealed)
+        try:
+            pyrage.encrypt_io(source_file, target_file, [_recipient(text) for text in to])
+        except Exception as error:
+            raise source_file.failure or target_file.failure or error from None
 
 
 def unseal(sealed: bytes, identities: Sequence[Identity]) -> bytes:
@@ -215,21 +224,19 @@ def _unseal(
     if not _HEADER_END.search(source.read(_MAX_HEADER)):
         raise _damaged()
     source.seek(0)
-    written = _Guarded(target)
+    read, written = _Told(source, tell), _Guarded(target)
     try:
-        pyrage.decrypt_io(_Told(source, tell), written, list(identities))
-    except pyrage.DecryptError as error:
+        pyrage.decrypt_io(read, written, list(identities))
+    except (pyrage.DecryptError, OSError) as error:
+        # Through age, what went wrong with a file of ours loses its number, and Ctrl-C its name.
+        if failure := read.failure or written.failure:
+            raise failure from None
         if "No matching keys" in str(error):
-            raise Refused(
+            raise WrongKey(
                 "this key does not open it",
                 hint="ask for the link again; for a memo sealed to you, name your identity:"
                 " --identity FILE",
             ) from error
-        raise _damaged() from error
-    except OSError as error:
-        # A failed write has its own number; age's verdict on what it read has none.
-        if written.failure or error.errno is not None:
-            raise written.failure or error from error
         raise _damaged() from error
 
 
@@ -240,31 +247,36 @@ def _damaged() -> Refused:
 
 
 class _Told:
-    """A file that tells how many bytes were read from it."""
+    """A file that tells how many bytes were read from it, and remembers why it could not be."""
 
     def __init__(self, file: BinaryIO, tell: Callable[[int], None]) -> None:
         self._file = file
         self._tell = tell
         self._count = 0
+        self.failure: BaseException | None = None
 
     def read(self, size: int = -1) -> bytes:
-        chunk = self._file.read(size)
-        self._count += len(chunk)
-        self._tell(self._count)
+        try:
+            chunk = self._file.read(size)
+            self._count += len(chunk)
+            self._tell(self._count)
+        except BaseException as error:
+            self.failure = error
+            raise
         return chunk
 
 
 class _Guarded:
-    """A file that remembers why it could not be written: through age, an error loses its number."""
+    """A file that remembers why it could not be written."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self.failure: OSError | None = None
+        self.failure: BaseException | None = None
 
     def write(self, content: bytes) -> int:
         try:
             return self._file.write(content)
-        except OSError as error:
+        except BaseException as error:
             self.failure = error
             raise
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from memocast import sealing, torrent
@@ -21,7 +21,7 @@ _AGE_FILE = "sealed.age"
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """How to share. `mode` None: as the memo is shared already, else in `default`.
+    """How to share. `mode` None: as the memo is shared already, else by `default`.
 
     `explicit`: the memo was named, and not only meant along with all others.
     """
@@ -50,14 +50,14 @@ def share(
     found = _known(known, memo, wish)
     if found is None:
         return _made(library, memo, wish, tell, first)
+    if found.stopped and not found.arrived:
+        return library.shares.renew(replace(found, lan=wish.lan), first)
     if wish.lan and not found.lan:
         raise MemocastError(
             f"memo {memo.id} is shared beyond the local network already",
             hint=f"take that back first: memocast unshare {memo.id}",
         )
-    first(found)
-    library.shares.renew(found)
-    return found
+    return library.shares.renew(found, first)
 
 
 def _known(known: list[Share], memo: Memo, wish: Wish) -> Share | None:
@@ -71,7 +71,7 @@ def _known(known: list[Share], memo: Memo, wish: Wish) -> Share | None:
                 " --public",
             )
         return sealed_link
-    if not wish.explicit and wish.mode is None and (current := [s for s in known if s.shared]):
+    if wish.mode is None and (current := [share for share in known if share.shared]):
         return current[0]
     mode = wish.mode or wish.default
     return next(

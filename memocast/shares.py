@@ -16,6 +16,7 @@ from memocast.torrent import Torrent
 if TYPE_CHECKING:
     import contextlib
     import sqlite3
+    from collections.abc import Callable
     from pathlib import Path
 
     from memocast.memo import Memo
@@ -116,15 +117,16 @@ class Shares:
             self.insert(memo.id, share, age_file)
             return share
 
-    def renew(self, share: Share) -> Share:
-        """Share it once more, as it was shared before."""
+    def renew(self, share: Share, first: Callable[[Share], None] = lambda _: None) -> Share:
+        """Share it once more, as it was shared before; `first` may still refuse to."""
+        first(share)
         with self._translated(), database.transaction(self._database):
             return self._renewed(share)
 
     def _renewed(self, share: Share) -> Share:
         self._database.execute(
-            "UPDATE torrent SET shared = 1, stopped = 0, wanted = ? WHERE info_hash = ?",
-            (int(time.time()), share.info_hash),
+            "UPDATE torrent SET shared = 1, stopped = 0, lan = ?, wanted = ? WHERE info_hash = ?",
+            (int(share.lan), int(time.time()), share.info_hash),
         )
         return share
 
@@ -244,6 +246,10 @@ class Shares:
         with self._translated():
             rows = self._database.execute(f"{_JOINED} WHERE {condition}", values).fetchall()
             return [self._seedable(row) for row in rows]
+
+    def answers(self, share: Share) -> bool:
+        """Whether the file that the share offers, sealed or not, is the one that was hashed."""
+        return all(found.intact for found in self._seedables("info_hash = ?", share.info_hash))
 
     def is_intact(self, memo: Memo) -> bool:
         """Whether the audio file is, byte for byte, what the library took in."""

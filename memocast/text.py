@@ -11,13 +11,15 @@ JOINERS = "\u200c\u200d"
 
 _SECRET = re.compile(
     # The key in a link, however often the link was percent-encoded, and a key by itself.
-    r"(?i)(x\.age(?:=|%(?:25)*3d))(?:(?!%(?:25)*26)[^&\s'\"])+|(AGE-SECRET-KEY-)[0-9A-Z-]+"
+    r"(?i:(x\.age(?:=|%(?:25)*3d))(?:(?!%(?:25)*26)[^&\s'\"])+|(AGE-SECRET-KEY-)[0-9A-Z-]+)"
+    # And a part of one, of a link that was broken over lines: Bech32 in capitals (BIP 173).
+    r"|[02-9AC-HJ-NP-Z]{16,}"
 )
 
 
 def redacted(text: str) -> str:
     """`text` with `…` in place of every key that opens private memos."""
-    return _SECRET.sub(lambda found: f"{found[1] or found[2]}…", text)
+    return _SECRET.sub(lambda found: f"{found[1] or found[2] or ''}…", text)
 
 
 def acts_on_terminal(char: str) -> bool:

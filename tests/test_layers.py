@@ -133,6 +133,7 @@ def test_every_error_has_the_exit_code_of_the_contract() -> None:
         "Refused": 7,
         "NoSound": 7,
         "MissingDecoder": 7,
+        "WrongKey": 7,
         "LibraryError": 8,
         "DamagedLibrary": 8,
         "Interrupted": 130,

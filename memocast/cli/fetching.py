@@ -15,7 +15,7 @@ from memocast.cli import console, values
 from memocast.cli.display import Display
 from memocast.cli.playing import play_memo
 from memocast.cli.state import JsonOption, State, state
-from memocast.errors import Interrupted, MemocastError, UsageError
+from memocast.errors import Interrupted, MemocastError, NotALink, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -92,28 +92,31 @@ def fetch(
     attempts.finish()
 
 
-def _texts(links: list[str]) -> Iterator[str]:
+def _texts(links: list[str]) -> Iterator[tuple[str, bool]]:
+    """What was given as links, each with whether others could have read it anyway."""
     if not links and not console.stdin_is_terminal():
         raise UsageError("name a link to fetch", hint="'-' reads links from standard input")
     for link in links or ["-"]:
         if link != "-":
-            yield link
+            yield link, True
         elif console.stdin_is_terminal():
             # A link can be a key, which is for no screen and no shell's history.
             while text := console.ask_secret("paste a link (it is not shown; empty ends): "):
-                yield text
+                yield text, False
         else:
-            yield from (line for line in sys.stdin if line.strip())
+            yield from ((line, False) for line in sys.stdin if line.strip())
 
 
-def _parsed(texts: Iterator[str], attempts: console.Attempts) -> Iterator[Link]:
+def _parsed(texts: Iterator[tuple[str, bool]], attempts: console.Attempts) -> Iterator[Link]:
     """The links one by one, so that the first is fetched before the last was typed."""
     from memocast.link import parse_partly
 
-    for text in texts:
+    for text, is_shown in texts:
         try:
             links, problems = parse_partly(text)
         except MemocastError as error:
+            if not is_shown:  # it may be a part of a link that is a key
+                error = NotALink("a line of what you gave is no link", hint=error.hint)
             attempts.failed(error)
             continue
         for problem in problems:

@@ -55,7 +55,7 @@ def shared_link(
         counter.done()
     if torrent_file and share.key:
         console.note(f"{torrent_file} opens nothing without the key, which is in the link only")
-    if before and not library.shares.is_intact(memo):
+    if before and not library.shares.answers(share):
         console.note(f"memo {memo.id} was changed on disk, so it is not seeded from here")
     _tell_of(memo, share, before, asked_for_lan=bool(wish and wish.lan))
     peers = _own_addresses(current, lan=share.lan) if direct else []
@@ -73,7 +73,10 @@ def _tell_of(memo: Memo, share: Share, before: list[Share], *, asked_for_lan: bo
         console.note(f"memo {memo.id} is shared again; its link is the same as before 'unshare'")
     if share.lan and not asked_for_lan:
         console.note(
-            f"memo {memo.id} stays on the local network; to share it with others, unshare it first"
+            f"memo {memo.id} came from a local network, and stays there"
+            if share.arrived
+            else f"memo {memo.id} stays on the local network; to share it with others, unshare it"
+            " first"
         )
     sealed_too = any(other.sealed and other.shared for other in before)
     if not share.sealed and share not in before and sealed_too:

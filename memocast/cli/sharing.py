@@ -99,6 +99,16 @@ def share(
         raise UsageError("name the memos to share, or --all", hint="memocast share latest")
     if torrent and (all_ or (memo and len(memo) > 1)):
         raise UsageError("--torrent writes one memo's file", hint="share them one by one")
+    if lan and (torrent or page):
+        raise UsageError(
+            "--lan is for a magnet link: a .torrent says nothing of it, and browsers cannot keep"
+            " to it",
+            hint="leave out --torrent and --page",
+        )
+    if to and page:
+        raise UsageError(
+            "browsers have no identities, so --to is for a magnet link", hint="leave out --page"
+        )
     if torrent:
         check_target(torrent, force=True)
     wish = _wish(current, private=private, public=public, to=to or [], lan=lan, explicit=not all_)
