@@ -93,8 +93,8 @@ def from_cdn(
     shutil.copytree(net.site.folder, folder)
     (folder / "age.min.js").unlink()
     if not checks_hashes:
-        # Of an empty file the import map has the hash: it is let in, as by a browser that has no eye
-        # for hashes.
+        # The import map has the hash of an empty file: this one is let in, as any would be
+        # by a browser that checks nothing.
         (folder / "unchecked.js").write_bytes(b"")
     site = Site(net.there, folder)
 
