@@ -20,6 +20,15 @@ def settings(tmp_path: Path, text: str = "", **environment: str) -> Settings:
     return load(tmp_path / "config.toml", environment)
 
 
+
+def test_on_a_local_network_nobody_outside_is_asked_or_told() -> None:
+    settings = Settings(trackers=("udp://t",), listen=("0.0.0.0:6881", "[::]:0")).on_lan()
+    assert settings.trackers == ()
+    assert not (settings.dht or settings.port_mapping or settings.webrtc)
+    assert settings.lsd
+    assert settings.listen == ("0.0.0.0:0", "[::]:0"), "the other session has the named port"
+
+
 def test_defaults_file_environment_each_goes_over_the_one_before(tmp_path: Path) -> None:
     assert load(tmp_path / "none.toml", {}) == Settings()
     text = 'dht = false\nupload_limit = 1000\nlisten = "127.0.0.1:7000"\ntrackers = []\n'

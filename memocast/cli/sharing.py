@@ -84,7 +84,8 @@ def share(
     """Print a memo's magnet link, and see to it that a seeder runs.
 
     Whoever has the link can listen, and nobody can take it back. With --private
-    and --to nobody else can, not even those who find it without the link.
+    and --to nobody else can, not even those who find it without the link. What is
+    shared already is shared the same way again, unless you name another.
 
     With --page the link opens in a browser, on the listening page at the URL
     that follows or in the setting 'page_url'; 'memocast page' makes such a page.
