@@ -20,7 +20,6 @@ def settings(tmp_path: Path, text: str = "", **environment: str) -> Settings:
     return load(tmp_path / "config.toml", environment)
 
 
-
 def test_on_a_local_network_nobody_outside_is_asked_or_told() -> None:
     settings = Settings(trackers=("udp://t",), listen=("0.0.0.0:6881", "[::]:0")).on_lan()
     assert settings.trackers == ()

@@ -16,6 +16,7 @@ from memocast.memo import Memo, checked_description, checked_title, rfc3339, tit
 
 if TYPE_CHECKING:
     from memocast.library import Library
+    from memocast.share import Share
 
 _STDIN_LIMIT = 4 << 30
 
@@ -199,7 +200,7 @@ def show(context: typer.Context, memo: MemoArgument, json: JsonOption = False) -
         console.document({**found.to_json(peaks=True), "shares": shares})
         return
     if console.stdout_is_terminal():
-        _card(found)
+        _card(found, current.library.shares.of(found))
         return
     from memocast.cli import waveform
 
@@ -209,7 +210,7 @@ def show(context: typer.Context, memo: MemoArgument, json: JsonOption = False) -
     console.data(f"waveform: {waveform.draw(found.peaks, 60)}")
 
 
-def _card(memo: Memo) -> None:
+def _card(memo: Memo, shares: list[Share]) -> None:
     from rich.panel import Panel
     from rich.text import Text
 
@@ -228,10 +229,11 @@ def _card(memo: Memo) -> None:
         text.append(f"{memo.lost / 1000:.1f} s of sound did not arrive\n", "yellow")
     if memo.description:
         text.append("\n" + console.safe(memo.description, lines=True) + "\n")
-    if memo.info_hash:
-        known = "shared" if memo.shared else "not shared by you"
-        text.append(f"\ninfo-hash {memo.info_hash}\n{known}", "dim")
-    else:
+    for share in shares:
+        known = "shared" if share.shared else "not shared by you"
+        scope = ", on the local network only" if share.lan else ""
+        text.append(f"\ninfo-hash {share.info_hash}\n{known}, {share.mode}{scope}", "dim")
+    if not shares:
         text.append(f"\nnot shared; get a link: memocast share {memo.id}", "dim")
     heading = Text.assemble((memo.id, "bold"), "  ", console.safe(memo.title))
     heading.truncate(inner - 2, overflow="ellipsis")  # a longer one widens the panel

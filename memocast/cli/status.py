@@ -182,9 +182,10 @@ def _status_screen(report: dict[str, Any] | None, rows: list[dict[str, Any]]) ->
     for row in rows:
         when = row["last_copy"]
         last = f"{datetime.fromtimestamp(when, UTC).astimezone():%m-%d %H:%M}" if when else ""
-        title = Text(console.safe(row["title"]), no_wrap=True, overflow="ellipsis")
+        title = Text(no_wrap=True, overflow="ellipsis")
         if not all_public:
-            title = Text.assemble((f"[{_how(row)}] ", "cyan"), title)
+            title.append(f"[{_how(row)}] ", "cyan")
+        title.append(console.safe(row["title"]))
         table.add_row(
             Text(row["id"], "bold"),
             _peers(row),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from conftest import Memocast
 
-KILLS = scaled(50, 4)
+KILLS = scaled(50, 3)
 LIMIT = scaled(2_000_000, 4_000_000)
 """Bytes a second that the sender gives."""
 
