@@ -303,6 +303,17 @@ def flac(speech: Path) -> Path:
     return encoded(speech, speech.with_name("speech.flac"), format="FLAC")
 
 
+@pytest.fixture(scope="session")
+def long_memo(speech: Path) -> Path:
+    """Half a minute of speech, as FLAC: about 1 MB."""
+    import numpy as np
+    import soundfile
+
+    samples, rate = soundfile.read(speech, dtype="int16")
+    soundfile.write(speech.with_name("long.flac"), np.tile(samples, 6), rate, format="FLAC")
+    return speech.with_name("long.flac")
+
+
 def encoded(source: Path, target: Path, **options: str) -> Path:
     """Encode a WAV with libsndfile."""
     import soundfile

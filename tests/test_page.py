@@ -53,16 +53,6 @@ def ben(net: Net, memocast: Callable[..., Memocast]) -> Memocast:
     return net.user(memocast("ben"))
 
 
-@pytest.fixture(scope="session")
-def long_memo(speech: Path) -> Path:
-    """Half a minute of speech, as FLAC: about 1 MB."""
-    import soundfile
-
-    samples, rate = soundfile.read(speech, dtype="int16")
-    soundfile.write(speech.with_name("long.flac"), np.tile(samples, 6), rate, format="FLAC")
-    return speech.with_name("long.flac")
-
-
 def page_link(user: Memocast, memo: str, net: Net) -> str:
     return user.run("share", memo, "--page", net.site.url).out.strip()
 
@@ -70,26 +60,27 @@ def page_link(user: Memocast, memo: str, net: Net) -> str:
 def test_everything_about_a_memo_is_shown_before_its_audio_and_then_it_sounds_as_recorded(
     net: Net, anna: Memocast, flac: Path
 ) -> None:
-    anna = anna.with_(MEMOCAST_UPLOAD_LIMIT="100000")
+    anna = anna.with_(MEMOCAST_UPLOAD_LIMIT="50000")
     memo = anna.add(flac, title=TITLE, description=ABOUT)
     tab = net.visit(page_link(anna, memo, net))
     found = card(tab, TITLE)
     found.get_by_text("0:05").first.wait_for()
     assert found.get_attribute("data-phase") == "downloading"
+    assert re.match(r"\d+ %, from 1 person, ", found.locator(".status").inner_text())
     assert found.locator(".description").inner_text() == ABOUT
     assert "0:05" in found.locator(".facts").inner_text()
     drawn = found.locator(".wave path.whole").get_attribute("d") or ""
     shown = [float(height) for height in re.findall(r"h2\.6v([\d.]+)", drawn)]
     peaks = anna.show(memo)["peaks"]
     assert shown == pytest.approx([max(2, peak * 96 / 255) for peak in peaks], abs=0.01)
-    assert re.match(r"\d+ %, from 1 person, ", found.locator(".status").inner_text())
 
     found = wait_whole(tab, TITLE)
     found.locator("audio").evaluate(CAPTURE)
     found.get_by_role("button", name="Play").click()
     found.get_by_role("button", name="Pause").wait_for()
     heard = np.frombuffer(base64.b64decode(tab.evaluate("heard")), np.float32).astype(float)
-    assert likeness(heard, decoded(flac)) > 0.99
+    # A busy machine loses a buffer of the capture now and then; another sound is below 0.1.
+    assert likeness(heard, decoded(flac)) > 0.95
 
 
 def test_it_plays_while_it_is_downloaded(net: Net, anna: Memocast, long_memo: Path) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from browser import AGE, Net, Site, until, wait_whole
+from browser import AGE, Net, Site, card, until, wait_whole
 from conftest import wait_for
 from memocast.sealing import new_key
 from test_private import key_in
@@ -65,6 +65,25 @@ def test_a_private_link_plays_and_neither_tracker_nor_web_server_hears_the_key(
     ben.run("fetch", magnet)
     assert ben.show()["title"] == TITLE
     assert sha256(ben.audio()) == sha256(anna.audio())
+
+
+def test_it_plays_while_it_arrives_and_is_complete_when_all_of_it_is_opened(
+    net: Net, anna: Memocast, long_memo: Path
+) -> None:
+    anna = anna.with_(MEMOCAST_UPLOAD_LIMIT="100000")
+    magnet = anna.run("share", anna.add(long_memo, title=TITLE), "--private").out.strip()
+    tab = net.context().new_page()
+    tab.goto(net.site.url)
+    until(tab, "navigator.serviceWorker.controller !== null")
+    tab.goto(opened(net, magnet))
+    found = card(tab, TITLE)
+    found.get_by_role("button", name="Play").click()
+    until(tab, "document.querySelector('article audio').currentTime > 0.2")
+    assert found.get_attribute("data-phase") == "downloading"
+    wait_whole(tab, TITLE)
+    with tab.expect_download() as saving:
+        found.get_by_role("button", name="Save").click()
+    assert sha256(saving.value.path()) == sha256(long_memo)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ import pytest
 from conftest import needs, running, wait_for
 from memocast.description import SEALED_BYTES
 from memocast.sealing import identity, new_key, recipient_of, seal, unseal
+from memocast.settings import Settings
+from memocast.swarm import Swarm
 from test_hostile import nothing_left, stranger
 from trackers import HttpTracker
 from transfer import TRAVELS, address_of, bare_session, info_hash, sha256
@@ -454,6 +456,31 @@ def test_ciphertext_that_was_changed_on_disk_is_not_seeded(
 
 
 # -- on the local network only -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("address", "blocked"),
+    [
+        ("8.8.8.8", 1),
+        ("172.32.0.1", 1),
+        ("100.64.0.1", 1),
+        ("2606:4700::1", 1),
+        ("::ffff:8.8.8.8", 1),
+        ("192.168.1.7", 0),
+        ("172.31.255.255", 0),
+        ("10.0.0.1", 0),
+        ("169.254.3.4", 0),
+        ("fe80::1", 0),
+        ("fd12::1", 0),
+    ],
+)
+def test_the_session_for_the_lan_is_deaf_to_addresses_that_routers_pass_on(
+    address: str, blocked: int
+) -> None:
+    settings = Settings(lsd=False).on_lan()
+    swarm = Swarm.classic(settings, [("127.0.0.1", 0)], exact_port=False, lan=True)
+    assert swarm._session.get_ip_filter().access(address) == blocked
+    swarm.close()
 
 
 def test_what_is_shared_on_the_lan_is_told_to_no_tracker_by_sender_and_follower(

@@ -33,12 +33,6 @@ export async function openText (open, block) {
   return said
 }
 
-/** The content of an age file as a Blob. Reads and opens it chunk by chunk. */
-export async function openBlob (open, blob) {
-  const plain = await open(blob.stream())
-  return new Response(plain).blob()
-}
-
 function fromBase64 (text) {
   try {
     return Uint8Array.from(atob(text), char => char.charCodeAt(0))

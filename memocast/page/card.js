@@ -238,7 +238,7 @@ export class Card {
   }
 
   get streams () {
-    return this.actions.canStream() && !this.streamBroke && !this.transfer?.open
+    return this.actions.canStream() && !this.streamBroke
   }
 
   blob () {

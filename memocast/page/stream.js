@@ -23,7 +23,7 @@ export const address = infoHash => `stream/${infoHash}`
 
 async function serve ({ infoHash, range }, port, find) {
   const transfer = find(infoHash)
-  const file = transfer?.torrent?.files[0]
+  const file = transfer?.file
   if (!file || !transfer.kind) return port.postMessage({ status: 404, headers: {} })
   const asked = /^bytes=(\d+)-(\d*)$/.exec(range ?? '')
   const start = asked ? Number(asked[1]) : 0

@@ -1,7 +1,8 @@
 /** One memo in the swarm: what is known of it, and how far it is. */
 
-import { NOT_LOADED, openBlob, opener, openText } from './age.js'
+import { NOT_LOADED, opener, openText } from './age.js'
 import { claim, describe, identify, sealedBlock } from './memo.js'
+import { OpenedFile } from './opened.js'
 import { PieceStore } from './pieces.js'
 
 const ASK_ABOVE = 64e6 // bytes; more than an hour of speech is rarely meant
@@ -34,7 +35,8 @@ export class Transfer extends EventTarget {
     this.said = null
     this.kind = null
     this.open = null // what opens it, when it is sealed
-    this.opened = null // the audio of a sealed one
+    this.opening = null // its audio on the way
+    this.opened = null // and when all of it is here
     this.torrent = null
     this.heardTracker = false
     this.received = 0
@@ -53,7 +55,7 @@ export class Transfer extends EventTarget {
       this.changed()
       wire.once('close', () => this.changed())
     })
-    torrent.on('verified', index => { if (index === 0) this.look() })
+    torrent.on('verified', index => { if (index === 0) this.look().catch(() => this.fail(DAMAGED)) })
     torrent.on('done', () => this.complete().catch(() => this.fail(DAMAGED)))
     this.timer = setInterval(() => this.tick(), 1000)
     this.nextAsk = performance.now() + ASK_AGAIN_EVERY
@@ -117,19 +119,31 @@ export class Transfer extends EventTarget {
 
   /** The first piece is here: see whether it is audio, before anything decodes it. */
   async look () {
-    if (this.kind || this.phase === 'failed' || (this.open && !this.opened)) return
-    const length = Math.min(64, this.size)
-    const head = new Uint8Array(this.opened
-      ? await this.opened.slice(0, length).arrayBuffer()
-      : await this.torrent.files[0].arrayBuffer({ start: 0, end: length - 1 }))
-    this.kind = identify(head)
+    if (this.kind || this.phase === 'failed') return
+    this.looking ??= this.head()
+    const kind = identify(await this.looking)
+    if (this.kind || this.phase === 'failed') return
+    this.kind = kind
     if (!this.kind) this.fail('This is not audio that memocast knows, so it was not downloaded.')
     this.changed()
   }
 
+  async head () {
+    const [file] = this.torrent.files
+    if (!this.open) return new Uint8Array(await file.arrayBuffer({ start: 0, end: Math.min(64, this.size) - 1 }))
+    this.opening = await OpenedFile.begin(this.open, file)
+    const { value } = await this.opening[Symbol.asyncIterator]({ end: Math.min(64, this.opening.length) - 1 }).next()
+    return value ?? new Uint8Array()
+  }
+
+  /** What is played: the audio, as it arrives. */
+  get file () {
+    return this.opening ?? this.torrent?.files[0]
+  }
+
   async complete () {
-    if (this.open) this.opened = await openBlob(this.open, this.content(''))
     await this.look()
+    if (this.opening) this.opened = await this.opening.whole
     if (this.phase === 'failed' || this.phase === 'whole') return
     this.phase = 'whole'
     this.changed()
