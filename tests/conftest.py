@@ -237,6 +237,12 @@ def memo(anna: Memocast, opus: Path) -> str:
 
 
 @pytest.fixture
+def link(anna: Memocast, memo: str) -> str:
+    """A private link to Anna's memo, which her seeder answers."""
+    return anna.run("share", memo, "--private", "--direct").out.strip()
+
+
+@pytest.fixture
 def library(tmp_path: Path) -> Iterator[Library]:
     """A library in this process."""
     found = Library(tmp_path / "library")

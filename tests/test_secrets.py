@@ -15,9 +15,9 @@ from memocast.errors import Refused
 from memocast.sealing import identity, new_key, recipient_of, seal, unseal
 from memocast.text import redacted
 from namespaces import two_hosts
+from private import key_in
 from terminal import Terminal
 from test_discovery import dht_nodes
-from test_private import key_in
 from trackers import HttpTracker
 from transfer import info_hash
 
