@@ -89,8 +89,9 @@ class Entry:
         if self._lock < 0:
             return
         # In one step: a folder that is deleted file by file loses its lock before its audio,
-        # and another process would take that for a recording left behind.
-        refuse = self.folder.with_name(f"{_REFUSE}{self.folder.name}")
+        # and another process would take that for a recording left behind. By a name of its
+        # own: the next owner of the same download can be done with it before this is deleted.
+        refuse = self.folder.with_name(f"{_REFUSE}{os.urandom(8).hex()}")
         try:
             self.folder.replace(refuse)
             shutil.rmtree(refuse, ignore_errors=True)
@@ -125,8 +126,11 @@ class Incoming:
         """The entry of that torrent, new or left behind; None while another process owns it."""
         with self._gate():
             folder = self.folder / f"download-{info_hash}"
-            found = folder.exists()
-            folder.mkdir(exist_ok=True)
+            found = False
+            try:
+                folder.mkdir()
+            except FileExistsError:  # perhaps gone by now: owners discard without the gate
+                found = True
             entry = self._claim(folder)
             if entry:
                 entry.was_left_behind = found

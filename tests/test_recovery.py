@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -149,6 +150,31 @@ def test_an_unlocked_download_stays_for_the_next_fetch(library: Library) -> None
     assert again is not None
     assert (again.folder / "audio").read_bytes() == b"part"
     again.discard()
+
+
+def test_a_download_has_one_owner_at_a_time_and_none_is_in_anothers_way(tmp_path: Path) -> None:
+    owners = 0
+
+    def own_it_often() -> int:
+        nonlocal owners
+        incoming = Incoming(tmp_path)  # as another process has it: locks are of open files
+        times = 0
+        for _ in range(200):
+            entry = incoming.download("ab" * 20)
+            if entry:
+                owners += 1
+                assert owners == 1
+                for number in range(5):
+                    (entry.folder / f"part {number}").touch()
+                owners -= 1
+                entry.discard()
+                times += 1
+        return times
+
+    with ThreadPoolExecutor(4) as pool:
+        fetches = [pool.submit(own_it_often) for _ in range(4)]
+        assert sum(fetch.result(timeout=60) for fetch in fetches) > 0
+    assert [path.name for path in tmp_path.iterdir()] == [".gate"]
 
 
 def test_two_processes_adopt_a_recording_once(anna: Memocast, opus: Path) -> None:
