@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from typing import TYPE_CHECKING
 
@@ -38,6 +37,8 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o666) -> None:
 
 def fsync_and_hash(path: Path) -> bytes:
     """Have the file on disk for good; return its SHA-256."""
+    import hashlib
+
     with path.open("rb") as file:
         os.fsync(file.fileno())
         return hashlib.file_digest(file, "sha256").digest()

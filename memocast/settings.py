@@ -7,7 +7,6 @@ default: a mistyped `trackers` would otherwise contact the public ones.
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import os
 import re
 from dataclasses import dataclass, fields, replace
@@ -102,6 +101,8 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
 
 def host_and_port(text: str) -> tuple[str, int]:
     """`HOST:PORT` with an IP address as HOST (IPv6 in brackets). Raises ValueError."""
+    import ipaddress
+
     host, port = _split(text)
     if host.startswith("[") and host.endswith("]"):
         return str(ipaddress.IPv6Address(host[1:-1])), port
@@ -150,16 +151,18 @@ def _is_node(text: str) -> bool:
 
 
 def _with_file(settings: Settings, path: Path) -> Settings:
-    import tomllib
-
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
         return settings
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
             f"cannot read the settings in {path}: {error}", hint="mend the file or move it away"
         ) from error
+    import tomllib
+
+    try:
+        document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise UsageError(
             f"{path} is not valid TOML: {error}", hint="mend the line it names"

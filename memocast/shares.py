@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -302,6 +301,8 @@ class Shares:
             return True
         if size != kept[0]:
             return False
+        import hashlib
+
         try:
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").digest()

@@ -12,20 +12,8 @@ import typer
 from typer._click.exceptions import ClickException, UsageError
 
 from memocast import __version__
-from memocast.cli import (
-    console,
-    doctoring,
-    exporting,
-    fetching,
-    identities,
-    memos,
-    paging,
-    playing,
-    recording,
-    seeding,
-    sharing,
-    status,
-)
+from memocast.cli import console
+from memocast.cli.commands import Commands
 from memocast.cli.state import State, library_root
 from memocast.errors import MemocastError
 from memocast.text import redacted
@@ -37,25 +25,11 @@ _roots: list[Path] = []
 
 app = typer.Typer(
     name="memocast",
-    rich_markup_mode="rich",
+    cls=Commands,
+    rich_markup_mode=None,  # drawing the help with rich costs as much as all the rest of it
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-
-for _family in (
-    recording,
-    memos,
-    exporting,
-    playing,
-    sharing,
-    status,
-    seeding,
-    fetching,
-    identities,
-    paging,
-    doctoring,
-):
-    _family.register(app)
 
 
 def _print_version(wanted: bool) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 
 from memocast.errors import UsageError
 from memocast.settings import host_and_port
@@ -43,6 +42,8 @@ def peer(text: str) -> tuple[str, int]:
         name, _, digits = text.rpartition(":")
         if not (name and re.fullmatch("[0-9]{1,5}", digits)) or int(digits) > 65_535:
             raise UsageError(f"'{text}' is no peer", hint=hint) from None
+        import socket
+
         try:
             found = socket.getaddrinfo(name.strip("[]"), int(digits), type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
