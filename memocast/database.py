@@ -27,6 +27,7 @@ _ENOUGH_BYTES = 1 << 20
 _FIRST_WITH_KEYS = 3
 """The number of the migration, from 0, after which the database can hold keys."""
 
+# Each statement ends with a semicolon at the end of a line, and those within a trigger do not.
 MIGRATIONS = (
     """
     CREATE TABLE memo (
@@ -103,7 +104,51 @@ MIGRATIONS = (
         FROM torrent_3 JOIN memo ON memo.id = torrent_3.memo;
     DROP TABLE torrent_3;
     """,
+    """
+    -- Whatever the number of memos: the newest are found by an index, words by another, and
+    -- the piece hashes that a link takes are there before anybody asks for one.
+    -- `search` is what `searched` makes of the title and the description.
+    ALTER TABLE memo ADD COLUMN search TEXT NOT NULL DEFAULT '';
+    UPDATE memo SET search = searched(title, description);
+    CREATE INDEX memo_created ON memo (created);
+    CREATE VIRTUAL TABLE memo_text USING fts5(
+        search, content = 'memo', content_rowid = 'number', detail = 'none',
+        tokenize = 'trigram case_sensitive 1'
+    );
+    INSERT INTO memo_text (memo_text) VALUES ('rebuild');
+    CREATE TRIGGER memo_added AFTER INSERT ON memo BEGIN
+        INSERT INTO memo_text (rowid, search) VALUES (new.number, new.search);  END;
+    CREATE TRIGGER memo_removed AFTER DELETE ON memo BEGIN
+        INSERT INTO memo_text (memo_text, rowid, search)
+        VALUES ('delete', old.number, old.search);  END;
+    CREATE TRIGGER memo_changed AFTER UPDATE OF search ON memo BEGIN
+        INSERT INTO memo_text (memo_text, rowid, search)
+        VALUES ('delete', old.number, old.search);  INSERT INTO memo_text (rowid, search)
+        VALUES (new.number, new.search);  END;
+    CREATE TABLE pieces (
+        memo        INTEGER PRIMARY KEY REFERENCES memo (number) ON DELETE CASCADE,
+        sha1        BLOB NOT NULL                -- of each piece that a torrent of it has
+    ) STRICT;
+    CREATE INDEX torrent_sealed ON torrent (info_hash) WHERE mode != 'public';
+    """,
 )
+
+MEMO_COLUMNS = ", ".join(
+    f"memo.{name}"
+    for name in (
+        "id",
+        "title",
+        "description",
+        "created",
+        "duration",
+        "bytes",
+        "format",
+        "origin",
+        "peaks",
+        "lost",
+    )
+)
+"""What `memo` reads of a row."""
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -151,6 +196,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA secure_delete = ON")  # a key that is forgotten is overwritten
     if version < len(MIGRATIONS):
         with transaction(connection):
+            connection.create_function("searched", 2, searched, deterministic=True)
             for number in range(_version(connection), len(MIGRATIONS)):
                 if number == _FIRST_WITH_KEYS:
                     _keep_from_others(path)
@@ -271,6 +317,11 @@ def library_os_error(path: Path, error: OSError) -> LibraryError:
         f"the library cannot be used: {error.strerror or error}: {error.filename or path}",
         hint="check the path and its permissions, or name another with --library DIR",
     )
+
+
+def searched(title: str, description: str) -> str:
+    """What a query is looked for in. SQLite itself has no notion of case beyond ASCII."""
+    return f"{title}\n{description}".casefold()
 
 
 def memo(row: sqlite3.Row) -> Memo:

@@ -44,6 +44,23 @@ def fsync_and_hash(path: Path) -> bytes:
         return hashlib.file_digest(file, "sha256").digest()
 
 
+def fsync_and_hash_pieces(path: Path, length: int) -> tuple[bytes, bytes]:
+    """Have the file on disk for good; return its SHA-256, and the SHA-1 of each piece, joined.
+
+    `length` of a piece in bytes; the last one may be shorter (BEP 3).
+    """
+    import hashlib
+
+    whole = hashlib.sha256()
+    pieces = []
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        while piece := file.read(length):
+            whole.update(piece)
+            pieces.append(hashlib.sha1(piece, usedforsecurity=False).digest())
+    return whole.digest(), b"".join(pieces)
+
+
 def fsync_folder(folder: Path) -> None:
     """Have the names in the folder on disk for good."""
     descriptor = os.open(folder, os.O_RDONLY)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from memocast import audio, encoder
 from memocast.errors import MemocastError, NoSound
+from memocast.incoming import SEALED
 from memocast.memo import title_from_time
 from memocast.settings import FORMATS
 
@@ -39,6 +40,8 @@ def adopt(library: Library, tell: Callable[[str], None]) -> None:
 
 def _adopted(library: Library, entry: Entry) -> Memo | None:
     if entry.kind == "sealing":  # the audio it was made from is where it was
+        if isinstance(info_hash := entry.facts().get(SEALED), str):
+            library.shares.take_back(info_hash)
         entry.discard()
         return None
     draft = library.recover(entry) if entry.facts() else _nameless(library, entry)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from memocast import sealing, torrent
 from memocast.errors import MemocastError
+from memocast.incoming import SEALED
 from memocast.share import Share
 
 if TYPE_CHECKING:
@@ -96,7 +98,7 @@ def _made(
     path = library.path(memo)
     if mode == "public":
         with library.translated():
-            made = torrent.make(memo, path)
+            made = torrent.make(memo, path, library.pieces(memo))
         share = Share(made, mode, lan=wish.lan, shared=True)
         first(share)
         return library.shares.add(memo, share)
@@ -110,6 +112,12 @@ def _made(
             made = torrent.make_sealed(memo, age_file, to)
             share = Share(made, mode, key, wish.recipients, lan=wish.lan, shared=True)
             first(share)
-            return library.shares.add(memo, share, age_file)
+            entry.note({SEALED: share.info_hash})
+            try:
+                return library.shares.add(memo, share, age_file)
+            except BaseException:
+                with contextlib.suppress(MemocastError):
+                    library.shares.take_back(share.info_hash)
+                raise
         finally:
             entry.discard()

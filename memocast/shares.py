@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from memocast.memo import Memo
+    from memocast.removals import Removals
+
+SEALED_FOLDER = "sealed"
+"""In a library: the age files, each named by its torrent's info-hash."""
 
 _JOINED = """
     SELECT memo.*, torrent.*, torrent.bytes AS age_bytes, torrent.mtime AS age_mtime,
@@ -60,18 +64,14 @@ class Tally:
 
 
 class Shares:
-    """The shares of a library's memos. Every method may raise LibraryError.
+    """The shares of a library's memos. Every method may raise LibraryError."""
 
-    `sealed` is the folder of age files, each named by its torrent's info-hash.
-    """
-
-    def __init__(
-        self, connection: sqlite3.Connection, path: Path, memos: Path, sealed: Path
-    ) -> None:
+    def __init__(self, connection: sqlite3.Connection, root: Path, removals: Removals) -> None:
         self._database = connection
-        self._path = path
-        self._memos = memos
-        self._sealed = sealed
+        self._path = root / "library.db"
+        self._memos = root / "memos"
+        self._sealed = root / SEALED_FOLDER
+        self._removals = removals
 
     def of(self, memo: Memo) -> list[Share]:
         """The ways in which the memo is or was shared, plain ones first."""
@@ -161,8 +161,11 @@ class Shares:
             ),
         )
         if age_file:
-            # As the last thing before the end of the transaction; see `sweep`.
-            age_file.rename(self.age_file(share.info_hash))
+            target = self.age_file(share.info_hash)
+            self._removals.call_off(target)
+            # As the last thing before the end of the transaction. What a crash leaves between
+            # the two, whoever owns the entry it came from takes back or deletes.
+            age_file.rename(target)
             fsync_folder(self._sealed)
 
     def age_file(self, info_hash: str) -> Path:
@@ -183,6 +186,11 @@ class Shares:
                         "SELECT * FROM torrent WHERE memo = ? AND NOT stopped", (memo.id,)
                     ).fetchall()
                 ]
+                self._removals.intend(
+                    self.age_file(share.info_hash)
+                    for share in before
+                    if share.sealed and not share.arrived
+                )
                 self._database.execute(
                     "DELETE FROM torrent WHERE memo = ? AND mode != 'public' AND NOT arrived",
                     (memo.id,),
@@ -190,18 +198,24 @@ class Shares:
                 self._database.execute(
                     "UPDATE torrent SET shared = 0, stopped = 1 WHERE memo = ?", (memo.id,)
                 )
-            self.sweep()
+            self._removals.finish()
         return before
 
-    def sweep(self) -> None:
-        """Delete age files that no share has: of removed memos, or left by a crash."""
-        with database.transaction(self._database):
-            # While this lasts, nobody is between moving an age file here and writing its row.
-            rows = self._database.execute("SELECT info_hash FROM torrent WHERE mode != 'public'")
-            known = {self.age_file(row["info_hash"]) for row in rows}
-            for path in self._sealed.glob("*.age"):
-                if path not in known:
-                    path.unlink(missing_ok=True)
+    def age_files(self, memo: Memo) -> list[Path]:
+        """The age files of the memo's shares, inside the caller's transaction."""
+        rows = self._database.execute(
+            "SELECT info_hash FROM torrent WHERE memo = ? AND mode != 'public'", (memo.id,)
+        )
+        return [self.age_file(row["info_hash"]) for row in rows]
+
+    def take_back(self, info_hash: str) -> None:
+        """Delete the age file of a share that never came about."""
+        with self._translated(), database.transaction(self._database):
+            known = self._database.execute(
+                "SELECT 1 FROM torrent WHERE info_hash = ?", (info_hash,)
+            ).fetchone()
+            if known is None:
+                self.age_file(info_hash).unlink(missing_ok=True)
 
     def owner(self, torrent: Torrent) -> str | None:
         """The id of the memo that has this torrent; inside the caller's transaction.

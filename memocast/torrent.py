@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from memocast.description import KEY, in_the_open, sealed
 from memocast.errors import Refused
+from memocast.files import fsync_and_hash_pieces
 from memocast.settings import address
 from memocast.text import JOINERS, cut
 
@@ -26,6 +27,7 @@ SEALED_NAME = "memo.age"
 NAME_MAX_BYTES = 120
 MAX_PIECES = 1_024
 MIN_PIECE_LENGTH = 16 * 1024
+_SHA1_BYTES = 20
 
 # Names that Windows keeps for devices, whatever follows their first dot, and spaces before it:
 # the list of Python 3.13's ntpath.isreserved.
@@ -57,9 +59,12 @@ class Torrent:
         return (self.info_hash, self.second_hash) if self.second_hash else (self.info_hash,)
 
 
-def make(memo: Memo, path: Path) -> Torrent:
-    """Hash the audio at `path` into the memo's torrent; the same memo gives the same bytes."""
-    return _made(path, file_name(memo.title, memo.format), in_the_open(memo))
+def make(memo: Memo, path: Path, pieces: bytes = b"") -> Torrent:
+    """The torrent of the memo's audio at `path`; the same memo gives the same bytes.
+
+    `pieces` are the hashes of its pieces, as `piece_length` divides it; without them it is read.
+    """
+    return _made(path, file_name(memo.title, memo.format), in_the_open(memo), pieces)
 
 
 def make_sealed(memo: Memo, path: Path, to: Sequence[str]) -> Torrent:
@@ -70,7 +75,7 @@ def make_sealed(memo: Memo, path: Path, to: Sequence[str]) -> Torrent:
     return _made(path, SEALED_NAME, sealed(memo, to))
 
 
-def _made(path: Path, name: str, key: dict[bytes, Any]) -> Torrent:
+def _made(path: Path, name: str, key: dict[bytes, Any], pieces: bytes = b"") -> Torrent:
     import libtorrent as lt
 
     size = path.stat().st_size
@@ -79,12 +84,9 @@ def _made(path: Path, name: str, key: dict[bytes, Any]) -> Torrent:
     )
     # The content is hashed under its own name in the library, so hand the
     # hashes over piece by piece; libtorrent would look for a file called `name`.
-    import hashlib
-
-    length = creator.piece_length()
-    with path.open("rb") as file:
-        for index in range(creator.num_pieces()):
-            creator.set_hash(index, hashlib.sha1(file.read(length), usedforsecurity=False).digest())
+    pieces = pieces or fsync_and_hash_pieces(path, creator.piece_length())[1]
+    for index in range(creator.num_pieces()):
+        creator.set_hash(index, pieces[index * _SHA1_BYTES : (index + 1) * _SHA1_BYTES])
     document: Any = creator.generate()
     info = document[b"info"]
     info[KEY] = key

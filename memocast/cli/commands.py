@@ -45,7 +45,7 @@ class Commands(TyperGroup):
         super().__init__(**attributes)
         self.commands = _MadeWhenAskedFor()
 
-    def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:
+    def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:  # noqa: ARG002
         """Each with the whole first paragraph of its help, where click would cut it."""
         with formatter.section("Commands"):
             formatter.write_dl(

@@ -1,0 +1,149 @@
+"""Catalog: finding memos in the database, however many there are.
+
+Nothing here reads more rows than it returns, except for a list of everything,
+and for a query that the index cannot narrow down: one of fewer than three
+characters, or one that thousands of memos match.
+"""
+
+from __future__ import annotations
+
+import os
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from memocast import database
+from memocast.errors import NoSuchMemo
+from memocast.memo import ID_LENGTH
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from memocast.memo import Memo
+
+_SELECT = f"""
+    SELECT {database.MEMO_COLUMNS},
+        (SELECT info_hash FROM torrent WHERE torrent.memo = memo.id
+            ORDER BY mode = 'public' DESC, number DESC LIMIT 1) AS info_hash,
+        EXISTS (SELECT 1 FROM torrent WHERE torrent.memo = memo.id AND shared) AS shared
+    FROM memo
+"""  # noqa: S608 - the columns are ours
+_NEWEST_FIRST = " ORDER BY memo.created DESC, memo.number DESC"
+
+_GRAM = 3
+"""Characters; the index of SQLite's 'trigram' tokenizer knows no shorter pieces of text."""
+
+_MOST_GRAMS = 16
+"""A query is narrowed down by as many; the text itself is compared in the end."""
+
+_MANY = 2_000
+"""From so many matches on, going through the newest memos finds the first few sooner."""
+
+_MOST_TOLD = 100
+
+
+class Catalog:
+    """What is in a library's database. Methods may raise sqlite3.Error and OSError."""
+
+    def __init__(self, connection: sqlite3.Connection, audio_folder: Path) -> None:
+        self._database = connection
+        self._audio_folder = audio_folder
+
+    def memos(self, query: str = "", limit: int | None = None) -> list[Memo]:
+        """Newest first; with `query`, those with it in title or description, whatever the case."""
+        found = map(database.memo, self._matching(query) if query else self._all())
+        if limit is not None:
+            return list(islice(filter(self._has_audio, found), limit))
+        files = {entry.name for entry in os.scandir(self._audio_folder)}
+        return [memo for memo in found if memo.filename in files]
+
+    def rows(self) -> list[Memo]:
+        """What the database knows, newest first, whether the audio files are there or not."""
+        return [database.memo(row) for row in self._all()]
+
+    def get(self, reference: str) -> Memo:
+        """The memo of an id, a unique prefix of one, or `latest`. Raises NoSuchMemo."""
+        wanted = reference.lower()
+        # Arguments that are not UTF-8 have half characters, which SQLite does not take.
+        if len(wanted) == ID_LENGTH and wanted.isascii():
+            return self.by_id(wanted)
+        if wanted == "latest":
+            return self._latest()
+        fitting = self.starting_with(wanted, _MOST_TOLD + 1) if wanted else []
+        if not fitting:
+            raise NoSuchMemo(
+                f"there is no memo '{reference}'", hint="list the memos: memocast list"
+            )
+        if len(fitting) > 1:
+            count = f"more than {_MOST_TOLD}" if len(fitting) > _MOST_TOLD else f"{len(fitting)}"
+            some = ", ".join(memo.id for memo in fitting[:4])
+            raise NoSuchMemo(
+                f"'{reference}' fits {count} memos: {some}{', …' * (len(fitting) > 4)}",
+                hint="type more of the id",
+            )
+        return fitting[0]
+
+    def by_id(self, memo_id: str) -> Memo:
+        """The memo of that whole id. Raises NoSuchMemo."""
+        row = self._database.execute(_SELECT + " WHERE memo.id = ?", (memo_id,)).fetchone()
+        memo = database.memo(row) if row else None
+        if memo is None or not self._has_audio(memo):
+            raise NoSuchMemo(f"there is no memo '{memo_id}'", hint="list the memos: memocast list")
+        return memo
+
+    def starting_with(self, prefix: str, limit: int) -> list[Memo]:
+        """Up to `limit` memos whose ids begin so, in the order of their ids."""
+        if not prefix.isalnum() or not prefix.isascii():
+            return []
+        rows = self._database.execute(
+            _SELECT + " WHERE memo.id >= ? AND memo.id < ? ORDER BY memo.id",
+            (prefix, prefix + "~"),  # which comes after all letters
+        )
+        return list(islice(filter(self._has_audio, map(database.memo, rows)), limit))
+
+    def is_known(self, memo_id: str) -> bool:
+        """Whether the database has that memo, be its audio there or not."""
+        found = self._database.execute("SELECT 1 FROM memo WHERE id = ?", (memo_id,)).fetchone()
+        return found is not None
+
+    def _latest(self) -> Memo:
+        rows = self._database.execute(_SELECT + " ORDER BY memo.number DESC")
+        memo = next(filter(self._has_audio, map(database.memo, rows)), None)
+        if memo is None:
+            raise NoSuchMemo("the library is empty", hint="make one: memocast record")
+        return memo
+
+    def _has_audio(self, memo: Memo) -> bool:
+        return (self._audio_folder / memo.filename).exists()
+
+    def _all(self) -> Iterator[sqlite3.Row]:
+        return self._database.execute(_SELECT + _NEWEST_FIRST)
+
+    def _matching(self, query: str) -> Iterator[sqlite3.Row]:
+        wanted = query.casefold()
+        try:
+            wanted.encode()
+        except UnicodeEncodeError:  # no memo has half a character
+            return iter(())
+        condition, values = " WHERE instr(memo.search, ?)", [wanted]
+        grams = _grams(wanted)
+        if grams and not self._are_many(grams):
+            condition += " AND memo.number IN (SELECT rowid FROM memo_text WHERE memo_text MATCH ?)"
+            values.append(grams)
+        return self._database.execute(_SELECT + condition + _NEWEST_FIRST, values)
+
+    def _are_many(self, grams: str) -> bool:
+        row = self._database.execute(
+            "SELECT count(*) FROM (SELECT 1 FROM memo_text WHERE memo_text MATCH ? LIMIT ?)",
+            (grams, _MANY),
+        ).fetchone()
+        return bool(row[0] == _MANY)
+
+
+def _grams(text: str) -> str:
+    """What FTS5 is asked for: that all three-letter pieces are there, wherever."""
+    count = len(text) - _GRAM + 1
+    step = max(1, count // _MOST_GRAMS)
+    pieces = dict.fromkeys(text[begin : begin + _GRAM] for begin in range(0, count, step))
+    return " AND ".join('"' + piece.replace('"', '""') + '"' for piece in pieces)
