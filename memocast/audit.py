@@ -40,7 +40,10 @@ def audit(library: Library) -> Audit:
     ]
     missing = [memo for memo in rows if not library.path(memo).exists()]
     gone = {memo.id for memo in missing}
-    changed = [memo for memo in rows if memo.id not in gone and not library.shares.is_intact(memo)]
-    offered = library.shares.seedable(fetched=True)
-    unsealed = [found.memo for found in offered if found.share.sealed and not found.intact]
+    changed = [
+        memo for memo in rows if memo.id not in gone and not library.seedables.is_intact(memo)
+    ]
+    offered = library.seedables.all(fetched=True)
+    broken = {found.memo for found in offered if found.mode != "public" and not found.intact}
+    unsealed = [memo for memo in rows if memo.id in broken]
     return Audit(missing, changed, unknown, unsealed)

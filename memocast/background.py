@@ -1,4 +1,4 @@
-"""Starting the seeder so that it outlives the terminal it was started from."""
+"""Starting processes that outlive the command, and the terminal, they were started from."""
 
 from __future__ import annotations
 
@@ -46,6 +46,19 @@ def start_seeder(root: Path) -> int:
         if ended or time.monotonic() > deadline:
             raise _failure(log, begin, ended)
         time.sleep(_POLL_SECONDS)
+
+
+def start_backup(root: Path) -> None:
+    """Have the library's database copied by a process that nobody waits for."""
+    with translated(root):
+        subprocess.Popen(
+            command(root, "doctor", "--back-up"),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=root,
+            start_new_session=True,
+        )
 
 
 def _failure(log: Path, begin: int, ended: int | None) -> MemocastError:

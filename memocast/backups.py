@@ -25,7 +25,10 @@ _ROTATION = ((3, 24 * 3600.0), (2, 3600.0))
 """Each older copy, and the age in seconds from which a younger one takes its place."""
 
 _SMALL = 1_000_000
-"""Bytes. A copy of up to this size takes milliseconds, and is renewed after every change."""
+"""Bytes. A copy of up to this size takes milliseconds, and is renewed after every change.
+
+A larger one is left to a process that nobody waits for.
+"""
 
 _BYTES_PER_SECOND = 100_000
 """A larger one waits a second for each 100 kB: copying stays below 1 % of the time."""
@@ -61,6 +64,17 @@ class Backups:
                     leftover.unlink(missing_ok=True)
                 self._replace_newest(connection)
 
+    def takes_long(self, connection: sqlite3.Connection) -> bool:
+        """Whether a copy is due that somebody at a terminal should not have to wait for.
+
+        After one that failed they do: they are to be told, before there is more to lose.
+        """
+        return (
+            self._database.stat().st_size > _SMALL
+            and not self._failed.exists()
+            and self._is_due(connection)
+        )
+
     def newest(self, version: int) -> Path | None:
         """The newest copy that is whole and of a schema up to `version`."""
         import sqlite3
@@ -91,6 +105,11 @@ class Backups:
         return newest.stat().st_size <= _SMALL + age * _BYTES_PER_SECOND
 
     @property
+    def _failed(self) -> Path:
+        """There when the last check found damage."""
+        return self._folder / ".failed"
+
+    @property
     def _wal(self) -> Path:
         return self._database.with_name(f"{self._database.name}-wal")
 
@@ -105,7 +124,9 @@ class Backups:
                 target.execute("PRAGMA journal_mode = DELETE")
                 found = problem(target)
             if found:
+                self._failed.touch()
                 raise DamagedLibrary(self._database, found)
+            self._failed.unlink(missing_ok=True)
             with partial.open("rb") as file:
                 os.fsync(file.fileno())
             os.utime(partial, (moment, moment))  # what was committed since is not in it

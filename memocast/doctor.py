@@ -112,7 +112,7 @@ def _files(found: Sequence[object]) -> str:
 
 def _seeder(library: Library, settings: Settings) -> Finding:
     report = Presence(library.root).report()
-    wanted = library.shares.seedable(fetched=settings.seed_fetched)
+    wanted = library.seedables.all(fetched=settings.seed_fetched)
     if report:
         return Finding(
             "seeder", ok=True, detail=f"running, pid {report['pid']}, {report['seeding']} memos"

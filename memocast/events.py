@@ -69,6 +69,11 @@ class DhtReady(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Added(Event):
+    """The torrent is in the session, and peers can ask for it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Completed(Event):
     """Every piece is verified, and on disk."""
 

@@ -19,7 +19,8 @@ from memocast.incoming import Entry, Incoming
 from memocast.memo import Memo, Origin, new_id, now
 from memocast.ports import free_port
 from memocast.removals import Removals
-from memocast.shares import SEALED_FOLDER, Shares
+from memocast.seedables import SEALED_FOLDER, Seedables
+from memocast.shares import Shares
 from memocast.torrent import piece_length
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Library:
         self._database = database.connect(self.database_path)
         self._catalog = Catalog(self._database, self.audio_folder)
         self._removals = Removals(self._database, root)
+        self.seedables = Seedables(self._database, root)
         self.shares = Shares(self._database, root, self._removals)
         with self.translated():
             self._removals.finish()
@@ -75,6 +77,11 @@ class Library:
         """
         with self.translated():
             self._backups.renew(self._database)
+
+    def backup_takes_long(self) -> bool:
+        """Whether `back_up` would take longer than somebody should wait who did not ask for it."""
+        with self.translated():
+            return self._backups.takes_long(self._database)
 
     # -- reading ---------------------------------------------------------------
 

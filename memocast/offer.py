@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from memocast.shares import Seedable
     from memocast.swarm import Transfer
 
 SAFE_SECONDS = 10.0
@@ -29,9 +28,12 @@ def together(*parts: dict[str, Any] | None) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class Offer:
-    """One memo on offer. `uploaded` in bytes in this run, of which `tallied` are written down."""
+    """One memo of `size` bytes on offer.
 
-    seedable: Seedable
+    `uploaded` in bytes in this run, of which `tallied` are written down.
+    """
+
+    size: int
     uploaded: int = 0
     tallied: int = 0
     new_copies: int = 0
@@ -48,7 +50,7 @@ class Offer:
         The latter show in the bytes: what was sent, and not to a peer as far as
         it was looked at, went to one that has just left, or that was never seen.
         """
-        size = max(self.seedable.size, 1)
+        size = max(self.size, 1)
         self.uploaded = transfer.uploaded
         complete = {peer.identity for peer in transfer.peers if peer.complete}
         self.complete_since = {

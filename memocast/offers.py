@@ -15,8 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from memocast.library import Library
-    from memocast.shares import Seedable
+    from memocast.seedables import Seedable
     from memocast.swarm import Swarm, Transfer
+
+
+_AT_ONCE = 1_000
+"""Torrents that libtorrent is given between two looks at what happens in the swarm."""
 
 
 class Offers:
@@ -36,110 +40,146 @@ class Offers:
         self._swarm = swarm
         self._trackers = tuple(trackers)
         self._notify = notify
-        self._offers: dict[str, Offer] = {}
+        self._offered: dict[str, Seedable] = {}
+        self._waiting: dict[str, Seedable] = {}  # to be handed over, the first ones first
+        self._handed: dict[str, Seedable] = {}  # to libtorrent, which has not answered yet
         self._damaged: dict[str, Seedable] = {}
+        self._counts: dict[str, Offer] = {}  # of those that ever had a peer
+        self._fresh: list[str] = []
+        self._memos: int | None = None
         self._busy: set[str] = set()
 
-    def __len__(self) -> int:
-        return len(self._offers)
-
     def __iter__(self) -> Iterator[str]:
-        return iter(self._offers)
+        return iter(self._offered)
 
-    def follow(self, wanted: Mapping[str, Seedable]) -> list[str]:
-        """Offer these and no others; return the info-hashes that are new."""
-        for key in [key for key in self._offers if key not in wanted]:
-            self._withdraw(key, "removed")
-        for key in [key for key in self._damaged if key not in wanted]:
-            del self._damaged[key]
-        fresh = []
+    def __contains__(self, key: object) -> bool:
+        return key in self._offered
+
+    def follow(self, wanted: Mapping[str, Seedable]) -> None:
+        """From now on, offer these and no others."""
+        for known in (self._offered, self._handed):
+            for key in [key for key in known if key not in wanted]:
+                self._withdraw(key, "removed")
+        self._damaged = {key: found for key, found in self._damaged.items() if key in wanted}
+        self._waiting = {}
         for key, found in wanted.items():
             if not found.intact:
                 self._set_aside(key, found)
-            elif key in self._offers:
-                self._offers[key].seedable = found
+            elif key in self._offered:
+                self._offered[key] = found
+            elif key in self._handed:
+                self._handed[key] = found
             elif key in self._damaged and self._damaged[key].stamp == found.stamp:
                 continue  # its pieces were found wrong, whatever its size and time say
-            elif self._offer(key, found):
-                fresh.append(key)
-        return fresh
+            else:
+                self._waiting[key] = found
 
-    def _offer(self, key: str, found: Seedable) -> bool:
-        trackers = dict.fromkeys([*self._trackers, *found.torrent.trackers])
-        try:
-            self._swarm.seed(key, found.torrent, found.path, trackers)
-        except MemocastError:
-            self._set_aside(key, found)
-            return False
+    def hand_over(self) -> None:
+        """Give libtorrent the next of those that are to be offered."""
+        for key in list(self._waiting)[:_AT_ONCE]:
+            found = self._waiting.pop(key)
+            trackers = dict.fromkeys([*self._trackers, *found.trackers])
+            try:
+                content = self._library.seedables.content(found)
+                self._swarm.seed(key, content, found.file, trackers)
+            except LibraryError:
+                self._waiting[key] = found
+                raise
+            except MemocastError:
+                self._set_aside(key, found)
+            else:
+                self._handed[key] = found
+
+    def _is_offered(self, key: str) -> None:
+        found = self._handed.pop(key)
         self._damaged.pop(key, None)
-        self._offers[key] = Offer(found)
-        self._notify("seeding", {"id": found.memo.id, "info_hash": key})
-        return True
+        self._offered[key] = found
+        self._memos = None
+        self._fresh.append(key)
+        self._notify("seeding", {"id": found.memo, "info_hash": key})
+
+    def fresh(self) -> list[str]:
+        """The info-hashes that are offered since the last time."""
+        fresh, self._fresh = self._fresh, []
+        return [key for key in fresh if key in self._offered]
 
     def _withdraw(self, key: str, why: str) -> None:
-        offer = self._offers.pop(key)
-        self._tally(offer)
+        found = self._offered.pop(key, None) or self._handed.pop(key)
+        if offer := self._counts.pop(key, None):
+            self._tally(key, offer)
         self._swarm.drop(key)
-        self._notify(why, {"id": offer.seedable.memo.id})
+        self._memos = None
+        self._notify(why, {"id": found.memo})
 
     def _set_aside(self, key: str, found: Seedable) -> None:
         """Do not offer what is not what was hashed, until the file changes again."""
         known = key in self._damaged
         self._damaged[key] = found
-        if key in self._offers:
+        if key in self._offered or key in self._handed:
             self._withdraw(key, "damaged")
         elif not known:
-            self._notify("damaged", {"id": found.memo.id})
+            self._memos = None
+            self._notify("damaged", {"id": found.memo})
+
+    @property
+    def are_pending(self) -> bool:
+        """Whether some that are to be offered are not yet."""
+        return bool(self._waiting or self._handed)
+
+    @property
+    def have_changed(self) -> bool:
+        """Whether what is offered is not what was reported last."""
+        return self._memos is None
 
     def files_changed(self) -> bool:
         """Whether a file that peers ask for, or one set aside, is not what it was."""
         watched = list(self._damaged.values())
-        watched += [offer.seedable for offer, _ in self._active()]
-        return any(stamp(found.path) != found.stamp for found in watched)
+        watched += [self._offered[transfer.key] for transfer in self._active()]
+        return any(stamp(found.file) != found.stamp for found in watched)
 
     def take(self, event: events.Event) -> None:
-        """Set a memo aside that the swarm found to be damaged."""
+        """Note what libtorrent took on; set a memo aside that the swarm found to be damaged."""
         damage = events.PieceCorrupted | events.FileFailed | events.TorrentInvalid
-        if isinstance(event, damage) and event.key in self._offers:
-            found = self._offers[event.key].seedable
-            self._set_aside(event.key, replace(found, stamp=stamp(found.path)))
+        if isinstance(event, events.Added) and event.key in self._handed:
+            self._is_offered(event.key)
+        elif isinstance(event, damage) and (
+            found := self._offered.get(event.key) or self._handed.get(event.key)
+        ):
+            self._set_aside(event.key, replace(found, stamp=stamp(found.file)))
 
     def count(self) -> None:
         """Count what peers took since the last time."""
         moment = time.monotonic()
-        for offer, transfer in self._active():
+        for transfer in self._active():
+            key, found = transfer.key, self._offered[transfer.key]
+            offer = self._counts.setdefault(key, Offer(found.size))
             offer.count(transfer, moment)
             if offer.new_copies:
-                self._tally(offer)
+                self._tally(key, offer)
             said = (len(transfer.peers), len(offer.complete_since), transfer.uploaded)
             if said != offer.said:
                 offer.said = said
-                self._busy.add(transfer.key)
-                facts = offer.facts(transfer)
-                said_of = {"id": offer.seedable.memo.id, "info_hash": transfer.key}
-                self._notify("transfer", {**said_of, **facts})
+                self._busy.add(key)
+                facts = {"id": found.memo, "info_hash": key, **offer.facts(transfer)}
+                self._notify("transfer", facts)
 
-    def _active(self) -> list[tuple[Offer, Transfer]]:
-        return [
-            (self._offers[transfer.key], transfer)
-            for transfer in self._swarm.transfers()
-            if transfer.key in self._offers
-        ]
+    def _active(self) -> list[Transfer]:
+        return [transfer for transfer in self._swarm.transfers() if transfer.key in self._offered]
 
     def busy(self) -> set[str]:
         """The info-hashes whose peers came, went or took something since the last time."""
         busy, self._busy = self._busy, set()
-        return busy & self._offers.keys()
+        return busy & self._offered.keys()
 
     def peers(self) -> dict[str, int]:
         """How many peers each info-hash has now that has had one since the session began."""
-        return {transfer.key: len(transfer.peers) for _, transfer in self._active()}
+        return {transfer.key: len(transfer.peers) for transfer in self._active()}
 
     def stalled(self, seconds: int) -> set[tuple[str, str]]:
         """Peers that want something and have taken nothing for that long: info-hash and host."""
         return {
             (transfer.key, peer.host)
-            for _, transfer in self._active()
+            for transfer in self._active()
             for peer in transfer.peers
             if peer.stalled >= seconds and not peer.complete
         }
@@ -149,33 +189,35 @@ class Offers:
 
         `memos` has them by id, `torrents` by info-hash.
         """
+        if self._memos is None:
+            self._memos = len({found.memo for found in self._offered.values()})
         torrents = {}
         memos: dict[str, dict[str, Any]] = {}
-        for offer, transfer in self._active():
+        for transfer in self._active():
+            offer = self._counts.get(transfer.key)
+            if offer is None:  # its first peer has just come
+                continue
             facts = torrents[transfer.key] = offer.facts(transfer)
-            memo_id = offer.seedable.memo.id
-            memos[memo_id] = together(memos.get(memo_id), facts)
+            memo = self._offered[transfer.key].memo
+            memos[memo] = together(memos.get(memo), facts)
         return {
-            "seeding": len({offer.seedable.memo.id for offer in self._offers.values()}),
-            "damaged": sorted({found.memo.id for found in self._damaged.values()}),
+            "seeding": self._memos,
+            "damaged": sorted({found.memo for found in self._damaged.values()}),
             "memos": memos,
             "torrents": torrents,
         }
 
     def write_tallies(self) -> None:
         """Write down in the library what was counted."""
-        for offer in self._offers.values():
-            self._tally(offer)
+        for key, offer in self._counts.items():
+            self._tally(key, offer)
 
-    def _tally(self, offer: Offer) -> None:
+    def _tally(self, key: str, offer: Offer) -> None:
         if offer.uploaded == offer.tallied and not offer.new_copies:
             return
         try:
             self._library.shares.add_to_tally(
-                offer.seedable.share.info_hash,
-                offer.uploaded - offer.tallied,
-                offer.new_copies,
-                offer.last_copy,
+                key, offer.uploaded - offer.tallied, offer.new_copies, offer.last_copy
             )
         except LibraryError:
             return  # it is counted with the next tally

@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from memocast.library import Library
+    from memocast.seedables import Seedable
     from memocast.settings import Settings
-    from memocast.shares import Seedable
 
 _LISTEN_SECONDS = 10.0
 _URGENT = 100
-"""This many memos are announced ahead of libtorrent's own pace of about 11 a second."""
+"""This many memos can wait to be announced ahead of libtorrent's own pace of about 11 a second."""
+
+_URGENT_AT_ONCE = 25
 
 
 @dataclass(slots=True)
@@ -56,6 +58,7 @@ class Seeder(Session):
         super().__init__(library, settings, swarm, notify, only)
         self._reach = Reach()
         self._for_browsers = self._for_lan = False
+        self._urgent: list[str] = []
 
     def begin(self) -> None:
         """Wait until peers can connect. Raises MemocastError when the port is taken."""
@@ -79,26 +82,26 @@ class Seeder(Session):
         """All memos that were shared or fetched, or of them only those named."""
         every = [
             found
-            for found in self.library.shares.seedable(
+            for found in self.library.seedables.all(
                 fetched=self.settings.seed_fetched or bool(self.only)
             )
-            if not self.only or found.memo.id in self.only
+            if not self.only or found.memo in self.only
         ]
-        self._for_lan = not self._lan and any(found.share.lan for found in every)
-        found = {found.share.info_hash: found for found in every if found.share.lan == self._lan}
-        known = [*self.settings.trackers] if found else []
+        self._for_lan = not self._lan and any(found.lan for found in every)
+        found = {found.info_hash: found for found in every if found.lan == self._lan}
+        known = {*self.settings.trackers} if found else set()
         for seedable in found.values():
-            known += seedable.torrent.trackers
+            known.update(seedable.trackers)
         self._for_browsers = self.settings.webrtc and bool(web_trackers(known))
         return found
 
-    def offered(self, fresh: list[str]) -> None:
-        """Announce what is new at once."""
-        self._announce(fresh)
-
-    def _announce(self, keys: list[str]) -> None:
-        for key in keys[:_URGENT]:
-            self.swarm.announce(key)
+    def tick(self, moment: float) -> None:  # noqa: ARG002 - it is always time
+        """Announce what is new at once; of very many, some."""
+        self._urgent.extend(self.offers.fresh()[: max(0, _URGENT - len(self._urgent))])
+        for key in self._urgent[:_URGENT_AT_ONCE]:
+            if key in self.offers:
+                self.swarm.announce(key)
+        del self._urgent[:_URGENT_AT_ONCE]
 
     def tallied(self) -> None:
         """Renew the copies of the database, too."""
@@ -120,7 +123,7 @@ class Seeder(Session):
             case events.PortMappingFailed(by=by, reason=reason):
                 self._reach.mapping_failed[by] = reason
             case events.DhtReady():
-                self._announce(list(self.offers))
+                self._urgent = list(self.offers)[:_URGENT]
             case _:
                 super().take(event)
 

@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from memocast.library import Library
+    from memocast.seedables import Seedable
     from memocast.settings import Settings
-    from memocast.shares import Seedable
     from memocast.swarm import Swarm
 
 TICK_SECONDS = 0.2
 _REPORT_SECONDS = 1.0
 _TALLY_SECONDS = 10.0
+_SETTLE_SECONDS = 1.0
 _MOST_DESCRIPTORS = 65_536
 
 
@@ -58,9 +59,6 @@ class Session:
     def wanted(self) -> Mapping[str, Seedable]:
         """The memos to offer now, by info-hash."""
         raise NotImplementedError
-
-    def offered(self, fresh: list[str]) -> None:
-        """These info-hashes are offered since just now. A web session has told its trackers."""
 
     def take(self, event: events.Event) -> None:
         """Something happened in the swarm."""
@@ -94,17 +92,21 @@ class Session:
             self.begin()
             revision = -1
             next_report = next_tally = 0.0
+            settled = time.monotonic() + _SETTLE_SECONDS
             while not stopping():
                 moment = time.monotonic()
                 # A full disk or a locked database passes; the links stay alive meanwhile.
                 with contextlib.suppress(LibraryError):
                     current = self.library.revision()
                     if current != revision or self.offers.files_changed():
-                        self.offered(self.offers.follow(self.wanted()))
+                        self.offers.follow(self.wanted())
                         revision = current
-                        next_report = 0.0
+                    self.offers.hand_over()
                 self.tick(moment)
-                if moment >= next_report:
+                if self.offers.have_changed:
+                    next_report = 0.0
+                # Whoever waits for a seeder to begin finds its memos there, unless they are many.
+                if moment >= next_report and (moment > settled or not self.offers.are_pending):
                     self.notify("report", self.report())
                     next_report = moment + _REPORT_SECONDS
                 if moment >= next_tally:

@@ -89,7 +89,7 @@ def _made(
     tell: Callable[[int], None],
     first: Callable[[Share], None],
 ) -> Share:
-    if not library.shares.is_intact(memo):
+    if not library.seedables.is_intact(memo):
         raise MemocastError(
             f"the audio of memo {memo.id} was changed outside memocast",
             hint=f"add it as it is now: memocast add {library.path(memo)}",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from memocast import database
 from memocast.errors import MemocastError
-from memocast.files import Stamp, fsync_and_hash, fsync_folder, stamp
+from memocast.files import fsync_and_hash, fsync_folder, stamp
+from memocast.seedables import SEALED_FOLDER
 from memocast.share import Share
 from memocast.torrent import Torrent
 
@@ -20,47 +20,6 @@ if TYPE_CHECKING:
 
     from memocast.memo import Memo
     from memocast.removals import Removals
-
-SEALED_FOLDER = "sealed"
-"""In a library: the age files, each named by its torrent's info-hash."""
-
-_JOINED = """
-    SELECT memo.*, torrent.*, torrent.bytes AS age_bytes, torrent.mtime AS age_mtime,
-        torrent.sha256 AS age_sha256
-    FROM memo JOIN torrent ON torrent.memo = memo.id
-"""
-_SEEDABLE = "(torrent.shared OR (? AND arrived AND NOT stopped))"
-"""With whether what came by a link counts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Seedable:
-    """A shared memo: its file, sealed or not, and whether that is still what was hashed."""
-
-    memo: Memo
-    share: Share
-    path: Path
-    stamp: Stamp
-    intact: bool
-    size: int
-
-    @property
-    def torrent(self) -> Torrent:
-        """The share's."""
-        return self.share.torrent
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """What a torrent's swarm took so far.
-
-    `uploaded` in bytes; `copies`: how many complete peers were ever seen, and
-    `last_copy`: when the last one was, in unix seconds.
-    """
-
-    uploaded: int = 0
-    copies: int = 0
-    last_copy: int | None = None
 
 
 class Shares:
@@ -234,54 +193,6 @@ class Shares:
         self._database.execute("DELETE FROM memo WHERE id = ?", (row["id"],))
         return None
 
-    def seedable(self, *, fetched: bool) -> list[Seedable]:
-        """Every shared memo and, with `fetched`, every memo that came by a link; newest first."""
-        return self._seedables(
-            f"{_SEEDABLE} ORDER BY created DESC, memo.number DESC, torrent.number", fetched
-        )
-
-    def for_browsers(self, *, fetched: bool, every: bool, limit: int) -> list[Seedable]:
-        """Of `seedable`, the `limit` last shared or asked for that a browser could fetch.
-
-        Browsers know no torrents of version 2 only, and meet on WebSocket
-        trackers: unless `every` memo has one, only those with one of their own count.
-        """
-        return self._seedables(
-            f"{_SEEDABLE} AND NOT lan AND length(info_hash) = 40"
-            " AND (? OR trackers LIKE '%ws://%' OR trackers LIKE '%wss://%')"
-            " ORDER BY wanted DESC, memo.number DESC LIMIT ?",
-            fetched,
-            every,
-            limit,
-        )
-
-    def _seedables(self, condition: str, *values: object) -> list[Seedable]:
-        with self._translated():
-            rows = self._database.execute(f"{_JOINED} WHERE {condition}", values).fetchall()
-            return [self._seedable(row) for row in rows]
-
-    def answers(self, share: Share) -> bool:
-        """Whether the file that the share offers, sealed or not, is the one that was hashed."""
-        return all(found.intact for found in self._seedables("info_hash = ?", share.info_hash))
-
-    def is_intact(self, memo: Memo) -> bool:
-        """Whether the audio file is, byte for byte, what the library took in."""
-        with self._translated():
-            row = self._database.execute("SELECT * FROM memo WHERE id = ?", (memo.id,)).fetchone()
-            path = self._memos / memo.filename
-            kept = (row["bytes"], row["mtime"], row["sha256"]) if row else None
-            return kept is not None and self._is_intact(
-                kept, path, stamp(path), "UPDATE memo SET mtime = ? WHERE id = ?", memo.id
-            )
-
-    def tally(self, share: Share) -> Tally:
-        """How the share's torrent fared in all runs of the seeder."""
-        with self._translated():
-            row = self._database.execute(
-                "SELECT * FROM torrent WHERE info_hash = ?", (share.info_hash,)
-            ).fetchone()
-        return Tally(row["uploaded"], row["copies"], row["last_copy"]) if row else Tally()
-
     def add_to_tally(self, info_hash: str, uploaded: int, copies: int, seen: int | None) -> None:
         """Count `uploaded` more bytes and `copies` more complete peers, last seen then."""
         with self._translated():
@@ -290,43 +201,6 @@ class Shares:
                 " last_copy = coalesce(?, last_copy), wanted = ? WHERE info_hash = ?",
                 (uploaded, copies, seen, int(time.time()), info_hash),
             )
-
-    def _seedable(self, row: sqlite3.Row) -> Seedable:
-        memo = database.memo(row)
-        share = _share(row)
-        if share.sealed:
-            path = self.age_file(share.info_hash)
-            kept = (row["age_bytes"], row["age_mtime"], row["age_sha256"])
-            update, key = "UPDATE torrent SET mtime = ? WHERE info_hash = ?", share.info_hash
-        else:
-            path = self._memos / memo.filename
-            kept = (row["bytes"], row["mtime"], row["sha256"])
-            update, key = "UPDATE memo SET mtime = ? WHERE id = ?", memo.id
-        found = stamp(path)
-        intact = self._is_intact(kept, path, found, update, key)
-        return Seedable(memo, share, path, found, intact, kept[0])
-
-    def _is_intact(
-        self, kept: tuple[int, int, bytes], path: Path, found: Stamp, update: str, key: str
-    ) -> bool:
-        """Whether a file is what was `kept`: its size, time and SHA-256."""
-        size, mtime = found
-        if (size, mtime) == kept[:2]:
-            return True
-        if size != kept[0]:
-            return False
-        import hashlib
-
-        try:
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").digest()
-        except OSError:
-            return False
-        if digest != kept[2]:
-            return False
-        # Copied or touched: another time, the same content. Hash it only once.
-        self._database.execute(update, (mtime, key))
-        return True
 
     def _translated(self) -> contextlib.AbstractContextManager[None]:
         return database.translated(self._path)

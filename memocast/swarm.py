@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from memocast import tuning
 from memocast.download import Download, parameters
 from memocast.errors import MemocastError
-from memocast.events import Completed, TrackerAnswered, translate
+from memocast.events import Added, Completed, TorrentInvalid, TrackerAnswered, translate
 from memocast.settings import CLASSIC_SCHEMES, WEB_SCHEMES
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from memocast.events import Event
     from memocast.link import Link
     from memocast.settings import Settings
-    from memocast.torrent import Torrent
 
 _LOOK_SECONDS = 0.2
 _MOST_BANS = 3
@@ -79,6 +78,9 @@ class Swarm:
         self._handles: dict[str, Any] = {}
         self._keys: dict[Any, str] = {}
         self._active: dict[str, Any] = {}
+        self._fetched: set[str] = set()
+        self._adding: set[str] = set()
+        self._dropped: set[str] = set()  # before they were added
         self._bans: Counter[str] = Counter()
         self._next_look = 0.0
         self._known_by_udp = False
@@ -155,6 +157,10 @@ class Swarm:
         self._session.wait_for_alert(round(seconds * 1000))
         events: list[Event] = []
         for alert in self._session.pop_alerts():
+            if isinstance(alert, lt.add_torrent_alert):
+                if event := self._note_added(alert):
+                    events.append(event)
+                continue
             key = self._keys.get(getattr(alert, "handle", None), "")
             if isinstance(alert, lt.state_update_alert):
                 for status in alert.status:
@@ -165,10 +171,10 @@ class Swarm:
                 self._count_ban(alert.endpoint[0])
             elif isinstance(alert, lt.torrent_finished_alert):
                 # Finished in memory; the flush says when it is on disk.
-                if key:
+                if key in self._fetched:
                     alert.handle.flush_cache()
             elif isinstance(alert, lt.cache_flushed_alert):
-                if key and alert.handle.status().is_seeding:
+                if key in self._fetched and alert.handle.status().is_seeding:
                     events.append(Completed(key))
             elif event := translate(alert, key):
                 if isinstance(event, TrackerAnswered) and event.url.startswith("udp://"):
@@ -190,8 +196,10 @@ class Swarm:
 
     # -- seeding ---------------------------------------------------------------
 
-    def seed(self, key: str, torrent: Torrent, path: Path, trackers: Iterable[str]) -> None:
-        """Offer the file at `path`, which the caller knows to be intact. Raises MemocastError.
+    def seed(self, key: str, torrent: bytes, file: str, trackers: Iterable[str]) -> None:
+        """Offer the file, which the caller knows to be intact, by its .torrent's content.
+
+        `Added` or `TorrentInvalid` says that it is done. Raises MemocastError.
 
         Never writes to it: libtorrent would otherwise restore a file that was
         changed, from whoever sends it the pieces.
@@ -199,19 +207,39 @@ class Swarm:
         import libtorrent as lt
 
         try:
-            settings = lt.load_torrent_buffer(torrent.content)
+            settings = lt.load_torrent_buffer(torrent)
         except RuntimeError as error:
             raise MemocastError(f"the stored torrent is damaged: {error}") from error
         flag = lt.torrent_flags
         settings.flags |= flag.seed_mode | flag.upload_mode
         settings.flags &= ~(flag.paused | flag.auto_managed)
-        settings.save_path = str(path.parent)
-        settings.renamed_files = {0: path.name}
+        settings.save_path, _, name = file.rpartition("/")
+        settings.renamed_files = {0: name}
         settings.trackers = self.trackers(trackers)
-        self._add(key, settings)
+        self._adding.add(key)
+        # Ten thousand, each waited for, would take seconds.
+        self._session.async_add_torrent(settings)
+
+    def _note_added(self, alert: Any) -> Event | None:
+        hashes = alert.params.info_hashes
+        key = str(hashes.v1 if hashes.has_v1() else hashes.v2)
+        if key in self._adding:
+            self._adding.discard(key)
+            if alert.error.value():
+                return TorrentInvalid(key, alert.error.message())
+            self._know(key, alert.handle)
+            return Added(key)
+        if key in self._dropped:
+            self._dropped.discard(key)
+            if not alert.error.value():
+                self._session.remove_torrent(alert.handle)
+        return None
 
     def drop(self, key: str) -> None:
         """Stop offering or fetching that torrent; its file stays."""
+        if key in self._adding:
+            self._adding.discard(key)
+            self._dropped.add(key)
         handle = self._handles.pop(key, None)
         self._active.pop(key, None)
         if handle is not None:
@@ -265,6 +293,7 @@ class Swarm:
         settings.save_path = str(folder)
         settings.trackers = self.trackers(trackers)
         handle = self._add(key, settings)
+        self._fetched.add(key)
         return Download(handle)
 
     def _add(self, key: str, settings: Any) -> Any:
@@ -274,9 +303,12 @@ class Swarm:
             raise MemocastError(
                 f"BitTorrent refused the torrent: {error}", hint="is it shared twice?"
             ) from error
+        self._know(key, handle)
+        return handle
+
+    def _know(self, key: str, handle: Any) -> None:
         self._handles[key] = handle
         self._keys[handle] = key
-        return handle
 
     def _note(self, status: Any) -> None:
         key = self._keys.get(status.handle)

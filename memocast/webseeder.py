@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from memocast.library import Library
+    from memocast.seedables import Seedable
     from memocast.settings import Settings
-    from memocast.shares import Seedable
 
 MOST_MEMOS = 50
 """Each is announced with an offer of WebRTC for every browser that may come, which costs third
@@ -54,7 +54,7 @@ class WebSeeder(Session):
     def wanted(self) -> Mapping[str, Seedable]:
         """Those shared or asked for last, as many as there are descriptors for."""
         own = web_trackers(self.settings.trackers)
-        found = self.library.shares.for_browsers(
+        found = self.library.seedables.for_browsers(
             fetched=self.settings.seed_fetched or bool(self.only),
             every=bool(own),
             limit=-1 if self.only else 2 * MOST_MEMOS,  # some may be damaged, or take too much
@@ -62,12 +62,12 @@ class WebSeeder(Session):
         wanted: dict[str, Seedable] = {}
         room = self._descriptors
         for seedable in found:
-            if not seedable.intact or (self.only and seedable.memo.id not in self.only):
+            if not seedable.intact or (self.only and seedable.memo not in self.only):
                 continue
-            trackers = {*own, *web_trackers(seedable.torrent.trackers)}
+            trackers = {*own, *web_trackers(seedable.trackers)}
             needed = _descriptors(seedable, min(len(trackers), MOST_WEB_TRACKERS))
             if needed <= room and len(wanted) < MOST_MEMOS:
-                wanted[seedable.torrent.info_hash] = seedable
+                wanted[seedable.info_hash] = seedable
                 room -= needed
         return wanted
 
@@ -106,4 +106,5 @@ class WebSeeder(Session):
 def _descriptors(seedable: Seedable, trackers: int) -> int:
     """How many a memo takes at worst: its file, and at each tracker two rounds of offers."""
     # A hybrid torrent is announced under both of its hashes.
-    return 1 + len(seedable.torrent.info_hashes) * trackers * OFFERS * 2
+    hashes = 2 if seedable.second_hash else 1
+    return 1 + hashes * trackers * OFFERS * 2

@@ -27,7 +27,7 @@ LAYERS = [
     ["offers", "finding", "stun", "sources"],
     ["offer", "stages", "recovery", "repair", "audit", "swarm", "recorder", "microphone", "player"],
     ["library", "identity", "opening"],
-    ["shares", "catalog", "download", "presence", "devices", "events", "tags"],
+    ["shares", "seedables", "catalog", "download", "presence", "devices", "events", "tags"],
     ["removals", "incoming"],
     ["database", "backups"],
     ["encoder"],

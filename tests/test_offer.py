@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from memocast.offer import Offer
-from memocast.share import Share
-from memocast.shares import Seedable
 from memocast.swarm import Peer, Transfer
-from memocast.torrent import Torrent
 from test_torrent import MEMO
 
 SIZE = MEMO.size
 
 
 def counted(*looks: Transfer) -> int:
-    offer = Offer(
-        Seedable(
-            MEMO, Share(Torrent("ab" * 20, b"", "x")), Path("x"), (SIZE, 0), intact=True, size=SIZE
-        )
-    )
+    offer = Offer(SIZE)
     for moment, look in enumerate(looks):
         offer.count(look, float(moment))
     return offer.new_copies

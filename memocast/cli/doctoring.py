@@ -25,6 +25,7 @@ def doctor(
     repair: Annotated[
         bool, typer.Option("--repair", help="Rebuild a damaged library; delete nothing.")
     ] = False,
+    back_up: Annotated[bool, typer.Option("--back-up", hidden=True)] = False,
     json: JsonOption = False,
 ) -> None:
     """Look for what would stop recording or sharing; exit with 1 when something would.
@@ -38,6 +39,9 @@ def doctor(
     from memocast import doctor as examination
 
     current = state(context)
+    if back_up:
+        current.library.back_up()
+        return
     findings: list[Finding] = []
     if repair:
         found = _repaired(current)

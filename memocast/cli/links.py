@@ -55,7 +55,7 @@ def shared_link(
         counter.done()
     if torrent_file and share.key:
         console.note(f"{torrent_file} opens nothing without the key, which is in the link only")
-    if before and not library.shares.answers(share):
+    if before and not library.seedables.answers(share):
         console.note(f"memo {memo.id} was changed on disk, so it is not seeded from here")
     _tell_of(memo, share, before, asked_for_lan=bool(wish and wish.lan))
     peers = _own_addresses(current, lan=share.lan) if direct else []

@@ -84,7 +84,12 @@ class State:
 def _close(library: Library) -> None:
     """Leave a copy of the database behind; a damaged one is told while there are good copies."""
     try:
-        library.back_up()
+        if library.backup_takes_long():
+            from memocast.background import start_backup
+
+            start_backup(library.root)
+        else:
+            library.back_up()
     except DamagedLibrary as error:
         # The command itself was done; the next one is refused.
         console.note(console.safe(f"{error.message}; {error.hint}"))

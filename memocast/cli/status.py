@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from memocast.cli import console
-from memocast.cli.state import JsonOption, State, state
+from memocast.cli.state import JsonOption, state
 
 if TYPE_CHECKING:
-    from memocast.shares import Seedable
+    from memocast.seedables import Seedable, Tally
 
 _SILENT_SECONDS = 10
 """A seeder that is well reports once a second."""
@@ -31,7 +31,8 @@ def status(context: typer.Context, json: JsonOption = False) -> None:
 
     current = state(context)
     report = Presence(current.root).report()
-    rows = [_row(current, found, report) for found in _seedable(current)]
+    offered = current.library.seedables.with_tallies(fetched=current.settings.seed_fetched)
+    rows = [_row(*found, report) for found in offered]
     if json:
         console.document({"seeder": report, "memos": rows})
     elif console.stdout_is_terminal():
@@ -40,20 +41,16 @@ def status(context: typer.Context, json: JsonOption = False) -> None:
         _status_lines(report, rows)
 
 
-def _seedable(current: State) -> list[Seedable]:
-    return current.library.shares.seedable(fetched=current.settings.seed_fetched)
-
-
-def _row(current: State, found: Seedable, report: dict[str, Any] | None) -> dict[str, Any]:
-    memo, share = found.memo, found.share
-    tally = current.library.shares.tally(share)
-    now = (report or {}).get("torrents", {}).get(share.info_hash, {})
+def _row(
+    found: Seedable, title: str, tally: Tally, report: dict[str, Any] | None
+) -> dict[str, Any]:
+    now = (report or {}).get("torrents", {}).get(found.info_hash, {})
     return {
-        "id": memo.id,
-        "title": memo.title,
-        "info_hash": share.info_hash,
-        "mode": share.mode,
-        "lan": share.lan,
+        "id": found.memo,
+        "title": title,
+        "info_hash": found.info_hash,
+        "mode": found.mode,
+        "lan": found.lan,
         "peers": now.get("peers", 0),
         "browsers": now.get("browsers", 0),
         "upload_rate": now.get("upload_rate", 0),
@@ -62,7 +59,7 @@ def _row(current: State, found: Seedable, report: dict[str, Any] | None) -> dict
         "copies_ever": tally.copies,
         "last_copy": tally.last_copy,
         "safe_to_close": now.get("safe", False),
-        "damaged": not found.intact or memo.id in (report or {}).get("damaged", []),
+        "damaged": not found.intact or found.memo in (report or {}).get("damaged", []),
     }
 
 
