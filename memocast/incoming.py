@@ -12,7 +12,6 @@ import fcntl
 import json
 import os
 import shutil
-import tempfile
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from memocast.files import write_atomically
@@ -114,9 +113,10 @@ class Incoming:
 
     def create(self, kind: Kind) -> Entry:
         """A new entry, owned by this process."""
-        with self._gate():
-            from pathlib import Path
+        import tempfile
+        from pathlib import Path
 
+        with self._gate():
             folder = Path(tempfile.mkdtemp(prefix=f"{kind}-", dir=self.folder))
             entry = self._claim(folder)
         assert entry is not None, "nobody else can have locked a folder made under the gate"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from memocast.cli.state import State
 from memocast.errors import MemocastError
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Sequence
 
     from memocast.memo import Memo
@@ -92,6 +92,8 @@ def _write_torrent(path: Path, torrent: Torrent, trackers: list[str]) -> None:
 
 
 def _own_addresses(current: State, *, lan: bool) -> list[tuple[str, int]]:
+    import socket
+
     addresses = []
     settings = current.settings.on_lan() if lan else current.settings
     for host, port in settings.addresses(current.library.listen_port(lan=lan)):
@@ -111,6 +113,8 @@ def _own_addresses(current: State, *, lan: bool) -> list[tuple[str, int]]:
 
 def _outgoing_address(family: socket.AddressFamily) -> str | None:
     """This machine's address on its default route. Connecting UDP sends nothing."""
+    import socket
+
     documentation = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}  # RFC 5737, 3849
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:

@@ -92,8 +92,6 @@ def share(
 
     Example: memocast share latest
     """
-    from memocast.link import page_link
-
     current = state(context)
     page_url, memo = _page_url(current, memo or [], wanted=page)
     if bool(memo) == all_:
@@ -118,6 +116,8 @@ def share(
     def share_one(found: Memo) -> tuple[Memo, Share, str]:
         share, link = shared_link(current, found, wish, direct=direct, torrent_file=torrent)
         if page_url:
+            from memocast.link import page_link
+
             link = page_link(page_url, [link])
         if not json:
             console.data(link)
