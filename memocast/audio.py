@@ -10,11 +10,11 @@ import contextlib
 import math
 import os
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
 
+from memocast import container
 from memocast.errors import MissingDecoder, NoSound, Refused
-from memocast.peaks import Peaks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 MAX_DURATION = 24 * 3600
 """Seconds. A few kilobytes can decompress to years of silence; nobody speaks longer."""
+
+_LONGEST_DURATION_ERROR = 100
+"""Milliseconds. A claimed duration further from the decoded one is not believed."""
 
 _MAX_FRAMES = 1 << 50
 FLAC_FRAMES = 4_096
@@ -79,6 +82,36 @@ def _format_of(head: bytes) -> str | None:
     return "mp3" if head.startswith(b"ID3") or is_mpeg_audio else None
 
 
+def confirmed(
+    path: Path,
+    duration: int | None,
+    peaks: bytes | None,
+    progress: Callable[[float], None] | None = None,
+) -> Sound:
+    """What a file is that came with its `duration` in milliseconds and its `peaks`.
+
+    It is decoded, as by `examine`, only where it does not come with both, or
+    where nothing but that can tell whether it is whole and lasts so long.
+    """
+    if duration and peaks and (format_ := _lasting(path, duration)):
+        return Sound(format_, duration, peaks)
+    sound = examine(path, progress)
+    if duration and abs(duration - sound.duration) <= _LONGEST_DURATION_ERROR:
+        sound = replace(sound, duration=duration)
+    return replace(sound, peaks=peaks or sound.peaks)
+
+
+def _lasting(path: Path, claimed: int) -> str | None:
+    """The format, when the file itself says that it lasts about `claimed` milliseconds."""
+    format_ = identify(path)
+    found = container.duration(path, format_)
+    if found is None or abs(found * 1000 - claimed) > _LONGEST_DURATION_ERROR:
+        return None
+    if format_ == "wav":
+        _refuse_cut_container(path, format_)
+    return format_ if found <= MAX_DURATION else None
+
+
 def examine(
     path: Path,
     progress: Callable[[float], None] | None = None,
@@ -89,6 +122,8 @@ def examine(
     Raises NoSound when there is none in it, and Refused when it is not audio,
     damaged, cut short or longer than `limit` seconds.
     """
+    from memocast.peaks import Peaks
+
     format_ = identify(path)
     _refuse_cut_container(path, format_)
     peaks: Peaks | None = None

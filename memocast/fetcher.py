@@ -40,9 +40,6 @@ _STUCK_SECONDS = 5.0
 _TURN_SECONDS = 10.0
 """Without a new byte for that long, browsers are asked, or clients where it was browsers."""
 
-_LONGEST_DURATION_ERROR = 100
-"""Milliseconds. A claimed duration further from the decoded one is not believed."""
-
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
@@ -246,7 +243,9 @@ class _Fetch:
                 plain = self._opener.open(staged, lambda size: self._notify(Opening(size)))
         # The swarm still runs: who sent us the audio sees a complete copy for a while.
         with self._library.translated():
-            sound = audio.examine(plain, lambda seconds: self._notify(Checking(seconds)))
+            sound = audio.confirmed(
+                plain, said.duration, said.peaks, lambda at: self._notify(Checking(at))
+            )
         resume = self._save_resume_data()
         draft = self._library.draft(
             said.title or title_from_file(metadata.name),
@@ -268,14 +267,11 @@ class _Fetch:
             # A torrent can mark its file as a program, and libtorrent obeys.
             staged.chmod(staged.stat().st_mode & ~0o111)
             plain.rename(self._entry.audio(draft.format))
-        duration = sound.duration
-        if said.duration and abs(said.duration - duration) <= _LONGEST_DURATION_ERROR:
-            duration = said.duration
         return self._library.keep(
             self._entry,
             draft,
-            duration,
-            said.peaks or sound.peaks,
+            sound.duration,
+            sound.peaks,
             share,
             age_file=staged if is_sealed else None,
         )

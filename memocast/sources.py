@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from memocast.settings import Settings
 
 _ALONE_SECONDS = 1.0
-"""So long the first session is alone: most often it has an answer by then, and a second one
-costs as much as a small memo."""
+"""So long the first session is alone, and dials by TCP only: most often it has an answer by then,
+and a second one costs as much as a small memo."""
 
 _OF_THE_DOWNLOAD = (
     events.Completed,
@@ -51,7 +51,11 @@ class Sources:
         self._link = link
         self._folder = folder
         self._trackers = trackers
-        self._classic = Swarm.classic(settings, addresses, exact_port=False, lan=link.lan)
+        # TCP is faster than libtorrent's uTP, and its connections are closed at once.
+        self._classic = Swarm.classic(
+            settings, addresses, exact_port=False, lan=link.lan, utp=False
+        )
+        self._utp_at = float("inf")
         self._web: Swarm | None = None
         self._downloads: dict[Swarm, Download] = {}
         self._resume: bytes | None = None
@@ -66,6 +70,7 @@ class Sources:
         """Look for the torrent's metadata. Raises NotALink."""
         self._resume = resume
         self._add(self._classic)
+        self._utp_at = time.monotonic() + _ALONE_SECONDS
         if self.may_widen:
             others = self._settings.dht or self._settings.lsd or self._link.peers
             alone = others or self._classic.trackers(self._trackers)
@@ -88,6 +93,8 @@ class Sources:
         if time.monotonic() > self._widen_at:
             self._widen_at = float("inf")
             self._add(self._web_swarm())
+        if time.monotonic() > self._utp_at:
+            self.dial_by_utp()
         happened: list[events.Event] = []
         swarms = [swarm for swarm in (self._classic, self._web) if swarm]
         for swarm in swarms:
@@ -99,6 +106,11 @@ class Sources:
                 said = [event for event in said if not isinstance(event, _OF_THE_DOWNLOAD)]
             happened += said
         return happened
+
+    def dial_by_utp(self) -> None:
+        """Try that too: nobody answers by TCP."""
+        self._utp_at = float("inf")
+        self._classic.dial_by_utp()
 
     def _listen_anywhere(self) -> None:
         # libtorrent takes the next port when another program has this one, but not when both
@@ -118,7 +130,7 @@ class Sources:
             if found := download.metadata():
                 for other in [other for other in self._downloads if other is not swarm]:
                     self._drop(other)
-                self._widen_at = float("inf")
+                self._widen_at = self._utp_at = float("inf")
                 return found
         return None
 

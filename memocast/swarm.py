@@ -94,12 +94,15 @@ class Swarm:
         *,
         exact_port: bool,
         lan: bool = False,
+        utp: bool = True,
     ) -> Self:
         """One that speaks TCP and uTP, and listens on these IP addresses and ports.
 
-        With `lan` it has nothing to do with peers outside the local network.
+        With `lan` it has nothing to do with peers outside the local network. Without `utp` it
+        dials by TCP only, until `dial_by_utp`.
         """
-        swarm = cls(tuning.classic(settings, addresses, exact_port=exact_port), CLASSIC_SCHEMES)
+        pack = tuning.classic(settings, addresses, exact_port=exact_port, utp=utp)
+        swarm = cls(pack, CLASSIC_SCHEMES)
         if lan:
             swarm._keep_to_lan()
         return swarm
@@ -124,6 +127,10 @@ class Swarm:
         pairs = self._session.get_settings()["listen_interfaces"].split(",")
         anywhere = ",".join(pair.rpartition(":")[0] + ":0" for pair in pairs)
         self._session.apply_settings({"listen_interfaces": anywhere})
+
+    def dial_by_utp(self) -> None:
+        """Dial peers by uTP from now on, which passes some routers that TCP does not."""
+        self._session.apply_settings({"enable_outgoing_utp": True})
 
     def trackers(self, urls: Iterable[str]) -> list[str]:
         """Those of the trackers that this session talks to."""

@@ -42,8 +42,13 @@ LAN_ADDRESSES = (
 _MIB = 1 << 20
 
 
-def classic(settings: Settings, addresses: Sequence[tuple[str, int]], *, exact_port: bool) -> Pack:
-    """For a session without WebRTC, listening on these IP addresses and ports."""
+def classic(
+    settings: Settings, addresses: Sequence[tuple[str, int]], *, exact_port: bool, utp: bool
+) -> Pack:
+    """For a session without WebRTC, listening on these IP addresses and ports.
+
+    With `utp` it dials peers by uTP, and by TCP those that do not answer; else by TCP only.
+    """
     return {
         **_common(settings),
         # Who we reach, and how.
@@ -56,8 +61,10 @@ def classic(settings: Settings, addresses: Sequence[tuple[str, int]], *, exact_p
         "enable_lsd": settings.lsd,
         "enable_upnp": settings.port_mapping,
         "enable_natpmp": settings.port_mapping,
-        # Speed on links that have it; uTP is tried before TCP.
+        # Speed on links that have it.
+        "enable_outgoing_utp": utp,
         "utp_connect_timeout": 1_000,
+        "peer_connect_timeout": 15 if utp else 3,
         "recv_socket_buffer_size": _MIB,
         "send_socket_buffer_size": _MIB,
         "max_webtorrent_offers": 0,

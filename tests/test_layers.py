@@ -32,6 +32,7 @@ LAYERS = [
     ["database", "backups"],
     ["encoder"],
     ["link", "audio", "tempo", "tuning"],
+    ["container"],
     ["share"],
     ["torrent"],
     ["description"],
@@ -48,7 +49,7 @@ ALLOWED = {
     "sounddevice": {"devices"},
     "soundfile": {"audio", "encoder"},
     "av": {"audio"},
-    "mutagen": {"audio", "tags"},
+    "mutagen": {"audio", "container", "tags"},
     "pyrage": {"sealing"},
     "platformdirs": {"cli", "settings"},
 }
