@@ -54,7 +54,7 @@ def identify(path: Path) -> str:
     """The format by the file's first bytes, as a file extension. Raises Refused."""
     with path.open("rb") as file:
         head = file.read(64)
-    format_ = _format_of(head)
+    format_ = format_of(head)
     if format_ is None:
         if not head:
             raise NoSound(f"{path.name} is empty", hint="record or copy it again")
@@ -65,7 +65,8 @@ def identify(path: Path) -> str:
     return format_
 
 
-def _format_of(head: bytes) -> str | None:
+def format_of(head: bytes) -> str | None:
+    """The format of a file that begins so, as a file extension."""
     if head.startswith(b"OggS"):
         return "opus" if b"OpusHead" in head else "ogg"
     if head.startswith(b"fLaC"):

@@ -30,13 +30,14 @@ and sealed to the most recipients 60,000."""
 class Metadata:
     """A torrent's info dictionary, read but not yet trusted.
 
-    `size` in bytes; `files` does not count padding after the last file, which
+    `size` and `piece_length` in bytes; `files` does not count padding after the last file, which
     version 2 torrents have (BEP 47, BEP 52); `info_hashes` in hex. `sealed` is
     the age file that describes a memo whose audio is one too.
     """
 
     name: str
     size: int
+    piece_length: int
     files: int
     info_hashes: tuple[str, ...]
     description: Description
@@ -80,6 +81,7 @@ class Download:
         return Metadata(
             name=torrent.name(),
             size=torrent.layout().file_size(0),
+            piece_length=torrent.piece_length(),
             files=_files(torrent),
             info_hashes=tuple(known),
             description=described(info),
@@ -96,6 +98,12 @@ class Download:
         """Try to reach these peers now: libtorrent gives one up for good that was not there."""
         for peer in peers:
             self._handle.connect_peer(peer)
+
+    def want(self, index: int) -> None:
+        """Have that piece come before all others, and a PieceRead event say what is in it."""
+        import libtorrent as lt
+
+        self._handle.set_piece_deadline(index, 0, lt.torrent_handle.alert_when_available)
 
     def look_again(self) -> None:
         """Ask the DHT once more: a cold look-up races the bootstrap."""

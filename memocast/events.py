@@ -79,6 +79,14 @@ class Completed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class PieceRead(Event):
+    """A piece that was wanted, as it is on the disk or in memory."""
+
+    index: int
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class PieceCorrupted(Event):
     """A piece does not match its hash."""
 
@@ -132,6 +140,8 @@ def _translate_torrent(alert: Any, key: str) -> Event | None:
         return TorrentInvalid(key, alert.error.message())
     if isinstance(alert, (lt.file_error_alert, lt.torrent_error_alert)):
         return FileFailed(key, alert.error.message(), "space" in alert.error.message())
+    if isinstance(alert, lt.read_piece_alert) and not alert.error.value():
+        return PieceRead(key, alert.piece, bytes(alert.buffer))
     if isinstance(alert, lt.save_resume_data_alert):
         return ResumeData(key, lt.bencode(lt.write_resume_data(alert.params)))
     return None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
@@ -12,6 +12,8 @@ from memocast import audio, events
 from memocast.download import STAGED_NAME, Metadata, finished_torrent, opened
 from memocast.errors import LibraryError, MissingDecoder, Refused, SwarmTimeout, WrongKey
 from memocast.files import write_atomically
+from memocast.gate import approve
+from memocast.growing import Growing
 from memocast.incoming import SEALED
 from memocast.memo import now, title_from_file
 from memocast.opening import Opener, check_key
@@ -22,7 +24,7 @@ from memocast.sources import Sources
 from memocast.stages import Checking, Looking, Opening, Preview, Stage, Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from memocast.description import Description
     from memocast.incoming import Entry
@@ -39,6 +41,9 @@ _RESUME_SECONDS = 10.0
 _STUCK_SECONDS = 5.0
 _TURN_SECONDS = 10.0
 """Without a new byte for that long, browsers are asked, or clients where it was browsers."""
+
+
+Listen = Callable[[Growing, Preview], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +69,12 @@ def fetch(
     limits: Limits,
     notify: Callable[[Stage], None],
     identities: Sequence[Identity] = (),
+    listen: Listen | None = None,
 ) -> Fetched:
     """Bring the link's memo into the library.
 
-    What is sealed is opened with the link's key, or one of the `identities`.
+    What is sealed is opened with the link's key, or one of the `identities`. What is not
+    can be listened to while it arrives: `listen` is given it as soon as it is known.
 
     Raises NotALink, SwarmTimeout, Refused, LibraryError. When it ends early,
     what has arrived stays in `incoming/` for the next fetch of the same link.
@@ -92,7 +99,7 @@ def fetch(
             time.sleep(_POLL_SECONDS)
     try:
         opener = Opener(link, identities, entry.folder)
-        run = _Fetch(library, link, settings, limits, notify, entry, opener)
+        run = _Fetch(library, link, settings, limits, notify, entry, opener, listen)
     except BaseException:
         entry.release()
         raise
@@ -112,6 +119,7 @@ class _Fetch:
         notify: Callable[[Stage], None],
         entry: Entry,
         opener: Opener,
+        listen: Listen | None,
     ) -> None:
         self._library = library
         self._link = link
@@ -120,18 +128,22 @@ class _Fetch:
         self._notify = notify
         self._entry = entry
         self._opener = opener
+        self._listen = listen
         self._resume_path = entry.folder / "resume"
         trackers = [] if link.lan else list(dict.fromkeys([*link.trackers, *settings.trackers]))
         self._sources = Sources(settings, self._addresses(), link, entry.folder, trackers)
         asked = dict.fromkeys(self._sources.asked, "asked")
         self._looking = Looking(asked, settings.dht, lsd=settings.lsd, known=len(link.peers))
         self._complete = False
+        self._growing: Growing | None = None
         self._resume_data: list[bytes] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if self._growing and kind is not None:
+            self._growing.end()
         # Closing writes what libtorrent still holds, so the entry is judged after it.
         self._sources.close()
         self._entry.hide()
@@ -180,30 +192,14 @@ class _Fetch:
         return metadata
 
     def _approve(self, metadata: Metadata, said: Description) -> None:
-        if metadata.files != 1:
-            raise Refused(
-                f"the torrent holds {metadata.files} files; a memo is one",
-                hint="fetch it with a BitTorrent client, then: memocast add FILE",
-            )
-        if metadata.size > self._limits.max_size:
-            raise Refused(
-                f"the audio is {metadata.size:,} bytes, more than the limit of"
-                f" {self._limits.max_size:,}",
-                hint=f"allow it with --max-size {metadata.size}",
-            )
         with self._library.translated():
-            staged = self._entry.folder / STAGED_NAME
-            # Blocks, not the apparent size: an unfinished download is a sparse file.
-            present = staged.stat().st_blocks * 512 if staged.exists() else 0
-            free = shutil.disk_usage(self._library.root).free
-        needed = metadata.size * (1 if metadata.sealed is None else 2)
-        if needed - present > free:
-            raise LibraryError(
-                f"no room for {needed:,} bytes: the disk has {free:,} left",
-                hint="free some space, then fetch it again",
-            )
+            approve(metadata, self._limits.max_size, self._entry.folder / STAGED_NAME)
         title = said.title or title_from_file(metadata.name)
-        self._notify(Preview(title, metadata.size, said.duration, said.peaks or b""))
+        preview = Preview(title, metadata.size, said.duration, said.peaks or b"")
+        self._notify(preview)
+        if self._listen and metadata.sealed is None:
+            self._growing = Growing(metadata.size, metadata.piece_length, self._sources.want)
+            self._listen(self._growing, preview)
 
     def _await_completion(self) -> None:
         self._sources.download.start()
@@ -236,6 +232,8 @@ class _Fetch:
 
     def _kept(self, metadata: Metadata, said: Description) -> Memo:
         staged = self._entry.folder / STAGED_NAME
+        if self._growing:
+            self._growing.settle(staged)
         is_sealed = metadata.sealed is not None
         plain = staged
         if is_sealed:
@@ -296,6 +294,8 @@ class _Fetch:
                     self._looking.trackers[url] = f"failed: {reason}"
                 case events.ResumeData(content=content):
                     self._resume_data.append(content)
+                case events.PieceRead(index=index, content=content) if self._growing:
+                    self._growing.arrived(index, content)
                 case events.Completed():
                     self._complete = True
                 case events.TorrentInvalid(reason=reason):

@@ -1,4 +1,4 @@
-"""Player: an audio file → the speaker."""
+"""Player: an audio file, or a growing download → the speaker."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import itertools
 import threading
 from typing import TYPE_CHECKING
 
-from memocast import audio
 from memocast.devices import portaudio, speaker
 from memocast.errors import DeviceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from memocast.audio import Samples
     from memocast.tempo import Tempo
+
+    Blocks = Callable[[float], Iterator[tuple[int, Samples]]]
+    """Sample rate in Hz and float32 frames of shape (n, channels), from so many seconds on."""
 
 SPEEDS = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
 _CHUNK_SECONDS = 0.05
@@ -23,18 +24,18 @@ _PAUSE_SECONDS = 0.02
 
 
 class Player:
-    """Plays one file in a thread of its own; every method may be called while it does."""
+    """Plays what `blocks` yields, in a thread of its own, whatever is called meanwhile."""
 
-    def __init__(self, path: Path, format_: str, duration: float, device: str = "") -> None:
-        """`duration` in seconds. Raises DeviceError, Refused."""
+    def __init__(self, blocks: Blocks, duration: float, device: str = "") -> None:
+        """`duration` in seconds. Raises DeviceError."""
         self._sounddevice = portaudio()
         self._device = speaker(device)
-        self._path = path
-        self._format = format_
+        self._blocks = blocks
         self.duration = duration
         self.position = 0.0
         self.speed = 1.0
         self.paused = False
+        self.has_begun = False
         self._wanted: float | None = None
         self._tempo: Tempo | None = None
         self._stopping = threading.Event()
@@ -92,6 +93,7 @@ class Player:
         stream = self._sounddevice.OutputStream(
             samplerate=rate, channels=channels, dtype="float32", device=self._device.index
         )
+        self.has_begun = True
         chunks = itertools.chain([first], chunks)
         with stream:
             while not self._stopping.is_set():
@@ -112,7 +114,7 @@ class Player:
                 stream.write(np.zeros((silence, channels), np.float32))
 
     def _chunks(self, start: float) -> Iterator[tuple[int, Samples]]:
-        for rate, block in audio.blocks(self._path, self._format, start):
+        for rate, block in self._blocks(start):
             step = max(1, round(rate * _CHUNK_SECONDS))
             for index in range(0, len(block), step):
                 yield rate, block[index : index + step]

@@ -8,6 +8,7 @@ of a seeder's sessions have the same.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
@@ -170,6 +171,12 @@ class Sources:
             self._drop(swarm)
         self._add(other)
         self.download.start()
+
+    def want(self, index: int) -> None:
+        """Have that piece come first, and a PieceRead event with it. From any thread."""
+        for download in list(self._downloads.values()):
+            with contextlib.suppress(RuntimeError):  # it was dropped just now
+                download.want(index)
 
     def drop(self) -> None:
         """Stop downloading; what is on disk stays."""

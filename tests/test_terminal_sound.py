@@ -26,6 +26,7 @@ from terminal import (
     wav,
 )
 from test_record import alignment, voice
+from transfer import sha256
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -286,6 +287,30 @@ def test_play_that_is_terminated_leaves_the_terminal_usable(
         subprocess.run(["pkill", "-TERM", "-f", "memocast play latest"], check=True)
         assert terminal.end()[-1] == "exit=130"
         assert_usable(terminal)
+
+
+@pytest.mark.parametrize("codec", [("OGG", "OPUS"), ("FLAC", "PCM_16")], ids=["opus", "flac"])
+def test_fetch_with_play_is_heard_while_it_arrives_and_obeys_the_keys(
+    anna: Memocast, speaking_anna: Memocast, ben: Memocast, tmp_path: Path, codec: tuple[str, str]
+) -> None:
+    said = wav(tmp_path / "noise.wav", noise(60))
+    sound = encoded(said, tmp_path / "long", format=codec[0], subtype=codec[1])
+    memo = anna.add(sound, title="Long")
+    limit = sound.stat().st_size // 8  # bytes a second
+    link = anna.with_(MEMOCAST_UPLOAD_LIMIT=str(limit)).run("share", memo, "--direct").out.strip()
+    ben.environment["PULSE_SERVER"] = speaking_anna.environment["PULSE_SERVER"]
+    with Terminal(ben) as terminal:
+        terminal.begin(f"memocast fetch --play '{link}'")
+        terminal.wait_for_text(r"▶ 0:0[1-9] / 1:00.*\n\S+ +[1-6]?\d%")
+        terminal.key("Right")
+        terminal.key("Right")
+        terminal.wait_for_text(r"▶ 0:1\d / 1:00.*\n\S+ +[1-8]?\d%")
+        terminal.wait_for_text(r"▶ 0:1[3-9] / 1:00")
+        terminal.key("q")
+        terminal.wait_for("silence", lambda: not terminal.find("▶"))
+        lines = terminal.end()
+        assert_shows(lines, r"\$ memocast fetch .*", *[".*"] * (len(lines) - 2), "exit=0")
+    assert sha256(ben.audio(ben.show()["id"])) == sha256(sound)
 
 
 def test_fetch_with_play_is_heard(

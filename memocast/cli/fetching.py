@@ -13,7 +13,7 @@ import typer
 
 from memocast.cli import console, values
 from memocast.cli.display import Display
-from memocast.cli.playing import play_memo
+from memocast.cli.listening import Listening
 from memocast.cli.state import JsonOption, State, state
 from memocast.errors import Interrupted, MemocastError, NotALink, UsageError
 
@@ -58,7 +58,7 @@ def fetch(
             metavar="FILE", help="Open what is sealed to you: age identities, or an SSH key."
         ),
     ] = None,
-    play: Annotated[bool, typer.Option("--play", help="Play it when it has arrived.")] = False,
+    play: Annotated[bool, typer.Option("--play", help="Play it, while it arrives.")] = False,
     max_size: Annotated[
         str, typer.Option(metavar="SIZE", help="Refuse audio larger than this.")
     ] = "2GiB",
@@ -84,9 +84,12 @@ def fetch(
 
     def fetch_one(link: Link) -> None:
         whole = replace(link, peers=(*link.peers, *peers))
-        memo = _fetch(current, whole, limits, opened_with, json=json)
-        if play:
-            play_memo(current, memo, device="")
+        if not play:
+            _fetch(current, whole, limits, opened_with, None, json=json)
+            return
+        with Listening() as listening:
+            memo = _fetch(current, whole, limits, opened_with, listening, json=json)
+        listening.finish(current, memo)
 
     attempts.each(_parsed(_texts(links or []), attempts), fetch_one)
     attempts.finish()
@@ -125,15 +128,24 @@ def _parsed(texts: Iterator[tuple[str, bool]], attempts: console.Attempts) -> It
 
 
 def _fetch(
-    current: State, link: Link, limits: Limits, identities: Sequence[Identity], *, json: bool
+    current: State,
+    link: Link,
+    limits: Limits,
+    identities: Sequence[Identity],
+    listening: Listening | None,
+    *,
+    json: bool,
 ) -> Memo:
     from memocast import fetcher
 
     library = current.library
     with Display() as display:
-        view = _View(display)
+        view = _View(display, listening)
+        listen = listening.begin if listening else None
         try:
-            fetched = fetcher.fetch(library, link, current.settings, limits, view.show, identities)
+            fetched = fetcher.fetch(
+                library, link, current.settings, limits, view.show, identities, listen
+            )
         except KeyboardInterrupt:
             if not view.bytes_arrived:
                 raise Interrupted(
@@ -172,8 +184,9 @@ def _tell_who_seeds(current: State) -> None:
 class _View:
     """Draws the stage a fetch is in."""
 
-    def __init__(self, display: Display) -> None:
+    def __init__(self, display: Display, listening: Listening | None) -> None:
         self._display = display
+        self._listening = listening
         self.bytes_arrived = False
         self._preview: Text | None = None
         self._shown = 0.0
@@ -216,6 +229,8 @@ class _View:
         from memocast.download import Progress
 
         text = self._preview.copy() if self._preview else Text(no_wrap=True, overflow="ellipsis")
+        if self._listening and (heard := self._listening.picture(self._display.width)):
+            text = heard.append("\n")
         if isinstance(stage, stages.Looking):
             self._look(text, stage)
         elif isinstance(stage, stages.Waiting):

@@ -45,21 +45,25 @@ def play(
 
 def play_memo(current: State, memo: Memo, device: str) -> None:
     """Play to the end, or until the user stops it."""
+    from memocast import audio
     from memocast.player import Player
 
     # The terminal is put back on these too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.default_int_handler)
     path = current.library.path(memo)
-    player = Player(path, memo.format, memo.duration / 1000, device)
+    player = Player(
+        lambda start: audio.blocks(path, memo.format, start), memo.duration / 1000, device
+    )
     player.start()
     try:
-        _until_the_end(player, memo)
+        until_the_end(player, memo.title, memo.peaks)
     finally:
         player.stop()
 
 
-def _until_the_end(player: Player, memo: Memo) -> None:
+def until_the_end(player: Player, title: str, peaks: bytes) -> None:
+    """Show what is played and obey the keys, until it ends or the user has it end."""
     from memocast.cli.keys import keys
 
     with keys() as read, Display() as display:
@@ -67,12 +71,13 @@ def _until_the_end(player: Player, memo: Memo) -> None:
             key = read(_POLL_SECONDS)
             if key == "q":
                 return
-            _obey(player, key)
+            obey(player, key)
             if display.is_visible:
-                display.show(_picture(player, memo, display.width))
+                display.show(picture(player, title, peaks, display.width))
 
 
-def _obey(player: Player, key: str) -> None:
+def obey(player: Player, key: str) -> None:
+    """Do what the key is for, if for anything."""
     if key == "space":
         player.paused = not player.paused
     elif key == "right":
@@ -83,21 +88,22 @@ def _obey(player: Player, key: str) -> None:
         player.faster(1 if key == "]" else -1)
 
 
-def _picture(player: Player, memo: Memo, width: int) -> Text:
+def picture(player: Player, title: str, peaks: bytes, width: int) -> Text:
+    """The title, the waveform and how far it was played."""
     from rich.text import Text
 
     from memocast.cli import waveform
 
-    drawn = waveform.draw(memo.peaks, width)
+    drawn = waveform.draw(peaks, width)
     played = min(width, round(width * player.position / max(player.duration, 0.001)))
-    picture = Text(no_wrap=True, overflow="crop")
-    picture.append(f"{console.safe(memo.title)[: width - 1]}\n", "bold")
-    picture.append(drawn[:played], "green")
-    picture.append(drawn[played:], "dim")
+    drawing = Text(no_wrap=True, overflow="crop")
+    drawing.append(f"{console.safe(title)[: width - 1]}\n", "bold")
+    drawing.append(drawn[:played], "green")
+    drawing.append(drawn[played:], "dim")
     sign = "❚❚" if player.paused else "▶"
-    picture.append(
+    drawing.append(
         f"\n{sign} {console.clock(player.position)} / {console.clock(player.duration)}"
         f"  ×{player.speed:g}"
     )
-    picture.append("   space ⏯  ←→ seek  [ ] speed  q ends", "dim")
-    return picture
+    drawing.append("   space ⏯  ←→ seek  [ ] speed  q ends", "dim")
+    return drawing

@@ -1,0 +1,136 @@
+"""Growing: a download as a file that can be read from its first moment.
+
+Reading waits for the pieces it needs, which then come before all others. What is read was
+verified: it comes from libtorrent piece by piece, since the file on the disk may have holes.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_AHEAD = 4
+"""Pieces that are asked for at once."""
+
+_KEPT_BYTES = 16 << 20
+_ASK_AGAIN_SECONDS = 1.0
+
+
+class Growing:
+    """One download's bytes. Readers are in any thread; the fetch says what has arrived.
+
+    `want` is called with a piece that is needed now, which may be here already.
+    """
+
+    def __init__(self, size: int, piece_length: int, want: Callable[[int], None]) -> None:
+        self.size = size
+        self.piece_length = piece_length
+        self._want = want
+        self._changed = threading.Condition()
+        self._pieces: OrderedDict[int, bytes] = OrderedDict()
+        self._asked: dict[int, float] = {}
+        self._whole = -1
+        self._ended = False
+
+    def open(self) -> View:
+        """A file object with a position of its own."""
+        return View(self)
+
+    def arrived(self, index: int, content: bytes) -> None:
+        """This piece was read from the download."""
+        with self._changed:
+            self._pieces[index] = content
+            while len(self._pieces) * self.piece_length > max(
+                _KEPT_BYTES, 2 * _AHEAD * self.piece_length
+            ):
+                self._pieces.popitem(last=False)
+            self._changed.notify_all()
+
+    def settle(self, path: Path) -> None:
+        """All of it is in this file, which may be renamed but stays what it is."""
+        with self._changed:
+            self._whole = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            self._pieces.clear()
+            self._changed.notify_all()
+
+    def end(self) -> None:
+        """No more is to come: whoever waits for it finds the end of the file."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def read_at(self, position: int, count: int, reader: View) -> bytes:
+        """Up to `count` bytes from there, at least one unless it is the end."""
+        if position >= self.size:
+            return b""
+        index, offset = divmod(position, self.piece_length)
+        with self._changed:
+            while not (self._ended or reader.is_stopped):
+                if self._whole >= 0:
+                    return os.pread(self._whole, count, position)
+                if (piece := self._pieces.get(index)) is not None:
+                    return piece[offset : offset + count]
+                self._ask(index)
+                self._changed.wait(_ASK_AGAIN_SECONDS)
+        return b""
+
+    def wake(self) -> None:
+        """Have readers look whether they are to go on."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def _ask(self, first: int) -> None:
+        moment = time.monotonic()
+        last = (self.size - 1) // self.piece_length
+        for index in range(first, min(first + _AHEAD, last + 1)):
+            if index not in self._pieces and moment > self._asked.get(index, 0.0):
+                self._asked[index] = moment + _ASK_AGAIN_SECONDS
+                self._want(index)
+
+
+class View(io.RawIOBase):
+    """A position in a growing file."""
+
+    def __init__(self, growing: Growing) -> None:
+        super().__init__()
+        self._growing = growing
+        self._position = 0
+        self.is_stopped = False
+
+    def stop(self) -> None:
+        """Whoever reads here, or waits to, finds the end."""
+        self.is_stopped = True
+        self._growing.wake()
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def seekable(self) -> bool:
+        """It is: what comes after holes is asked for when it is read."""
+        return True
+
+    def tell(self) -> int:
+        """The position."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to another position."""
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._growing.size}
+        self._position = max(0, base[whence] + offset)
+        return self._position
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """Fill the buffer as far as pieces reach that are here, at least a byte."""
+        content = self._growing.read_at(self._position, len(buffer), self)
+        buffer[: len(content)] = content
+        self._position += len(content)
+        return len(content)
