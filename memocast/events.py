@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,54 +122,38 @@ def translate(alert: Any, key: str) -> Event | None:
     None too when it carries text of a stranger's that is not UTF-8: the
     binding raises on reading it.
     """
+    found = _EVENTS.get(type(alert).__name__)
     try:
-        return _translate_torrent(alert, key) or _translate_session(alert, key)
+        return found(alert, key) if found else None
     except UnicodeDecodeError:
         return None
 
 
-def _translate_torrent(alert: Any, key: str) -> Event | None:
+def _torrent_error(alert: Any, key: str) -> Event:
+    if alert.error.category().name() not in ("system", "generic"):
+        return TorrentInvalid(key, alert.error.message())
+    return _file_error(alert, key)  # the operating system said it, not whoever made the torrent
+
+
+def _file_error(alert: Any, key: str) -> Event:
+    return FileFailed(key, alert.error.message(), "space" in alert.error.message())
+
+
+def _piece_read(alert: Any, key: str) -> Event | None:
+    return None if alert.error.value() else PieceRead(key, alert.piece, bytes(alert.buffer))
+
+
+def _resume_data(alert: Any, key: str) -> Event:
     import libtorrent as lt
 
-    if isinstance(alert, lt.tracker_reply_alert):
-        return TrackerAnswered(key, alert.tracker_url(), alert.num_peers)
-    if isinstance(alert, lt.tracker_error_alert):
-        return TrackerFailed(key, alert.tracker_url(), _reason(alert))
-    if isinstance(alert, lt.dht_bootstrap_alert):
-        return DhtReady(key)
-    if isinstance(alert, lt.hash_failed_alert):
-        return PieceCorrupted(key)
-    if isinstance(alert, lt.torrent_error_alert) and not _is_of_disk(alert.error):
-        return TorrentInvalid(key, alert.error.message())
-    if isinstance(alert, (lt.file_error_alert, lt.torrent_error_alert)):
-        return FileFailed(key, alert.error.message(), "space" in alert.error.message())
-    if isinstance(alert, lt.read_piece_alert) and not alert.error.value():
-        return PieceRead(key, alert.piece, bytes(alert.buffer))
-    if isinstance(alert, lt.save_resume_data_alert):
-        return ResumeData(key, lt.bencode(lt.write_resume_data(alert.params)))
-    return None
+    return ResumeData(key, lt.bencode(lt.write_resume_data(alert.params)))
 
 
-def _translate_session(alert: Any, key: str) -> Event | None:
+def _listen_failed(alert: Any, key: str) -> Event:
     import errno
 
-    import libtorrent as lt
-
-    if isinstance(alert, lt.listen_succeeded_alert):
-        return Listening(key, str(alert.address), alert.port)
-    if isinstance(alert, lt.listen_failed_alert):
-        taken = alert.error.value() == errno.EADDRINUSE
-        return ListenFailed(key, str(alert.address), alert.port, taken, alert.error.message())
-    if isinstance(alert, lt.portmap_alert):
-        return PortMapped(key, _mapper(alert), alert.external_port)
-    if isinstance(alert, lt.portmap_error_alert):
-        return PortMappingFailed(key, _mapper(alert), alert.error.message())
-    return None
-
-
-def _is_of_disk(error: Any) -> bool:
-    """Whether the operating system said it, rather than whoever made the torrent."""
-    return error.category().name() in ("system", "generic")
+    taken = alert.error.value() == errno.EADDRINUSE
+    return ListenFailed(key, str(alert.address), alert.port, taken, alert.error.message())
 
 
 def _mapper(alert: Any) -> str:
@@ -178,3 +165,20 @@ def _reason(alert: Any) -> str:
         return str(alert.error_message() or alert.error.message())
     except UnicodeDecodeError:
         return "a reason that is not text"
+
+
+# By name: thousands of alerts that stand for nothing come when thousands of torrents begin.
+_EVENTS: dict[str, Callable[[Any, str], Event | None]] = {
+    "tracker_reply_alert": lambda it, key: TrackerAnswered(key, it.tracker_url(), it.num_peers),
+    "tracker_error_alert": lambda it, key: TrackerFailed(key, it.tracker_url(), _reason(it)),
+    "dht_bootstrap_alert": lambda _, key: DhtReady(key),
+    "hash_failed_alert": lambda _, key: PieceCorrupted(key),
+    "torrent_error_alert": _torrent_error,
+    "file_error_alert": _file_error,
+    "read_piece_alert": _piece_read,
+    "save_resume_data_alert": _resume_data,
+    "listen_succeeded_alert": lambda it, key: Listening(key, str(it.address), it.port),
+    "listen_failed_alert": _listen_failed,
+    "portmap_alert": lambda it, key: PortMapped(key, _mapper(it), it.external_port),
+    "portmap_error_alert": lambda it, key: PortMappingFailed(key, _mapper(it), it.error.message()),
+}

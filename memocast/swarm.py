@@ -153,8 +153,6 @@ class Swarm:
 
     def poll(self, seconds: float) -> list[Event]:
         """Wait up to `seconds` for something to happen; return all that has."""
-        import libtorrent as lt
-
         moment = time.monotonic()
         if moment >= self._next_look:
             # The answers are alerts too: asking at every poll would never let it wait.
@@ -162,32 +160,33 @@ class Swarm:
             self._session.post_session_stats()
             self._next_look = moment + _LOOK_SECONDS
         self._session.wait_for_alert(round(seconds * 1000))
-        events: list[Event] = []
-        for alert in self._session.pop_alerts():
-            if isinstance(alert, lt.add_torrent_alert):
-                if event := self._note_added(alert):
-                    events.append(event)
-                continue
-            key = self._keys.get(getattr(alert, "handle", None), "")
-            if isinstance(alert, lt.state_update_alert):
+        taken = [self._take(alert) for alert in self._session.pop_alerts()]
+        return [event for event in taken if event]
+
+    def _take(self, alert: Any) -> Event | None:
+        """Act on an alert, and return the event that it is for others, if for any."""
+        key = self._keys.get(getattr(alert, "handle", None), "")
+        match type(alert).__name__:
+            case "add_torrent_alert":
+                return self._note_added(alert)
+            case "state_update_alert":
                 for status in alert.status:
                     self._note(status)
-            elif isinstance(alert, lt.session_stats_alert):
+            case "session_stats_alert":
                 self.dht_nodes = alert.values["dht.dht_nodes"]
-            elif isinstance(alert, lt.peer_ban_alert):
+            case "peer_ban_alert":
                 self._count_ban(alert.endpoint[0])
-            elif isinstance(alert, lt.torrent_finished_alert):
+            case "torrent_finished_alert" if key in self._fetched:
                 # Finished in memory; the flush says when it is on disk.
-                if key in self._fetched:
-                    alert.handle.flush_cache()
-            elif isinstance(alert, lt.cache_flushed_alert):
-                if key in self._fetched and alert.handle.status().is_seeding:
-                    events.append(Completed(key))
-            elif event := translate(alert, key):
+                alert.handle.flush_cache()
+            case "cache_flushed_alert" if key in self._fetched:
+                return Completed(key) if alert.handle.status().is_seeding else None
+            case _:
+                event = translate(alert, key)
                 if isinstance(event, TrackerAnswered) and event.url.startswith("udp://"):
                     self._known_by_udp = True
-                events.append(event)
-        return events
+                return event
+        return None
 
     def _count_ban(self, host: str) -> None:
         """Shut out a machine from which corrupt pieces keep coming.

@@ -72,6 +72,9 @@ def path(path: Path) -> None:
 def document(value: Any) -> None:
     """A JSON document on one line, with no character that a terminal would act on."""
     text = json.dumps(value, ensure_ascii=False)
+    if text.isascii() and text.isprintable():
+        data(text)
+        return
     data("".join(json.dumps(char)[1:-1] if acts_on_terminal(char) else char for char in text))
 
 
