@@ -9,6 +9,7 @@ import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING
 
 from bench import libraries, peers
@@ -129,7 +130,7 @@ def measure(world: World) -> list[Outcome]:
     outcomes.append(_share_all(subjects))
     folder = Path(tempfile.gettempdir()) if world.quick else _DOCS
     picture = _draw(outcomes, sizes, folder)
-    outcomes[0].notes.append(f"all of them in one picture: {picture.name}")
+    outcomes[0].notes.append(f"![{TITLE}]({picture.name})")
     return outcomes
 
 
@@ -213,6 +214,12 @@ def _share_all(subjects: list[_Subject]) -> Outcome:
     return Outcome("memocast share --all", "ms", samples, absent=absent)
 
 
+def _slowest_first(outcomes: list[Outcome]) -> list[Outcome]:
+    """As the lines end from top to bottom, so that the legend has them in that order too."""
+    measured = [outcome for outcome in outcomes if outcome.samples]
+    return sorted(measured, key=lambda one: -median(list(one.samples.values())[-1]))
+
+
 def _draw(outcomes: list[Outcome], sizes: Sequence[int], folder: Path) -> Path:
     """Medians against sizes, both logarithmic; the same samples give the same file."""
     import matplotlib as mpl
@@ -223,17 +230,17 @@ def _draw(outcomes: list[Outcome], sizes: Sequence[int], folder: Path) -> Path:
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(figsize=(10, 7), layout="constrained")
-    styles = itertools.product(("-", "--", ":"), plt.get_cmap("tab10").colors)
-    for outcome, (line, colour) in zip(outcomes, styles, strict=False):
-        names = {size: f"{size:,} memos" for size in sizes}
-        points = [
-            (size, outcome.median(name)) for size, name in names.items() if name in outcome.samples
-        ]
-        if points:
-            label = outcome.title.removeprefix("memocast ")
-            axes.loglog(*zip(*points, strict=True), line, color=colour, marker="o", label=label)
+    looks = itertools.product((("-", "o"), ("--", "s"), (":", "^")), plt.get_cmap("tab10").colors)
+    for outcome, ((line, marker), colour) in zip(_slowest_first(outcomes), looks, strict=False):
+        label = outcome.title.removeprefix("memocast ")
+        samples = {size: outcome.samples.get(f"{size:,} memos") for size in sizes}
+        points = [(size, median(found)) for size, found in samples.items() if found]
+        axes.loglog(*zip(*points, strict=True), line, color=colour, marker=marker, label=label)
     axes.set_xlabel("memos in the library")
     axes.set_ylabel("whole process, ms")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:,.0f}")
+        axis.set_minor_formatter("")
     axes.grid(visible=True, which="both", alpha=0.2)
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize="small", frameon=False)
     picture = folder / "complexity.svg"
