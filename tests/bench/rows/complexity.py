@@ -28,7 +28,7 @@ PEERS = peers.MEMOCAST
 
 _SIZES = (100, 1_000, 10_000, 100_000)
 _QUICK_SIZES = (100, 1_000)
-_ROUNDS = 5
+_ROUNDS = 9
 _GROWTH = 1.2
 """How many times as long a command may take with the most memos as with the fewest."""
 
