@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench import report
-from bench.contest import Unavailable
+from bench.contest import Failed, Unavailable
 from bench.world import World
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _measured(row: ModuleType, *, quick: bool) -> dict[str, Any]:
     folder = Path(tempfile.mkdtemp(prefix="memocast-bench-"))
     try:
         found["outcomes"] = [outcome.to_json() for outcome in row.measure(World(folder, quick))]
-    except Unavailable as reason:
+    except (Unavailable, Failed) as reason:
         found["skipped"] = str(reason)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

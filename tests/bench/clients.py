@@ -31,11 +31,13 @@ WHEN += " by itself: until the file has its name"
 class Fetching:
     """What is fetched, and where: every attempt into an empty folder.
 
-    `name` is the torrent's; `nodes` are of the DHT, as HOST:PORT, and without any it is off.
+    `address` is one of the host's. `name` is the torrent's. `nodes` are of the DHT, as
+    HOST:PORT; without any it is off.
     """
 
     world: World
     host: Host
+    address: str
     link: str
     name: str
     size: int
@@ -46,7 +48,7 @@ class Fetching:
         with self.world.scratch() as folder:
             environment = self.world.environment(
                 folder / "library",
-                MEMOCAST_LISTEN=f"{self.host.address}:0",
+                MEMOCAST_LISTEN=f"{self.address}:0",
                 MEMOCAST_DHT="true" if self.nodes else "false",
                 MEMOCAST_DHT_BOOTSTRAP=" ".join(self.nodes),
             )
@@ -62,7 +64,7 @@ class Fetching:
             command = [
                 *("aria2c", "--no-conf", "--seed-time=0", "--file-allocation=none"),
                 *("--disable-ipv6", "--enable-dht6=false", "--bt-enable-lpd=false"),
-                *(f"--interface={self.host.address}", f"--dir={folder / 'audio'}"),
+                *(f"--interface={self.address}", f"--dir={folder / 'audio'}"),
                 f"--enable-dht={'true' if self.nodes else 'false'}",
                 f"--dht-file-path={folder / 'dht.dat'}",
                 *(f"--dht-entry-point={node}" for node in self.nodes[:1]),  # it takes one
@@ -88,7 +90,7 @@ class Fetching:
             config = folder / "config"
             config.mkdir()
             settings = {
-                "bind-address-ipv4": self.host.address,
+                "bind-address-ipv4": self.address,
                 "dht-enabled": bool(self.nodes),
                 **dict.fromkeys(("lpd-enabled", "port-forwarding-enabled", "rpc-enabled"), False),
                 # A connection of version 3.00 over uTP can stand still for most of a minute.

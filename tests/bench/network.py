@@ -12,6 +12,7 @@ import subprocess
 import threading
 import time
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import cable
@@ -20,7 +21,9 @@ from namespaces import Host
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+TESTS = Path(__file__).parents[1]
+"""Where our own programs find this package."""
 
 
 @contextlib.contextmanager

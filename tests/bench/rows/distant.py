@@ -47,7 +47,8 @@ def _outcome(world: World, here: Host, there: Host, size: int, way: str) -> Outc
         info_hash = link.partition("urn:btih:")[2].partition("&")[0]
         wait_for("the seeder's announce", lambda: tracker.announced(info_hash))
         name = unquote(link.partition("&dn=")[2].partition("&")[0])
-        fetching = clients.Fetching(world, there, link, name, audio.stat().st_size)
+        whole = audio.stat().st_size
+        fetching = clients.Fetching(world, there, there.address, link, name, whole)
         contenders = [
             Contender("memocast fetch", fetching.by_memocast),
             Contender("curl", lambda: clients.by_curl(world, there, f"{url}/{audio.name}")),
