@@ -22,6 +22,8 @@ from bench.world import MEMOCAST
 from trackers import HttpTracker
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from bench.world import World
     from namespaces import Host
     from sound_card import SoundCard
