@@ -45,9 +45,7 @@ def between(here: Host, there: Host, delay: float) -> Iterator[None]:
     if not Path("/dev/net/tun").exists():
         raise Unavailable("a delaying cable needs /dev/net/tun, or a kernel with netem")
     with contextlib.ExitStack() as stack:
-        ends = [_end(host) for host in (here, there)]
-        for end in ends:
-            stack.callback(os.close, end)
+        ends = [stack.enter_context(_end(host)) for host in (here, there)]
         process = subprocess.Popen(
             [sys.executable, "-m", "bench.cable", *map(str, ends), str(delay)],
             pass_fds=ends,
@@ -65,14 +63,25 @@ def between(here: Host, there: Host, delay: float) -> Iterator[None]:
         yield
 
 
-def _end(host: Host) -> int:
-    """A TAP device on that machine."""
+@contextlib.contextmanager
+def _end(host: Host) -> Iterator[int]:
+    """A TAP device on that machine. Raises Unavailable."""
     with host.entered():
-        device = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-        flags = _TAP | _NO_PACKET_INFORMATION | _OFFLOAD_HEADER
-        fcntl.ioctl(device, _TUNSETIFF, struct.pack("16sH22x", b"veth", flags))
-    fcntl.ioctl(device, _TUNSETOFFLOAD, _OFFLOADS)
-    return device
+        try:
+            device = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            raise Unavailable(f"/dev/net/tun cannot be opened: {error.strerror}") from error
+        try:
+            flags = _TAP | _NO_PACKET_INFORMATION | _OFFLOAD_HEADER
+            fcntl.ioctl(device, _TUNSETIFF, struct.pack("16sH22x", b"veth", flags))
+            fcntl.ioctl(device, _TUNSETOFFLOAD, _OFFLOADS)
+        except BaseException:
+            os.close(device)
+            raise
+    try:
+        yield device
+    finally:
+        os.close(device)
 
 
 def relay(ends: tuple[int, int], delay: float) -> None:

@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 DEADLINE = 120.0
 """Seconds after which an attempt has failed."""
 
-WHEN = "memocast, aria2c, webtorrent-cli: a whole process; transmission-cli, which does not end"
-WHEN += " by itself: until the file has its name"
+WHEN = (
+    "memocast, aria2c, webtorrent-cli: a whole process; transmission-cli, which does not end by"
+    " itself: until the file has its name"
+)
+"""What is measured, for a note."""
 
 
 @dataclass(frozen=True)

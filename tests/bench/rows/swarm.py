@@ -199,6 +199,9 @@ def _draw(world: World, outcome: Outcome, counts: Sequence[int], serial: Sequenc
     )
     axes.title.set_fontsize(9)
     axes.set_xticks(counts, [str(count) for count in counts])
+    low, high = axes.get_ylim()
+    ticks = [n * 10**power for power in range(4) for n in (1, 2, 5) if low <= n * 10**power <= high]
+    axes.set_yticks(ticks, [str(tick) for tick in ticks])
     axes.minorticks_off()
     axes.grid(visible=True, alpha=0.3)
     axes.legend()
