@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -48,6 +49,8 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="print the rows' names")
     parser.add_argument("--quick", action="store_true", help="few rounds, to a file of its own")
     options = parser.parse_args()
+    # Whatever ends us, what a row has started is ended too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     names = options.rows or ROWS
     if unknown := set(names) - set(ROWS):
         parser.error(f"there is no such row: {', '.join(sorted(unknown))}")

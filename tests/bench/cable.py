@@ -85,13 +85,14 @@ def _end(host: Host) -> Iterator[int]:
 
 
 def relay(ends: tuple[int, int], delay: float) -> None:
-    """Hand frames on, for good."""
+    """Hand frames on until whoever laid the cable is gone."""
+    owner = os.getppid()
     # Of one direction all wait equally long: the first that came is the first to go.
     under_way: dict[int, deque[tuple[float, bytes]]] = {end: deque() for end in ends}
     other = {ends[0]: ends[1], ends[1]: ends[0]}
-    while True:
+    while os.getppid() == owner:
         due = [queue[0][0] for queue in under_way.values() if queue]
-        patience = max(0.0, min(due) - time.monotonic()) if due else None
+        patience = max(0.0, min(due) - time.monotonic()) if due else 1.0
         readable, _, _ = select.select(ends, [], [], patience)
         for end in readable:
             with contextlib.suppress(BlockingIOError):
