@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench import report
-from bench.contest import Unavailable
+from bench.contest import Failed, Unavailable
 from bench.world import World
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="print the rows' names")
     parser.add_argument("--quick", action="store_true", help="few rounds, to a file of its own")
     options = parser.parse_args()
+    # Whatever ends us, what a row has started is ended too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     names = options.rows or ROWS
     if unknown := set(names) - set(ROWS):
         parser.error(f"there is no such row: {', '.join(sorted(unknown))}")
@@ -86,7 +89,7 @@ def _measured(row: ModuleType, *, quick: bool) -> dict[str, Any]:
     folder = Path(tempfile.mkdtemp(prefix="memocast-bench-"))
     try:
         found["outcomes"] = [outcome.to_json() for outcome in row.measure(World(folder, quick))]
-    except Unavailable as reason:
+    except (Unavailable, Failed) as reason:
         found["skipped"] = str(reason)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

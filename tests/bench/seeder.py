@@ -1,0 +1,63 @@
+"""A seeder of memocast's own, for as long as a row needs one."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import time
+from typing import TYPE_CHECKING, Any
+
+from bench.contest import Failed
+from bench.world import MEMOCAST
+from memocast.presence import Presence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from bench.world import World
+
+_DEADLINE = 30.0
+_LOOK = 0.02
+
+
+def wait_for(what: str, probe: Callable[[], Any], deadline: float = _DEADLINE) -> Any:
+    """The first true value of `probe`. Raises Failed when there is none in `deadline` seconds."""
+    end = time.monotonic() + deadline
+    while not (found := probe()):
+        if time.monotonic() > end:
+            raise Failed(f"waited {deadline:g} s in vain for {what}")
+        time.sleep(_LOOK)
+    return found
+
+
+@contextlib.contextmanager
+def seeding(world: World, library: Path, **changes: str) -> Iterator[str]:
+    """Seed in the background; yields `HOST:PORT`, once starting it takes no time any more."""
+    _seed(world, library, "--background", **changes)
+    try:
+        presence = Presence(library)
+        first = presence.report() or {}
+
+        def has_settled() -> bool:
+            report = presence.report() or {}
+            return report.get("heard", 0) > first.get("heard", 0)
+
+        # It reports once a second: until the next one, its start may be under way yet.
+        wait_for("the seeder's second report", has_settled)
+        yield str((presence.report() or first)["reach"]["listening"][0])
+    finally:
+        _seed(world, library, "--stop", **changes)
+
+
+def _seed(world: World, library: Path, option: str, **changes: str) -> None:
+    done = subprocess.run(
+        [MEMOCAST, "seed", option],
+        env=world.environment(library, **changes),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=_DEADLINE,
+    )
+    if done.returncode:
+        raise Failed(f"memocast seed {option}: {done.stderr.strip()}")
