@@ -37,7 +37,7 @@ _GRAM = 3
 _MOST_GRAMS = 16
 """A query is narrowed down by as many; the text itself is compared in the end."""
 
-_MANY = 2_000
+_MANY = 500
 """From so many matches on, going through the newest memos finds the first few sooner."""
 
 _MOST_TOLD = 100

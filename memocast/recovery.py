@@ -6,7 +6,6 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from memocast import audio, encoder
 from memocast.errors import MemocastError, NoSound
 from memocast.incoming import SEALED
 from memocast.memo import title_from_time
@@ -49,6 +48,8 @@ def _adopted(library: Library, entry: Entry) -> Memo | None:
     if draft is None or not entry.audio(draft.format).exists():
         entry.discard()
         return None
+    from memocast import audio, encoder
+
     path = entry.audio(draft.format)
     try:
         with library.translated():

@@ -44,7 +44,7 @@ def filled(world: World, size: int, shared: int = 0) -> Path:
     root = world.folder / "libraries" / f"{size}-{shared}"
     if not root.exists():
         root.parent.mkdir(exist_ok=True)
-        _fill(root, world.opus(_AUDIO_BYTES), size, shared)
+        fill(root, world.opus(_AUDIO_BYTES), size, shared)
     return root
 
 
@@ -62,7 +62,8 @@ def copy(library: Path, target: Path) -> Path:
     return target
 
 
-def _fill(root: Path, sound_file: Path, size: int, shared: int) -> None:
+def fill(root: Path, sound_file: Path, size: int, shared: int) -> None:
+    """Make a library of `size` memos in `root`, each with that sound, the newest ones shared."""
     sound = audio.examine(sound_file)
     content = sound_file.read_bytes()
     words = _Words()

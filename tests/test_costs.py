@@ -1,0 +1,194 @@
+"""What commands cost, in counts that are the same on every machine, however busy it is.
+
+Times are for tests/bench; these fail when something begins to read, import, hash or wake up
+more than it has to.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import soundfile
+
+from bench.libraries import COMMON, RARE, fill
+from conftest import encoded, wait_for
+from memocast.cli.commands import HOMES
+from scale import pause
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Memocast
+
+COUNTED = Path(__file__).with_name("counted.py")
+HEAVY = {"libtorrent", "numpy", "soundfile", "sounddevice", "av", "rich", "mutagen", "pyrage"}
+NEEDED = {
+    "record": {"numpy", "soundfile", "sounddevice"},
+    "devices": {"sounddevice"},
+    "share": {"libtorrent"},
+    "fetch": {"libtorrent", "mutagen"},
+}
+"""Of the heavy modules, what a command cannot do without when nothing is a terminal."""
+
+
+def counted(user: Memocast, *command: str, expect: int | None = 0) -> dict[str, Any]:
+    """What a command did, which ended with that exit code."""
+    target = user.home / "counts.json"
+    done = subprocess.run(
+        [sys.executable, COUNTED, target, *command],
+        env=user.environment,
+        cwd=user.home,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+    )
+    assert expect is None or done.returncode == expect, done.stderr.decode()
+    found: dict[str, Any] = json.loads(target.read_text())
+    return found
+
+
+def test_importing_typer_is_most_of_what_a_command_imports(anna: Memocast) -> None:
+    typer = subprocess.run(
+        [sys.executable, "-c", "import typer, sqlite3, json, sys; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    anna.run("list")
+    modules = set(counted(anna, "list", "--limit", "20")["modules"]) - set(typer)
+    assert len(modules) < 50, sorted(modules)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["list"],
+        ["list", "word"],
+        ["show", "latest"],
+        ["edit", "latest", "--title", "Other"],
+        ["remove", "latest", "--yes"],
+        ["export", "latest", "-o", "-"],
+        ["share", "latest", "--no-seed"],
+        ["unshare", "latest"],
+        ["status"],
+        ["seed", "--stop"],
+        ["devices"],
+        ["page", "there"],
+        ["--help"],
+        ["--version"],
+    ],
+    ids=" ".join,
+)
+def test_a_command_imports_only_what_it_cannot_do_without(
+    anna: Memocast, opus: Path, command: list[str]
+) -> None:
+    anna.add(opus)
+    modules = counted(anna, *command, expect=None)["modules"]
+    heavy = {name.partition(".")[0] for name in modules} & HEAVY
+    assert heavy <= NEEDED.get(command[0], set())
+    families = {name for name in modules if name.removeprefix("memocast.cli.") in HOMES.values()}
+    assert len(families) <= (len(set(HOMES.values())) if command == ["--help"] else 1)
+
+
+def test_fetching_a_memo_of_ours_takes_no_decoder(
+    anna: Memocast, ben: Memocast, opus: Path
+) -> None:
+    link = anna.run("share", anna.add(opus), "--direct").out.strip()
+    modules = counted(ben, "fetch", link)["modules"]
+    assert {name.partition(".")[0] for name in modules} & HEAVY == NEEDED["fetch"]
+
+
+SIZES = (2_000, 8_000)
+"""Databases so large that a command leaves copying them to a process of its own."""
+
+COMMANDS: dict[str, Callable[[str], list[str]]] = {
+    "list --limit": lambda _: ["list", "--limit", "20"],
+    "list QUERY --limit": lambda _: ["list", "--limit", "20", COMMON],
+    "list RARE": lambda _: ["list", RARE],
+    "show": lambda memo: ["show", memo],
+    "show PREFIX": lambda memo: ["show", memo[:7]],
+    "show latest": lambda _: ["show", "latest"],
+    "edit": lambda memo: ["edit", memo, "--title", "Other"],
+    "share": lambda memo: ["share", memo, "--no-seed"],
+    "unshare": lambda memo: ["unshare", memo],
+    "export": lambda memo: ["export", memo, "-o", "-"],
+    "status": lambda _: ["status"],
+    "seed --stop": lambda _: ["seed", "--stop"],
+    "identity": lambda _: ["identity"],
+    "remove": lambda memo: ["remove", memo, "--yes"],
+}
+
+
+@pytest.fixture(scope="module")
+def libraries(tmp_path_factory: pytest.TempPathFactory, speech: Path) -> dict[int, Path]:
+    """Libraries of so many memos, ten of them shared."""
+    folder = tmp_path_factory.mktemp("libraries")
+    sound = encoded(speech, folder / "short.opus", format="OGG", subtype="OPUS")
+    for size in SIZES:
+        fill(folder / str(size), sound, size, shared=10)
+    return {size: folder / str(size) for size in SIZES}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_reads_no_more_in_a_library_of_four_times_as_many_memos(
+    memocast: Callable[..., Memocast], libraries: dict[int, Path], name: str
+) -> None:
+    found = {}
+    for size, library in libraries.items():
+        user = memocast(f"of {size}", MEMOCAST_LIBRARY=str(library))
+        user.library = library
+        user.run("list", "--limit", "1")  # whatever has to be put in order is by now
+        memo = user.run("list", "--limit", "1").out.split("\t")[0]
+        found[size] = counted(user, *COMMANDS[name](memo))
+    few, many = found.values()
+    assert many["statements"] == few["statements"]
+    assert many["rows"] <= few["rows"] + 20, "that a limit allows"
+    assert many["steps"] <= 2 * few["steps"] + 1_000, "an index is deeper, at most"
+
+
+def test_a_share_reads_nothing_of_the_audio_that_was_hashed_when_it_came_in(
+    anna: Memocast, tmp_path: Path
+) -> None:
+    size = 40_000_000
+    with soundfile.SoundFile(tmp_path / "long.wav", "w", 48_000, 1, "PCM_16") as file:
+        file.buffer_write(bytes(size), "int16")
+    memo = anna.add(tmp_path / "long.wav")
+    share = counted(anna, "share", memo, "--no-seed")
+    nothing = counted(anna, "show", memo)
+    assert share["read"] - nothing["read"] < size / 4, "libtorrent itself is a few megabytes"
+
+
+def test_a_memo_that_comes_in_is_hashed_in_one_go(anna: Memocast, tmp_path: Path) -> None:
+    size = 40_000_000
+    with soundfile.SoundFile(tmp_path / "long.wav", "w", 48_000, 1, "PCM_16") as file:
+        file.buffer_write(bytes(size), "int16")
+    added = counted(anna, "add", str(tmp_path / "long.wav"))
+    nothing = counted(anna, "list")
+    # Copied, decoded, hashed.
+    assert added["read"] - nothing["read"] < 3.5 * size
+
+
+def test_an_idle_seeder_sleeps(anna: Memocast, opus: Path) -> None:
+    anna.run("share", anna.add(opus), "--direct")
+    wait_for("the seeder", lambda: (anna.seeder() or {}).get("seeding") == 1)
+    report = anna.seeder()
+    processes = [report["pid"], report["session_pid"]]
+
+    def wake_ups() -> int:
+        found = 0
+        for process in processes:
+            for thread in Path(f"/proc/{process}/task").iterdir():
+                lines = (thread / "status").read_text().splitlines()
+                status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+                found += int(status["voluntary_ctxt_switches"])
+        return found
+
+    before = wake_ups()
+    begun = time.monotonic()
+    pause(2)
+    assert wake_ups() - before < 60 * (time.monotonic() - begun)
