@@ -145,7 +145,7 @@ class _Fetch:
         if self._growing and kind is not None:
             self._growing.end()
         # Closing writes what libtorrent still holds, so the entry is judged after it.
-        self._sources.close()
+        self._sources.close(done=kind is None)
         self._entry.hide()
         refused = kind is not None and issubclass(kind, Refused)
         later = kind is not None and issubclass(kind, (MissingDecoder, WrongKey))

@@ -187,8 +187,10 @@ class Sources:
         del self._downloads[swarm]
         swarm.drop(self._key)
 
-    def close(self) -> None:
-        """Leave the swarm; what libtorrent still holds is written first."""
+    def close(self, *, done: bool) -> None:
+        """Leave the swarm; unless all is `done`, what libtorrent still holds is written first."""
+        if done:
+            self.drop()
         for swarm in (self._classic, self._web):
             if swarm:
-                swarm.close()
+                swarm.close(is_empty=done)

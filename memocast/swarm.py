@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from memocast.link import Link
     from memocast.settings import Settings
 
+_left: list[Any] = []
+"""Sessions that go with the process."""
+
 _LOOK_SECONDS = 0.2
 _MOST_BANS = 3
 """Listeners behind one address are many; three bans there are no mishap of one of them."""
@@ -83,7 +86,7 @@ class Swarm:
         self._dropped: set[str] = set()  # before they were added
         self._bans: Counter[str] = Counter()
         self._next_look = 0.0
-        self._known_by_udp = False
+        self._is_known = self._known_by_udp = False
         self.dht_nodes = 0
 
     @classmethod
@@ -137,9 +140,15 @@ class Swarm:
         known = [url for url in urls if url.startswith(self._schemes)]
         return known[: tuning.MOST_WEB_TRACKERS] if self._is_web else known
 
-    def close(self, goodbye: float = 0.2) -> None:
-        """Leave every swarm; UDP trackers that know us get `goodbye` seconds to hear of it."""
-        if self._known_by_udp:
+    def close(self, goodbye: float = 0.2, *, is_empty: bool = False) -> None:
+        """Leave every swarm; UDP trackers that know us get `goodbye` seconds to hear of it.
+
+        One that is empty, and of which no tracker knows, is left as it is: libtorrent would
+        wait for peers of the past to confirm that their uTP connections are closed.
+        """
+        if is_empty and not self._is_known:
+            _left.append(self._session)
+        elif self._known_by_udp:
             # libtorrent closes its UDP socket before what it wants to say has left.
             self._session.pause()
             deadline = time.monotonic() + goodbye
@@ -183,8 +192,9 @@ class Swarm:
                 return Completed(key) if alert.handle.status().is_seeding else None
             case _:
                 event = translate(alert, key)
-                if isinstance(event, TrackerAnswered) and event.url.startswith("udp://"):
-                    self._known_by_udp = True
+                if isinstance(event, TrackerAnswered):
+                    self._is_known = True
+                    self._known_by_udp |= event.url.startswith("udp://")
                 return event
         return None
 
