@@ -28,6 +28,7 @@ ROWS = (
     "startup",
     "listing",
     "sharing",
+    "sealed",
     "fetching",
     "large",
     "distant",

@@ -52,6 +52,6 @@ def measure(world: World) -> list[Outcome]:
     title = f"A memo of {audio.stat().st_size / 1e6:.1f} MB"
     notes = [
         *fetchers.NOTES,
-        "memocast decodes all of the audio, to know that it is some; no other does",
+        "memocast also looks whether it is whole audio of the length that came with it",
     ]
     return [Outcome(title, "ms", samples, targets, absent, notes)]

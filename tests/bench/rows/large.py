@@ -64,8 +64,7 @@ def measure(world: World) -> list[Outcome]:
     notes = [
         *fetchers.NOTES,
         f"{bare} and {copying}: what is possible at best; nothing is wanted of these ratios",
-        "memocast decodes all of the audio, to know that it is some, and has it on the disk when"
-        " it ends; no other does",
+        "memocast also hashes the whole file once more, and has it on the disk when it ends",
     ]
     title = f"A memo of {audio.stat().st_size / 1e6:,.0f} MB"
     return [Outcome(title, "s", samples, targets, absent, notes)]
