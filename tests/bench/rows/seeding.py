@@ -234,7 +234,7 @@ def _settle(pid: int) -> None:
 def _wait_until_all_are_seeded(library: Path, size: int) -> None:
     deadline = time.monotonic() + DEADLINE
     while time.monotonic() < deadline:
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, KeyError):
             if json.loads((library / "seeder.json").read_text())["seeding"] == size:
                 return
         time.sleep(0.02)
