@@ -49,7 +49,7 @@ def measure(world: World) -> list[Outcome]:
         network.configure(host, "ip", "address", "add", f"{host.address}/24", "dev", "lo")
         alone = _contest(world, host, 1, {}, rounds=1)
         for size in SIZES[:1] if world.quick else SIZES:
-            rounds = 1 if world.quick or size > 10_000 else 3
+            rounds = 1 if world.quick or size > 10_000 else 2
             contest = _contest(world, host, size, too_slow, rounds)
             outcomes += contest.outcomes(alone)
             for name, found in contest.whole.items():
