@@ -80,7 +80,7 @@ def _outcomes(world: World, fetching: clients.Fetching, addresses: Iterator[str]
         Contender("transmission-cli", stranger(clients.Fetching.by_transmission)),
     ]
     wait_for("the seeder's announce", lambda: _succeeds(ours), 120)
-    samples, absent = compete(contenders, world.rounds(6), warm_up=0)
+    samples, absent = compete(contenders, world.rounds(4), warm_up=0)
     title = f"A fetch of 1 MB, with a new library, by a DHT of {NODES} nodes"
     targets = [Target(ours.name, other.name, 1) for other in others]
     notes = [

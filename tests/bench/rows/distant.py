@@ -56,7 +56,7 @@ def _outcome(world: World, here: Host, there: Host, size: int, way: str) -> Outc
             Contender("transmission-cli", fetching.by_transmission),
             Contender("webtorrent-cli", fetching.by_webtorrent),
         ]
-        samples, absent = compete(contenders, world.rounds(5), warm_up=0)
+        samples, absent = compete(contenders, world.rounds(4), warm_up=0)
     ours, base, *others = (contender.name for contender in contenders)
     targets = [Target(ours, base, 2), *(Target(ours, other, 1) for other in others)]
     notes = [
