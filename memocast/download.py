@@ -88,10 +88,12 @@ class Download:
             sealed=sealed_block(info),
         )
 
-    def start(self) -> None:
-        """Open the gate: ask peers for the audio, its beginning first."""
+    def start(self, *, in_order: bool) -> None:
+        """Open the gate: ask peers for the audio; `in_order` its beginning first."""
         import libtorrent as lt
 
+        if in_order:
+            self._handle.set_flags(lt.torrent_flags.sequential_download)
         self._handle.unset_flags(lt.torrent_flags.upload_mode)
 
     def dial(self, peers: Iterable[tuple[str, int]]) -> None:
@@ -195,8 +197,9 @@ def parameters(link: Link, resume: bytes | None) -> Any:
 
     settings = _torrent_parameters(link, resume)
     flag = lt.torrent_flags
-    settings.flags |= flag.upload_mode | flag.sequential_download
-    settings.flags &= ~(flag.paused | flag.auto_managed | flag.seed_mode)
+    settings.flags |= flag.upload_mode
+    # Rarest first, so that listeners who begin together have something for each other.
+    settings.flags &= ~(flag.paused | flag.auto_managed | flag.seed_mode | flag.sequential_download)
     settings.renamed_files = {0: STAGED_NAME}
     settings.peers = [*settings.peers, *link.peers]
     # A torrent can name web seeds: any URL, of any machine. We take audio from peers only.

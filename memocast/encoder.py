@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from memocast.audio import blocks, whole_ogg_pages
 from memocast.errors import LibraryError, NoSound, Refused
+from memocast.opus import OpusWriter
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-OPUS_RATES = (48_000, 24_000, 16_000, 12_000, 8_000)
-"""Hz, the only ones that libsndfile encodes Opus at."""
 
 _OPUS_HEADER_PAGES = 2  # OpusHead and OpusTags, RFC 7845
 _WAV_HEADER_BYTES = 44
@@ -23,38 +21,15 @@ MAX_WAV_FRAMES = (2**32 - 4096) // 2
 
 
 def writer(path: Path, format_: str, sample_rate: int, channels: int = 1) -> Any:
-    """A `soundfile.SoundFile` open for writing int16 as Opus, FLAC or WAV.
-
-    Opus: 48 kb/s nominal (libsndfile takes 256 - 250 × compression_level), and
-    a page of audio at least every 200 ms, so that a crash loses no more.
-    """
+    """What int16 is written to as Opus (mono), FLAC or WAV, by `write` and `close`."""
+    if format_ == "opus":
+        return OpusWriter(path, sample_rate)
     import soundfile
 
     # As bytes: a folder's name that is not UTF-8 is a name all the same.
-    name = os.fsencode(path)
-    if format_ != "opus":
-        return soundfile.SoundFile(
-            name, "w", sample_rate, channels, subtype="PCM_16", format=format_.upper()
-        )
-    file = soundfile.SoundFile(
-        name, "w", sample_rate, channels, subtype="OPUS", format="OGG", compression_level=0.832
+    return soundfile.SoundFile(
+        os.fsencode(path), "w", sample_rate, channels, subtype="PCM_16", format=format_.upper()
     )
-    _limit_page_latency(file, milliseconds=200.0)
-    return file
-
-
-def _limit_page_latency(file: Any, milliseconds: float) -> None:
-    # soundfile offers no public way to this command of libsndfile. Where a
-    # later soundfile renames what it is reached by, pages are 1 s long again.
-    import soundfile
-
-    set_ogg_page_latency_ms = 0x1302
-    ffi = getattr(soundfile, "_ffi", None)
-    library = getattr(soundfile, "_snd", None)
-    handle = getattr(file, "_file", None)
-    if ffi and library and handle:
-        value = ffi.new("double*", milliseconds)
-        library.sf_command(handle, set_ogg_page_latency_ms, value, ffi.sizeof("double"))
 
 
 def salvage(path: Path, format_: str) -> None:

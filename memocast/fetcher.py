@@ -202,7 +202,7 @@ class _Fetch:
             self._listen(self._growing, preview)
 
     def _await_completion(self) -> None:
-        self._sources.download.start()
+        self._sources.start(in_order=self._growing is not None)
         best = (-1, -1)
         deadline = stuck = turn = 0.0
         while not self._complete:

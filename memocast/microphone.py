@@ -6,8 +6,8 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from memocast.devices import microphone, portaudio
-from memocast.encoder import OPUS_RATES
 from memocast.errors import DeviceError, UsageError
+from memocast.opus import RATES as OPUS_RATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from memocast.swarm import Transfer
+    from memocast.transfer import Transfer
 
 SAFE_SECONDS = 10.0
 """A copy counts as one to rely on when it is still there this long after it was complete."""

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from memocast.library import Library
     from memocast.seedables import Seedable
-    from memocast.swarm import Swarm, Transfer
+    from memocast.swarm import Swarm
+    from memocast.transfer import Transfer
 
 
 _AT_ONCE = 1_000

@@ -172,7 +172,10 @@ class Recorder:
             with contextlib.suppress(queue.Full):
                 self._blocks.put(None, timeout=_STOP_SECONDS)
                 self._writer.join()
-        self._file.close()
+        try:
+            self._file.close()
+        except Exception as error:  # `check_writing` tells of it
+            self._failure = self._failure or error
         lost = self._spent - self._handed / self._rate
         return Captured(
             round(self._peaks.frames * 1000 / self._rate),

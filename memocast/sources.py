@@ -57,6 +57,7 @@ class Sources:
             settings, addresses, exact_port=False, lan=link.lan, utp=False
         )
         self._utp_at = float("inf")
+        self._in_order = False
         self._web: Swarm | None = None
         self._downloads: dict[Swarm, Download] = {}
         self._resume: bytes | None = None
@@ -160,6 +161,11 @@ class Sources:
         if self._classic in self._downloads:
             self._downloads[self._classic].dial(self._link.peers)
 
+    def start(self, *, in_order: bool) -> None:
+        """Open the gate; `in_order` asks for the beginning of the audio first."""
+        self._in_order = in_order
+        self.download.start(in_order=in_order)
+
     def turn_to_others(self, resume: bytes) -> None:
         """Go on with the other session: nobody that this one reaches sends any more.
 
@@ -170,7 +176,7 @@ class Sources:
         for swarm in list(self._downloads):
             self._drop(swarm)
         self._add(other)
-        self.download.start()
+        self.start(in_order=self._in_order)
 
     def want(self, index: int) -> None:
         """Have that piece come first, and a PieceRead event with it. From any thread."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from memocast import tuning
@@ -17,6 +16,7 @@ from memocast.download import Download, parameters
 from memocast.errors import MemocastError
 from memocast.events import Added, Completed, TorrentInvalid, TrackerAnswered, translate
 from memocast.settings import CLASSIC_SCHEMES, WEB_SCHEMES
+from memocast.transfer import Transfer, transfer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -32,35 +32,6 @@ _left: list[Any] = []
 _LOOK_SECONDS = 0.2
 _MOST_BANS = 3
 """Listeners behind one address are many; three bans there are no mishap of one of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """A connected peer. `identity` lasts as long as its session; `sent` in bytes, by us to it.
-
-    `browser`: it came to a web session, and is not memocast. `stalled` in seconds: for so long
-    nothing has passed to a peer that wants something, 0 when it does not.
-    """
-
-    identity: str
-    sent: int
-    complete: bool
-    browser: bool = False
-    host: str = ""
-    stalled: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Transfer:
-    """One torrent in the swarm at this moment.
-
-    `upload_rate` in bytes a second, `uploaded` in bytes since the session began.
-    """
-
-    key: str
-    upload_rate: int
-    uploaded: int
-    peers: tuple[Peer, ...]
 
 
 class Swarm:
@@ -289,7 +260,10 @@ class Swarm:
 
     def transfers(self) -> list[Transfer]:
         """The torrents that had a peer or moved a byte since the session began."""
-        return [self._transfer(key, status) for key, status in self._active.items()]
+        return [
+            transfer(key, self._handles[key], status, is_web=self._is_web)
+            for key, status in self._active.items()
+        ]
 
     # -- fetching --------------------------------------------------------------
 
@@ -330,27 +304,3 @@ class Swarm:
         key = self._keys.get(status.handle)
         if key and (status.num_peers or status.total_payload_upload):
             self._active[key] = status
-
-    def _transfer(self, key: str, status: Any) -> Transfer:
-        import libtorrent as lt
-
-        # Only torrents with a peer are asked for their peers: there may be thousands.
-        peers = self._handles[key].get_peer_info() if status.num_peers else []
-        unready = lt.peer_info.connecting | lt.peer_info.handshake
-        return Transfer(
-            key=key,
-            upload_rate=status.upload_payload_rate,
-            uploaded=status.total_payload_upload,
-            peers=tuple(
-                Peer(
-                    str(peer.pid),
-                    peer.total_upload,
-                    bool(peer.flags & lt.peer_info.seed) or peer.progress_ppm == 1_000_000,
-                    self._is_web and not peer.client.startswith(b"memocast/"),
-                    str(peer.ip[0]),
-                    peer.last_active if peer.flags & lt.peer_info.remote_interested else 0,
-                )
-                for peer in peers
-                if not peer.flags & unready
-            ),
-        )

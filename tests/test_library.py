@@ -121,11 +121,11 @@ def test_a_file_that_was_touched_is_intact_and_one_that_was_changed_is_not(
     memo = library.get(keep(library, opus))
     path = library.path(memo)
     os.utime(path, (1, 1))
-    assert library.shares.is_intact(memo)
+    assert library.seedables.is_intact(memo)
     content = bytearray(path.read_bytes())
     content[2000] ^= 1
     path.write_bytes(content)
-    assert not library.shares.is_intact(memo)
+    assert not library.seedables.is_intact(memo)
 
 
 def test_a_newer_library_is_refused_untouched(anna: Memocast, opus: Path) -> None:

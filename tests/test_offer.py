@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from memocast.offer import Offer
-from memocast.swarm import Peer, Transfer
+from memocast.transfer import Peer, Transfer
 from test_torrent import MEMO
 
 SIZE = MEMO.size

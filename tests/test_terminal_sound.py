@@ -280,11 +280,11 @@ def test_what_is_played_is_what_is_heard_to_its_very_end(
 def test_play_that_is_terminated_leaves_the_terminal_usable(
     speaking_anna: Memocast, flac: Path
 ) -> None:
-    speaking_anna.add(flac, title="Ended")
+    memo = speaking_anna.add(flac, title="Ended")
     with Terminal(speaking_anna) as terminal:
-        terminal.begin("memocast play latest")
+        terminal.begin(f"memocast play {memo}")
         terminal.wait_for_text("▶ 0:0")
-        subprocess.run(["pkill", "-TERM", "-f", "memocast play latest"], check=True)
+        subprocess.run(["pkill", "-TERM", "-f", f"memocast play {memo}"], check=True)
         assert terminal.end()[-1] == "exit=130"
         assert_usable(terminal)
 

@@ -1,0 +1,61 @@
+"""Transfers: how torrents in the swarm fare, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A connected peer. `identity` lasts as long as its session; `sent` in bytes, by us to it.
+
+    `browser`: it came to a web session, and is not memocast. `stalled` in seconds: for so long
+    nothing has passed to a peer that wants something, 0 when it does not.
+    """
+
+    identity: str
+    sent: int
+    complete: bool
+    browser: bool = False
+    host: str = ""
+    stalled: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """One torrent in the swarm at this moment.
+
+    `upload_rate` in bytes a second, `uploaded` in bytes since the session began.
+    """
+
+    key: str
+    upload_rate: int
+    uploaded: int
+    peers: tuple[Peer, ...]
+
+
+def transfer(key: str, handle: Any, status: Any, *, is_web: bool) -> Transfer:
+    """The Transfer of a libtorrent `torrent_handle` that has this `torrent_status` now."""
+    import libtorrent as lt
+
+    # Only torrents with a peer are asked for their peers: there may be thousands.
+    peers = handle.get_peer_info() if status.num_peers else []
+    unready = lt.peer_info.connecting | lt.peer_info.handshake
+    return Transfer(
+        key=key,
+        upload_rate=status.upload_payload_rate,
+        uploaded=status.total_payload_upload,
+        peers=tuple(
+            Peer(
+                str(peer.pid),
+                peer.total_upload,
+                bool(peer.flags & lt.peer_info.seed) or peer.progress_ppm == 1_000_000,
+                is_web and not peer.client.startswith(b"memocast/"),
+                str(peer.ip[0]),
+                peer.last_active if peer.flags & lt.peer_info.remote_interested else 0,
+            )
+            for peer in peers
+            if not peer.flags & unready
+        ),
+    )
