@@ -16,6 +16,7 @@ from memocast.download import Download, parameters
 from memocast.errors import MemocastError
 from memocast.events import Added, Completed, TorrentInvalid, TrackerAnswered, translate
 from memocast.settings import CLASSIC_SCHEMES, WEB_SCHEMES
+from memocast.sockets import send_at_once
 from memocast.transfer import Transfer, transfer
 
 if TYPE_CHECKING:
@@ -152,6 +153,11 @@ class Swarm:
             case "state_update_alert":
                 for status in alert.status:
                     self._note(status)
+            case "peer_connect_alert" if self._fetched:
+                send_at_once()
+            case "listen_succeeded_alert":
+                send_at_once()
+                return translate(alert, key)
             case "session_stats_alert":
                 self.dht_nodes = alert.values["dht.dht_nodes"]
             case "peer_ban_alert":

@@ -61,7 +61,7 @@ LAYERS = [
     ["description"],
     ["sealing", "draft", "peaks"],
     ["memo", "settings"],
-    ["text", "program", "ports", "files"],
+    ["text", "program", "ports", "files", "sockets"],
     ["errors", "__init__"],
 ]
 ALLOWED = {
