@@ -204,7 +204,7 @@ class _View:
         if isinstance(stage, stages.Preview):
             self._preview = self._describe(stage)
         moment = time.monotonic()
-        if moment - self._shown < 0.1:
+        if moment - self._shown < 0.1 and not isinstance(stage, stages.Preview):
             return
         self._shown = moment
         self._display.show(self._picture(stage))
