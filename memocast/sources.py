@@ -25,8 +25,11 @@ if TYPE_CHECKING:
     from memocast.settings import Settings
 
 _ALONE_SECONDS = 1.0
-"""So long the first session is alone, and dials by TCP only: most often it has an answer by then,
-and a second one costs as much as a small memo."""
+"""So long the first session is alone: most often it has an answer by then, and a second one costs
+as much as a small memo."""
+
+_TCP_SECONDS = 3.0
+"""So long it dials by TCP only: time for a first and a second try on a crowded link."""
 
 _OF_THE_DOWNLOAD = (
     events.Completed,
@@ -72,7 +75,7 @@ class Sources:
         """Look for the torrent's metadata. Raises NotALink."""
         self._resume = resume
         self._add(self._classic)
-        self._utp_at = time.monotonic() + _ALONE_SECONDS
+        self._utp_at = time.monotonic() + _TCP_SECONDS
         if self.may_widen:
             others = self._settings.dht or self._settings.lsd or self._link.peers
             alone = others or self._classic.trackers(self._trackers)

@@ -64,7 +64,7 @@ def classic(
         # Speed on links that have it.
         "enable_outgoing_utp": utp,
         "utp_connect_timeout": 1_000,
-        "peer_connect_timeout": 15 if utp else 3,
+        "peer_connect_timeout": 15 if utp else 10,
         "recv_socket_buffer_size": _MIB,
         "send_socket_buffer_size": _MIB,
         "max_webtorrent_offers": 0,

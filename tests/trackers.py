@@ -101,7 +101,10 @@ class HttpTracker(Tracker):
             def log_message(self, *_: object) -> None:
                 """Tests are told by `announced`."""
 
-        server = http.server.ThreadingHTTPServer((address, 0), Handler)
+        class Server(http.server.ThreadingHTTPServer):
+            request_queue_size = 128  # a swarm begins at once
+
+        server = Server((address, 0), Handler)
         super().__init__(server)
         self.url = f"http://{address}:{server.server_port}/announce"
 

@@ -36,7 +36,7 @@ UPLINK = 1.5e6
 
 SIZE = 3_000_000
 BITRATE = 256_000
-"""As much data, decoded by every receiver to check it, takes a fifth of what it does at 46 kb/s."""
+"""Of the Opus file."""
 
 DEADLINE = 600.0
 LONG = 300.0
@@ -121,7 +121,6 @@ def _outcome(
             f" beyond {serial[-1]} that is not measured, and in the figure extrapolated",
             f"all receivers shared this machine's {os.cpu_count()} cores and used {share:.0%} of"
             " one on average: the uplink is so slow that cores are not what they wait for",
-            "an Opus file of 256 kb/s, for the same reason: every receiver decodes it whole",
         ],
     )
 
