@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -15,8 +16,12 @@ def run() -> NoReturn:
     is_default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if is_default:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # Nothing of what loading makes is garbage, and looking for it takes some milliseconds.
+    gc.disable()
     from memocast.cli import main
 
+    gc.freeze()
+    gc.enable()
     if is_default:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     code = main()

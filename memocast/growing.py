@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ class Growing:
         self._changed = threading.Condition()
         self._pieces: OrderedDict[int, bytes] = OrderedDict()
         self._asked: dict[int, float] = {}
-        self._whole = -1
+        self._whole: IO[bytes] | None = None
         self._ended = False
 
     def open(self) -> View:
@@ -57,14 +57,16 @@ class Growing:
     def settle(self, path: Path) -> None:
         """All of it is in this file, which may be renamed but stays what it is."""
         with self._changed:
-            self._whole = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            self._whole = path.open("rb")
             self._pieces.clear()
             self._changed.notify_all()
 
     def end(self) -> None:
-        """No more is to come: whoever waits for it finds the end of the file."""
+        """No more is to come: whoever reads finds the end of the file."""
         with self._changed:
             self._ended = True
+            if self._whole:
+                self._whole.close()
             self._changed.notify_all()
 
     def read_at(self, position: int, count: int, reader: View) -> bytes:
@@ -74,8 +76,8 @@ class Growing:
         index, offset = divmod(position, self.piece_length)
         with self._changed:
             while not (self._ended or reader.is_stopped):
-                if self._whole >= 0:
-                    return os.pread(self._whole, count, position)
+                if self._whole:
+                    return os.pread(self._whole.fileno(), count, position)
                 if (piece := self._pieces.get(index)) is not None:
                     return piece[offset : offset + count]
                 self._ask(index)

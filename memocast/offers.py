@@ -82,6 +82,8 @@ class Offers:
             trackers = dict.fromkeys([*self._trackers, *found.trackers])
             try:
                 content = self._library.seedables.content(found)
+                if content is None:
+                    continue
                 self._swarm.seed(key, content, found.file, trackers)
             except LibraryError:
                 self._waiting[key] = found

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memocast import database
-from memocast.errors import MemocastError
 from memocast.files import Stamp, file_hash, stamp
 
 if TYPE_CHECKING:
@@ -113,15 +112,13 @@ class Seedables:
             limit,
         )
 
-    def content(self, found: Seedable) -> bytes:
-        """Its torrent, as a .torrent file without trackers."""
+    def content(self, found: Seedable) -> bytes | None:
+        """Its torrent, as a .torrent file without trackers; None when it was just removed."""
         with self._translated():
             row = self._database.execute(
                 "SELECT content FROM torrent WHERE info_hash = ?", (found.info_hash,)
             ).fetchone()
-        if row is None:
-            raise MemocastError("it was just removed")
-        return bytes(row["content"])
+        return bytes(row["content"]) if row else None
 
     def answers(self, share: Share) -> bool:
         """Whether the file that the share offers, sealed or not, is the one that was hashed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -40,7 +41,11 @@ def doctor(
 
     current = state(context)
     if back_up:
-        current.library.back_up()
+        from memocast.library import Library
+
+        # Not the one of this command, which would have a copy made when it is closed.
+        with contextlib.closing(Library(current.root)) as library:
+            library.back_up()
         return
     findings: list[Finding] = []
     if repair:

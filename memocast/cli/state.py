@@ -106,6 +106,9 @@ def state(context: typer.Context) -> State:
     return found
 
 
+_MOST_COMPLETED = 100
+"""Memos that are offered for completion: the newest, or the first of a beginning."""
+
 _TITLE_SHOWN = 40
 """Characters; typer breaks longer texts at the terminal's width, and fish reads lines."""
 
@@ -129,12 +132,17 @@ def complete_memo(context: typer.Context, incomplete: str) -> list[tuple[str, st
         return []
     try:
         library = Library(root)
-        known = [(memo.id, _harmless(memo.title)) for memo in library.memos()]
-        if known:
+        found = (
+            library.starting_with(incomplete, _MOST_COMPLETED)
+            if incomplete
+            else library.memos(limit=_MOST_COMPLETED)
+        )
+        known = [(memo.id, _harmless(memo.title)) for memo in found]
+        if "latest".startswith(incomplete):
             known.append(("latest", f"the last: {_harmless(library.get('latest').title)}"))
     except MemocastError:
         return []
-    return [(name, title) for name, title in known if name.startswith(incomplete)]
+    return known
 
 
 MemoArgument = Annotated[
