@@ -93,7 +93,7 @@ def test_a_signal_ends_the_recording_and_keeps_it(
     process = start_recording(speaking_anna, sound_card)
     with running(process), running(sound_card.start_saying(speech)):
         path = wait_for("the file", lambda: next(staged(speaking_anna), None))
-        wait_for("two seconds of sound", lambda: path.stat().st_size > 10_000)
+        wait_for("two seconds of sound", lambda: path.stat().st_size > 14_000)
         out, _ = end(process, number)
     recorded, rate = soundfile.read(speaking_anna.audio(out.strip()))
     spoken, _ = soundfile.read(speech)
