@@ -129,7 +129,6 @@ MIGRATIONS = (
         memo        INTEGER PRIMARY KEY REFERENCES memo (number) ON DELETE CASCADE,
         sha1        BLOB NOT NULL                -- of each piece that a torrent of it has
     ) STRICT;
-    CREATE INDEX torrent_sealed ON torrent (info_hash) WHERE mode != 'public';
     """,
 )
 

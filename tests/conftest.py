@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from alone import PRIVATE
 from memocast.library import Library
 from memocast.presence import Presence
 
@@ -51,16 +52,6 @@ DEADLINE = 30.0
 # How long an example takes says how busy the machine is.
 settings.register_profile("memocast", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("memocast")
-
-PRIVATE = {
-    "MEMOCAST_TRACKERS": "",
-    "MEMOCAST_DHT": "false",
-    "MEMOCAST_DHT_BOOTSTRAP": "",
-    "MEMOCAST_LSD": "false",
-    "MEMOCAST_PORT_MAPPING": "false",
-    "MEMOCAST_STUN_SERVER": "",
-    "MEMOCAST_LISTEN": "127.0.0.1:0",
-}
 
 
 def wait_for(what: str, probe: Callable[[], Any], seconds: float = DEADLINE) -> Any:

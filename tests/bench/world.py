@@ -13,21 +13,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from alone import PRIVATE
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PYTHON = sys.executable
 MEMOCAST = str(Path(sys.executable).with_name("memocast"))
-
-PRIVATE = {
-    "MEMOCAST_TRACKERS": "",
-    "MEMOCAST_DHT": "false",
-    "MEMOCAST_DHT_BOOTSTRAP": "",
-    "MEMOCAST_LSD": "false",
-    "MEMOCAST_PORT_MAPPING": "false",
-    "MEMOCAST_STUN_SERVER": "",
-    "MEMOCAST_LISTEN": "127.0.0.1:0",
-}
 
 
 @dataclass(frozen=True)
