@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from memocast import events
+from memocast.crowd import Crowd
 from memocast.errors import LibraryError, MemocastError
 from memocast.files import stamp
 from memocast.offer import Offer, together
@@ -49,6 +50,7 @@ class Offers:
         self._fresh: list[str] = []
         self._memos: int | None = None
         self._busy: set[str] = set()
+        self._crowd = Crowd()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._offered)
@@ -151,9 +153,11 @@ class Offers:
             self._set_aside(event.key, replace(found, stamp=stamp(found.file)))
 
     def count(self) -> None:
-        """Count what peers took since the last time."""
+        """Count what peers took since the last time, and how many of them to serve at once."""
         moment = time.monotonic()
-        for transfer in self._active():
+        active = self._active()
+        self._swarm.serve(self._crowd.places(active, moment))
+        for transfer in active:
             key, found = transfer.key, self._offered[transfer.key]
             offer = self._counts.setdefault(key, Offer(found.size))
             offer.count(transfer, moment)

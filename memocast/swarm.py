@@ -57,6 +57,7 @@ class Swarm:
         self._adding: set[str] = set()
         self._dropped: set[str] = set()  # before they were added
         self._bans: Counter[str] = Counter()
+        self._places = tuning.EVERYBODY
         self._next_look = 0.0
         self._is_known = self._known_by_udp = False
         self.dht_nodes = 0
@@ -263,6 +264,12 @@ class Swarm:
         for flags in (1, 0):  # shut out, and let in again
             rules.add_rule(host, host, flags)
             self._session.set_ip_filter(rules)
+
+    def serve(self, places: int) -> None:
+        """Let so many of the peers that want something ask for it; -1 for all of them."""
+        if places != self._places:
+            self._places = places
+            self._session.apply_settings({"unchoke_slots_limit": places})
 
     def transfers(self) -> list[Transfer]:
         """The torrents that had a peer or moved a byte since the session began."""

@@ -11,7 +11,8 @@ class Peer:
     """A connected peer. `identity` lasts as long as its session; `sent` in bytes, by us to it.
 
     `browser`: it came to a web session, and is not memocast. `stalled` in seconds: for so long
-    nothing has passed to a peer that wants something, 0 when it does not.
+    nothing has passed to a peer that wants something, 0 when it does not. `has` in bytes, of the
+    pieces that it has told of.
     """
 
     identity: str
@@ -20,6 +21,7 @@ class Peer:
     browser: bool = False
     host: str = ""
     stalled: int = 0
+    has: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ def transfer(key: str, handle: Any, status: Any, *, is_web: bool) -> Transfer:
                 is_web and not peer.client.startswith(b"memocast/"),
                 str(peer.ip[0]),
                 peer.last_active if peer.flags & lt.peer_info.remote_interested else 0,
+                peer.progress_ppm * status.total_wanted // 1_000_000,
             )
             for peer in peers
             if not peer.flags & unready

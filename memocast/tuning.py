@@ -39,6 +39,9 @@ LAN_ADDRESSES = (
 )
 """First and last of those that no router passes on to the Internet: RFC 1918, 3927, 4193, 4291."""
 
+EVERYBODY = -1
+"""Peers that are served at once, as libtorrent has it."""
+
 _MIB = 1 << 20
 
 
@@ -119,7 +122,9 @@ def _common(settings: Settings) -> Pack:
         # One that accepts and never answers is told of within 15 s, instead of 30.
         "tracker_completion_timeout": 12,
         "stop_tracker_timeout": 1,
-        "unchoke_slots_limit": -1,
+        "unchoke_slots_limit": EVERYBODY,
+        # Whoever comes while only some are served waits no longer than that for a place.
+        "unchoke_interval": 2,
         "close_redundant_connections": False,
         "connections_limit": 1_000,
         "min_reconnect_time": 1,

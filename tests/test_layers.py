@@ -26,6 +26,7 @@ LAYERS = [
     ["session", "child", "connectivity"],
     ["offers", "finding", "stun", "sources"],
     [
+        "crowd",
         "offer",
         "stages",
         "gate",

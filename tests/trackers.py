@@ -96,7 +96,8 @@ class HttpTracker(Tracker):
                 self.send_header("Content-Type", "text/plain")
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
-                self.wfile.write(answer)
+                with contextlib.suppress(ConnectionError):  # whoever asked has left
+                    self.wfile.write(answer)
 
             def log_message(self, *_: object) -> None:
                 """Tests are told by `announced`."""

@@ -20,7 +20,7 @@ from bench.contest import Unavailable
 from namespaces import Host
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 TESTS = Path(__file__).parents[1]
 """Where our own programs find this package."""
@@ -55,12 +55,32 @@ def star(count: int) -> Iterator[list[Host]]:
         for number in range(1, count + 1):
             host = stack.enter_context(machine(f"10.73.0.{number}"))
             port = f"port{number}"
-            peer = ("peer", "name", "veth", "netns", host.path)
+            peer = ("peer", "name", "veth", "address", _hardware(number), "netns", host.path)
             configure(switch, "ip", "link", "add", port, "type", "veth", *peer)
             configure(switch, "ip", "link", "set", port, "master", "switch", "up")
             host.plug_in()
             hosts.append(host)
+        _introduce(hosts)
         yield hosts
+
+
+def _introduce(hosts: Sequence[Host]) -> None:
+    """Tell each of the others' hardware addresses.
+
+    Linux has one table of those for all namespaces. It holds 1,024, and whoever
+    asks for one more cannot send; those that it was told do not count.
+    """
+    for host in hosts:
+        commands = [
+            f"neigh add {other.address} lladdr {_hardware(number)} dev veth nud permanent"
+            for number, other in enumerate(hosts, 1)
+            if other is not host
+        ]
+        configure(host, "ip", "-batch", "-", typed="\n".join(commands))
+
+
+def _hardware(number: int) -> str:
+    return f"02:00:00:00:00:{number:02x}"
 
 
 def limit(host: Host, rate: str) -> None:
@@ -117,11 +137,11 @@ def measure_round_trip(here: Host, there: Host) -> float:
     return statistics.median(taken[1:])  # for the first, both asked for hardware addresses
 
 
-def configure(host: Host, *command: str) -> None:
+def configure(host: Host, *command: str, typed: str = "") -> None:
     """Run `ip` or `tc` on the machine. Raises Unavailable with what it said."""
     try:
         with host.entered():
-            subprocess.run(command, check=True, capture_output=True, text=True)
+            subprocess.run(command, check=True, capture_output=True, text=True, input=typed)
     except FileNotFoundError as error:
         raise Unavailable(f"{command[0]} is not installed") from error
     except subprocess.CalledProcessError as error:
