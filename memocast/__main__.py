@@ -22,14 +22,19 @@ def run() -> NoReturn:
 
     gc.freeze()
     gc.enable()
-    if is_default:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    code = main()
+    code = 1
+    try:
+        if is_default:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        code = main()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+    except KeyboardInterrupt:  # just before main() listened for it, or just after
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
     # All is done and told. Python's own leaving takes another 10 ms, in which Ctrl-C would be
     # heard once more.
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
-            stream.flush()
     os._exit(code)
 
 

@@ -40,10 +40,14 @@ pytest_plugins = ["browser", "sound_card"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a real browser: it is run apart from what needs real-time sound."""
+    """Mark what needs a real browser: it is run apart from what needs real-time sound.
+
+    What is long is begun first, so that no worker is left with it at the end.
+    """
     for item in items:
         if "net" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.browser)
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 DEADLINE = 30.0
@@ -323,5 +327,5 @@ def encoded(source: Path, target: Path, **options: str) -> Path:
 def needs(program: str) -> str:
     """The path of a program that the test command installs; missing is a failure, not a skip."""
     found = shutil.which(program)
-    assert found, f"{program} is not installed; run ./check, which installs it"
+    assert found, f"{program} is not installed; run .ci/check, which installs it"
     return found

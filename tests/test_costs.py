@@ -103,7 +103,7 @@ def test_fetching_a_memo_of_ours_takes_no_decoder(
     assert {name.partition(".")[0] for name in modules} & HEAVY == NEEDED["fetch"]
 
 
-SIZES = (2_000, 8_000)
+SIZES = (1_000, 4_000)
 """Databases so large that a command leaves copying them to a process of its own."""
 
 COMMANDS: dict[str, Callable[[str], list[str]]] = {

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from trackers import HttpTracker
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ def test_all_is_well(speaking_anna: Memocast, opus: Path) -> None:
     assert found["port"]["detail"] == "turned off"
 
 
+@pytest.mark.long
 def test_everything_that_is_wrong_comes_with_its_fix(anna: Memocast, opus: Path) -> None:
     user = anna.with_(
         PULSE_SERVER="unix:/nonexistent",

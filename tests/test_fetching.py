@@ -34,6 +34,7 @@ def long_wav(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.long
 def test_an_interrupted_fetch_goes_on_where_it_stopped(
     anna: Memocast, ben: Memocast, long_wav: Path, number: int
 ) -> None:

@@ -279,6 +279,7 @@ def test_padding_in_front_of_the_audio_counts_as_a_file(
 
 
 @pytest.mark.parametrize("option", ["--play", "--json"])
+@pytest.mark.long
 def test_a_hybrid_that_is_held_is_known_by_either_of_its_hashes(
     ben: Memocast, speaking_anna: Memocast, opus: Path, tmp_path: Path, option: str
 ) -> None:

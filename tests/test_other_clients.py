@@ -54,6 +54,7 @@ def hosts() -> Iterator[tuple[Host, Host]]:
 # -- other clients fetch from memocast -------------------------------------------
 
 
+@pytest.mark.long
 def test_aria2c_fetches_what_memocast_seeds(
     memocast: Callable[..., Memocast], tracker: Tracker, opus: Path, tmp_path: Path
 ) -> None:
@@ -66,6 +67,7 @@ def test_aria2c_fetches_what_memocast_seeds(
     assert sha256(folder / f"{TITLE}.opus") == sha256(anna.audio(memo))
 
 
+@pytest.mark.long
 def test_transmission_fetches_what_memocast_seeds(
     hosts: tuple[Host, Host], memocast: Callable[..., Memocast], flac: Path, tmp_path: Path
 ) -> None:
@@ -119,6 +121,7 @@ def test_memocast_fetches_what_mktorrent_made_and_aria2c_seeds(
                 done.result()
 
 
+@pytest.mark.long
 def test_memocast_fetches_what_transmission_made_and_seeds(
     hosts: tuple[Host, Host], memocast: Callable[..., Memocast], flac: Path, tmp_path: Path
 ) -> None:

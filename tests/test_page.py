@@ -57,6 +57,7 @@ def page_link(user: Memocast, memo: str, net: Net) -> str:
     return user.run("share", memo, "--page", net.site.url).out.strip()
 
 
+@pytest.mark.long
 def test_everything_about_a_memo_is_shown_before_its_audio_and_then_it_sounds_as_recorded(
     net: Net, anna: Memocast, flac: Path
 ) -> None:
@@ -83,6 +84,7 @@ def test_everything_about_a_memo_is_shown_before_its_audio_and_then_it_sounds_as
     assert likeness(heard, decoded(flac)) > 0.95
 
 
+@pytest.mark.long
 def test_it_plays_while_it_is_downloaded(net: Net, anna: Memocast, long_memo: Path) -> None:
     anna = anna.with_(MEMOCAST_UPLOAD_LIMIT="60000")
     memo = anna.add(long_memo, title=TITLE)
@@ -113,6 +115,7 @@ def test_the_second_tab_gets_it_from_the_first_after_the_seeder_has_stopped(
     assert "connected to 1 person" in found.locator(".status").inner_text()
 
 
+@pytest.mark.long
 def test_a_memo_fetched_from_a_browser_alone_is_then_served_to_aria2(
     net: Net, anna: Memocast, ben: Memocast, opus: Path, tmp_path: Path
 ) -> None:
@@ -148,6 +151,7 @@ def test_a_browser_is_reached_although_its_address_is_that_of_a_client_that_does
     assert sha256(ben.audio()) == sha256(opus)
 
 
+@pytest.mark.long
 def test_a_fetch_whose_clients_fall_silent_goes_on_with_browsers(
     net: Net, anna: Memocast, ben: Memocast, long_memo: Path
 ) -> None:

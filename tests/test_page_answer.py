@@ -128,6 +128,7 @@ def test_a_recording_is_listened_to_and_discarded_only_after_asking(
     tab.get_by_role("button", name="Record").wait_for()
 
 
+@pytest.mark.long
 def test_a_recording_whose_browser_died_is_offered_again(
     net: Net, speech: Path, tmp_path: Path
 ) -> None:
@@ -143,6 +144,7 @@ def test_a_recording_whose_browser_died_is_offered_again(
     until(again, "document.querySelector('article audio').currentTime > 0.1")
 
 
+@pytest.mark.long
 def test_one_that_had_been_stopped_is_offered_again_too_with_its_length_and_waveform(
     net: Net, speech: Path, tmp_path: Path
 ) -> None:
@@ -187,6 +189,7 @@ def test_recording_can_begin_once_the_page_knows_what_it_keeps_and_no_click_is_l
     share(tab)
 
 
+@pytest.mark.long
 def test_a_recording_in_another_tab_is_left_to_that_tab(net: Net, profile: BrowserContext) -> None:
     tab = net.visit(context=profile)
     record(tab, seconds=2)
@@ -211,6 +214,7 @@ def test_where_the_clipboard_is_refused_the_link_is_shown_to_be_copied(
     tab.get_by_role("button", name="Done").click()
 
 
+@pytest.mark.long
 def test_what_is_kept_is_edited_deleted_after_asking_and_shared_all_in_one_link(
     net: Net, memocast: Callable[..., Memocast], profile: BrowserContext
 ) -> None:

@@ -67,6 +67,7 @@ def test_a_private_link_plays_and_neither_tracker_nor_web_server_hears_the_key(
     assert sha256(ben.audio()) == sha256(anna.audio())
 
 
+@pytest.mark.long
 def test_it_plays_while_it_arrives_and_is_complete_when_all_of_it_is_opened(
     net: Net, anna: Memocast, long_memo: Path
 ) -> None:

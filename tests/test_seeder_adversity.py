@@ -11,6 +11,8 @@ import wave
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from conftest import needs, running, wait_for
 from namespaces import two_hosts
 from test_seeder import pid, seeding
@@ -123,6 +125,7 @@ def test_a_network_that_went_away_and_came_back(
         anna.stop()
 
 
+@pytest.mark.long
 def test_trackers_that_misbehave_are_told_of_and_hold_nothing_up(
     memocast: Callable[..., Memocast], ben: Memocast, opus: Path
 ) -> None:

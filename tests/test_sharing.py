@@ -6,6 +6,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import libtorrent as lt
+import pytest
 
 from conftest import running, wait_for
 from transfer import address_of, assert_same_memo, bare_session, info_hash
@@ -78,6 +79,7 @@ def test_status_counts_what_was_uploaded_and_who_has_it(
     assert after["memos"][0]["uploaded"] >= size
 
 
+@pytest.mark.long
 def test_it_is_safe_to_close_once_a_complete_copy_has_stayed_for_ten_seconds(
     anna: Memocast, memo: str
 ) -> None:

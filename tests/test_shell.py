@@ -6,6 +6,8 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -33,6 +35,7 @@ def test_record_share_fetch_in_three_lines(speaking_anna: Memocast) -> None:
     assert all(line.startswith("memocast: ") for line in result.err.splitlines())
 
 
+@pytest.mark.long
 def test_every_command_keeps_stdout_for_data(speaking_anna: Memocast, opus: Path) -> None:
     user = speaking_anna
     memo = user.run("add", str(opus), "--title", "Data").out

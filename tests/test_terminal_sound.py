@@ -290,6 +290,7 @@ def test_play_that_is_terminated_leaves_the_terminal_usable(
 
 
 @pytest.mark.parametrize("codec", [("OGG", "OPUS"), ("FLAC", "PCM_16")], ids=["opus", "flac"])
+@pytest.mark.long
 def test_fetch_with_play_is_heard_while_it_arrives_and_obeys_the_keys(
     anna: Memocast, speaking_anna: Memocast, ben: Memocast, tmp_path: Path, codec: tuple[str, str]
 ) -> None:

@@ -44,6 +44,7 @@ def serving(user: Memocast) -> int:
     return int(web(user).get("seeding", -1))
 
 
+@pytest.mark.long
 def test_a_native_crash_touches_neither_the_classic_side_nor_the_link_and_is_mended_in_2_s(
     net: Net, anna: Memocast, ben: Memocast, opus: Path
 ) -> None:
@@ -71,6 +72,7 @@ def test_a_native_crash_touches_neither_the_classic_side_nor_the_link_and_is_men
     assert re.search("^browsers: restarted 1 time, last 20.*: SIGSEGV$", told, re.MULTILINE)
 
 
+@pytest.mark.long
 def test_status_tells_browsers_from_other_peers_and_counts_what_they_took(
     net: Net, anna: Memocast, opus: Path
 ) -> None:
@@ -94,6 +96,7 @@ def test_status_tells_browsers_from_other_peers_and_counts_what_they_took(
     wait_for("the tab to be gone, which says so", lambda: row()["peers"] == 0)
 
 
+@pytest.mark.long
 def test_the_latest_memos_are_offered_within_the_limit_of_descriptors(
     net: Net, anna: Memocast, opus: Path
 ) -> None:
@@ -171,6 +174,7 @@ def test_a_tracker_that_restarts_is_found_again(net: Net, anna: Memocast, opus: 
         again.close()
 
 
+@pytest.mark.long
 def test_doctor_asks_trackers_for_browsers_and_the_stun_server(net: Net, anna: Memocast) -> None:
     missing = f"ws://{net.here.address}:9"
     user = anna.with_(MEMOCAST_TRACKERS=f"{net.tracker.url} {missing}")

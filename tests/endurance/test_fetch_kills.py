@@ -186,6 +186,7 @@ def held(path: Path) -> int:
         return 0
 
 
+@pytest.mark.long
 def test_a_killed_fetch_goes_on_with_what_is_on_the_disk(anna: Memocast, ben: Memocast) -> None:
     luck = chances()
     rounds = [luck.sample(list(MOMENTS), len(MOMENTS)) for _ in range(KILLS // len(MOMENTS) + 1)]

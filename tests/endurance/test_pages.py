@@ -6,13 +6,12 @@ import os
 import shutil
 import signal
 import statistics
+import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
-import soundfile
 
 from browser import Net, card, until
 from conftest import wait_for
@@ -60,9 +59,9 @@ PLAIN = """source => new Promise(resolve => {
 @pytest.fixture(scope="session")
 def megabyte(speech: Path) -> Path:
     """Three minutes of speech as Opus: about 1 MB."""
-    samples, rate = soundfile.read(speech, dtype="int16")
     path = speech.with_name("megabyte.opus")
-    soundfile.write(path, np.tile(samples, 36), rate, format="OGG", subtype="OPUS")
+    source = ["-stream_loop", "35", "-i", speech]
+    subprocess.run(["ffmpeg", "-v", "error", *source, "-c:a", "libopus", path], check=True)
     return path
 
 
@@ -93,6 +92,7 @@ def resources(pid: int) -> tuple[int, int]:
     return descriptors, int(status.partition("VmRSS:")[2].split()[0])
 
 
+@pytest.mark.long
 def test_people_who_wait_are_served_whatever_becomes_of_others_at_their_address(
     net: Net, memocast: Callable[..., Memocast], megabyte: Path
 ) -> None:
@@ -181,6 +181,7 @@ def test_a_page_sounds_soon(net: Net, memocast: Callable[..., Memocast], megabyt
     assert sound, "each was heard"
 
 
+@pytest.mark.long
 def test_a_web_session_that_dies_while_pages_load_does_not_keep_them_from_their_memo(
     net: Net, memocast: Callable[..., Memocast], megabyte: Path
 ) -> None:
