@@ -38,32 +38,27 @@ class Peaks:
 
         if not len(block):
             return 0
-        if block.dtype == np.int16:
-            # In int16 the absolute value of -32768 is -32768.
-            loud = np.abs(block.astype(np.int32)).max(axis=1) / 32_768.0
-        else:
-            loud = np.nan_to_num(np.abs(block), nan=0.0, posinf=1.0).max(axis=1)
-        # First, since float samples can be so large that 255 times them is no number.
-        loud = np.minimum(loud, 1.0)
-        levels = np.round(loud * 255).astype(np.uint8)
-        self._gather(levels)
-        self.frames += len(block)
-        return round(float(loud.max()) * 255)
-
-    def _gather(self, levels: NDArray[np.uint8]) -> None:
-        import numpy as np
-
         # The first samples may belong to a window that the last block began.
-        offset = self.frames % self._window
-        if offset:
-            begun = levels[: self._window - offset]
-            self._gathered[-1] = max(self._gathered[-1], int(begun.max()))
-            levels = levels[self._window - offset :]
-        if len(levels):
-            starts = np.arange(0, len(levels), self._window)
-            self._gathered += np.maximum.reduceat(levels, starts).tobytes()
+        begun = self.frames % self._window
+        starts = np.arange(-begun, len(block), self._window)
+        starts[0] = 0
+        if block.dtype == np.int16:
+            # Wider, since in int16 the absolute value of -32768 is -32768.
+            high = np.maximum.reduceat(block.max(axis=1), starts).astype(np.int32)
+            low = np.minimum.reduceat(block.min(axis=1), starts).astype(np.int32)
+            loud = np.maximum(high, -low) / 32_768.0
+        else:
+            every = np.nan_to_num(np.abs(block), nan=0.0, posinf=1.0).max(axis=1)
+            loud = np.maximum.reduceat(every, starts)
+        # First, since float samples can be so large that 255 times them is no number.
+        levels = np.round(np.minimum(loud, 1.0) * 255).astype(np.uint8).tobytes()
+        if begun:
+            self._gathered[-1] = max(self._gathered[-1], levels[0])
+        self._gathered += levels[1:] if begun else levels
+        self.frames += len(block)
         if len(self._gathered) > _MOST_PEAKS:
             self._halve()
+        return max(levels)
 
     def _halve(self) -> None:
         # An odd one at the end goes on being gathered, now for twice as long.

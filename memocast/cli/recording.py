@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from memocast.recorder import Captured, Recorder
 
 _POLL_SECONDS = 0.05
+_BLIND_POLL_SECONDS = 0.2
+"""Where nothing is drawn. Each look takes time from the encoder on a busy machine."""
+
 _QUIET = 0
 """A peak of no sound at all: a microphone that is muted or not the one that was meant."""
 
@@ -221,8 +224,9 @@ def _until_the_end(recorder: Recorder, ignore_signals: Callable[[], None]) -> bo
 def _obey_keys(recorder: Recorder, read: Callable[[float], str], display: Display) -> bool:
     meter = _Meter(recorder)
     asking = False
+    seconds = _POLL_SECONDS if display.is_visible else _BLIND_POLL_SECONDS
     while not recorder.is_finished():
-        key = read(_POLL_SECONDS)
+        key = read(seconds)
         if asking and key:
             if key in ("y", "Y"):
                 return True
