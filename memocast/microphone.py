@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SAMPLE_RATE = 48_000
-_BLOCK_FRAMES = 2_400
+_BLOCK_FRAMES = 4_800
+"""Half of them would cost a third more CPU, for a crash that loses 50 ms less."""
+
 _CLOSE_SECONDS = 3.0
 
 
@@ -55,7 +57,7 @@ class Microphone:
         raise self._cannot_be_opened(reason)
 
     def start(self, rate: int, take: Callable[[bytes], None]) -> None:
-        """Hand 50 ms of mono int16 at a time to `take`, in a thread of PortAudio's."""
+        """Hand 100 ms (at 48 kHz) of mono int16 at a time to `take`, in a thread of PortAudio's."""
         try:
             self._stream = self._sounddevice.RawInputStream(
                 samplerate=rate,
