@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 SAMPLE_RATE = 48_000
 _BLOCK_FRAMES = 4_800
-"""Half of them would cost a third more CPU, for a crash that loses 50 ms less."""
+"""Half of them cost half as much CPU again, for a crash that loses 50 ms less."""
 
 _CLOSE_SECONDS = 3.0
 
