@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.contest import Failed, Unavailable, seconds
-from bench.seeder import seeding, wait_for
+from bench.processes import wait_for
+from bench.seeder import seeding
 from bench.world import MEMOCAST, PYTHON
 from trackers import HttpTracker
 

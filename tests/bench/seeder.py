@@ -4,31 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench.contest import Failed
+from bench.processes import wait_for
 from bench.world import MEMOCAST
 from memocast.presence import Presence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from bench.world import World
 
 _DEADLINE = 30.0
-_LOOK = 0.02
-
-
-def wait_for(what: str, probe: Callable[[], Any], deadline: float = _DEADLINE) -> Any:
-    """The first true value of `probe`. Raises Failed when there is none in `deadline` seconds."""
-    end = time.monotonic() + deadline
-    while not (found := probe()):
-        if time.monotonic() > end:
-            raise Failed(f"waited {deadline:g} s in vain for {what}")
-        time.sleep(_LOOK)
-    return found
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ import libtorrent as lt
 
 from bench import libraries, load, network, peers
 from bench.contest import Contender, Failed, Outcome, Target, compete
-from bench.processes import running
+from bench.processes import running, wait_for
 from bench.world import MEMOCAST, PYTHON
 from raw_peer import INTERESTED, PIECE, UNCHOKE, Wire
 
@@ -232,13 +232,12 @@ def _settle(pid: int) -> None:
 
 
 def _wait_until_all_are_seeded(library: Path, size: int) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while time.monotonic() < deadline:
+    def are_seeded() -> bool:
         with contextlib.suppress(OSError, ValueError, KeyError):
-            if json.loads((library / "seeder.json").read_text())["seeding"] == size:
-                return
-        time.sleep(0.02)
-    raise Failed(f"did not report {size} memos within {DEADLINE:g} s")
+            return bool(json.loads((library / "seeder.json").read_text())["seeding"] == size)
+        return False
+
+    wait_for(f"the report of {size} memos", are_seeded, DEADLINE)
 
 
 def _fetched(
