@@ -45,13 +45,18 @@ def file_hash(path: Path) -> bytes:
 
 def fsync_and_hash(path: Path) -> bytes:
     """Have the file on disk for good; return its SHA-256."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+    fsync_file(path)
     return file_hash(path)
 
 
-def fsync_and_hash_pieces(path: Path, length: int) -> tuple[bytes, bytes]:
-    """Have the file on disk for good; return its SHA-256, and the SHA-1 of each piece, joined.
+def fsync_file(path: Path) -> None:
+    """Have what is in the file on disk for good."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def piece_hashes(path: Path, length: int) -> tuple[bytes, bytes]:
+    """The file's SHA-256, and the SHA-1 of each piece, joined.
 
     `length` of a piece in bytes; the last one may be shorter (BEP 3).
     """
@@ -60,11 +65,16 @@ def fsync_and_hash_pieces(path: Path, length: int) -> tuple[bytes, bytes]:
     whole = hashlib.sha256()
     pieces = []
     with path.open("rb") as file:
-        os.fsync(file.fileno())
         while piece := file.read(length):
             whole.update(piece)
             pieces.append(hashlib.sha1(piece, usedforsecurity=False).digest())
     return whole.digest(), b"".join(pieces)
+
+
+def fsync_and_hash_pieces(path: Path, length: int) -> tuple[bytes, bytes]:
+    """Have the file on disk for good; return its `piece_hashes`."""
+    fsync_file(path)
+    return piece_hashes(path, length)
 
 
 def fsync_folder(folder: Path) -> None:

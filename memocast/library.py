@@ -14,7 +14,7 @@ from memocast import backups, database
 from memocast.catalog import Catalog
 from memocast.draft import Draft
 from memocast.errors import DamagedLibrary
-from memocast.files import fsync_and_hash, fsync_and_hash_pieces, fsync_folder, stamp
+from memocast.files import fsync_and_hash, fsync_and_hash_pieces, fsync_file, fsync_folder, stamp
 from memocast.incoming import Entry, Incoming
 from memocast.memo import Memo, Origin, new_id, now
 from memocast.ports import free_port
@@ -149,7 +149,7 @@ class Library:
         audio = entry.audio(draft.format)
         target = self.audio_folder / f"{draft.id}.{draft.format}"
         with self.translated():
-            digests = _digests(audio, draft)
+            digests = _digests(audio, draft, share)
             entry.use_room()
             entry.note({**entry.facts(), **draft.to_facts()})
             try:
@@ -244,7 +244,7 @@ class Library:
         """Give audio that lies in `memos/` under the draft's name its row back."""
         path = self.audio_folder / f"{draft.id}.{draft.format}"
         with self.translated():
-            self._insert(draft, path, _digests(path, draft), duration, peaks, None, 0)
+            self._insert(draft, path, _digests(path, draft, None), duration, peaks, None, 0)
         return self._catalog.by_id(draft.id)
 
     def recover(self, entry: Entry) -> Draft | None:
@@ -295,11 +295,15 @@ class Library:
         return database.translated(self.database_path)
 
 
-def _digests(path: Path, draft: Draft) -> tuple[bytes, bytes]:
+def _digests(path: Path, draft: Draft, share: Share | None) -> tuple[bytes, bytes]:
     """The SHA-256 of the audio, and its piece hashes, for when it is shared.
 
-    What was fetched has a torrent already.
+    What was fetched has a torrent already. Where that hashes the audio itself, piece by
+    piece, and the swarm has just compared them, nothing is hashed once more.
     """
+    if share and share.torrent.has_pieces and not share.sealed:
+        fsync_file(path)
+        return b"", b""
     if draft.origin == "fetched":
         return fsync_and_hash(path), b""
     return fsync_and_hash_pieces(path, piece_length(path.stat().st_size))

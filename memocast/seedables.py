@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memocast import database
+from memocast import database, torrent
 from memocast.files import Stamp, file_hash, stamp
 
 if TYPE_CHECKING:
@@ -162,14 +162,14 @@ class Seedables:
         )
 
     def _is_intact(self, row: sqlite3.Row, kind: str, path: Path | str, found: Stamp) -> bool:
-        """Whether a file is what was kept: its size, time and SHA-256, those of `kind`."""
+        """Whether a file is what was kept: its size, time and hashes, those of `kind`."""
         size, mtime = found
         if (size, mtime) == (row[f"{kind}bytes"], row[f"{kind}mtime"]):
             return True
         if size != row[f"{kind}bytes"]:
             return False
         try:
-            if file_hash(Path(path)) != row[f"{kind}sha256"]:
+            if not self._holds_the_same(row, kind, Path(path)):
                 return False
         except OSError:
             return False
@@ -180,6 +180,17 @@ class Seedables:
             update, key = "UPDATE memo SET mtime = ? WHERE id = ?", row["id"]
         self._database.execute(update, (mtime, key))
         return True
+
+    def _holds_the_same(self, row: sqlite3.Row, kind: str, path: Path) -> bool:
+        if row[f"{kind}sha256"]:
+            return file_hash(path) == bytes(row[f"{kind}sha256"])
+        # It came by a link, and its torrent's own hashes are all there is to know.
+        arrived = self._database.execute(
+            "SELECT content FROM torrent JOIN memo ON memo.id = torrent.memo"
+            " WHERE memo.id = ? AND arrived AND mode = 'public'",
+            (row["id"],),
+        ).fetchone()
+        return arrived is not None and torrent.holds(arrived["content"], path)
 
     def _translated(self) -> contextlib.AbstractContextManager[None]:
         return database.translated(self._path)

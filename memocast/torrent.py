@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from memocast.description import KEY, in_the_open, sealed
 from memocast.errors import Refused
-from memocast.files import fsync_and_hash_pieces
+from memocast.files import fsync_and_hash_pieces, piece_hashes
 from memocast.settings import address
 from memocast.text import JOINERS, cut
 
@@ -58,6 +58,11 @@ class Torrent:
         """All that it can be asked for by."""
         return (self.info_hash, self.second_hash) if self.second_hash else (self.info_hash,)
 
+    @property
+    def has_pieces(self) -> bool:
+        """Whether it has the hash of each piece of its file, as version 1 has."""
+        return len(self.info_hash) == 2 * _SHA1_BYTES
+
 
 def make(memo: Memo, path: Path, pieces: bytes = b"") -> Torrent:
     """The torrent of the memo's audio at `path`; the same memo gives the same bytes.
@@ -92,6 +97,13 @@ def _made(path: Path, name: str, key: dict[bytes, Any], pieces: bytes = b"") -> 
     info[KEY] = key
     content = lt.bencode({b"info": info})
     return Torrent(str(_parameters(content).info_hashes.v1), content, name)
+
+
+def holds(content: bytes, path: Path) -> bool:
+    """Whether the file at `path` is that of the torrent `content`, which has pieces."""
+    found = _parameters(content).ti
+    pieces = (found.hash_for_piece(index) for index in range(found.num_pieces()))
+    return b"".join(pieces) == piece_hashes(path, found.piece_length())[1]
 
 
 def piece_length(size: int) -> int:

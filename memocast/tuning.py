@@ -128,6 +128,9 @@ def _common(settings: Settings) -> Pack:
         "close_redundant_connections": False,
         "connections_limit": 1_000,
         "min_reconnect_time": 1,
+        # Of each torrent libtorrent dials so many peers at once when it hears of them, the later
+        # ones only with its tick of every second. 255 is the most it can count.
+        "torrent_connect_boost": 255,
         # With the default, 3, a peer named by the user is given up for good after 6 s.
         "max_failcount": 50,
         "tick_interval": 100,

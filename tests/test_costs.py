@@ -103,6 +103,8 @@ def test_fetching_a_memo_of_ours_takes_no_decoder(
     assert {name.partition(".")[0] for name in modules} & HEAVY == NEEDED["fetch"]
 
 
+LONG = 40_000_000
+
 SIZES = (1_000, 4_000)
 """Databases so large that a command leaves copying them to a process of its own."""
 
@@ -151,26 +153,36 @@ def test_a_command_reads_no_more_in_a_library_of_four_times_as_many_memos(
     assert many["steps"] <= 2 * few["steps"] + 1_000, "an index is deeper, at most"
 
 
+@pytest.fixture
+def long_wav(tmp_path: Path) -> Path:
+    """A WAV file of `LONG` bytes of silence and a header."""
+    with soundfile.SoundFile(tmp_path / "long.wav", "w", 48_000, 1, "PCM_16") as file:
+        file.buffer_write(bytes(LONG), "int16")
+    return tmp_path / "long.wav"
+
+
+def bytes_read(user: Memocast, *command: str) -> int:
+    """How many more the command read than one that has to do with no audio."""
+    return int(counted(user, *command)["read"]) - int(counted(user, "list")["read"])
+
+
 def test_a_share_reads_nothing_of_the_audio_that_was_hashed_when_it_came_in(
-    anna: Memocast, tmp_path: Path
+    anna: Memocast, long_wav: Path
 ) -> None:
-    size = 40_000_000
-    with soundfile.SoundFile(tmp_path / "long.wav", "w", 48_000, 1, "PCM_16") as file:
-        file.buffer_write(bytes(size), "int16")
-    memo = anna.add(tmp_path / "long.wav")
-    share = counted(anna, "share", memo, "--no-seed")
-    nothing = counted(anna, "show", memo)
-    assert share["read"] - nothing["read"] < size / 4, "libtorrent itself is a few megabytes"
+    memo = anna.add(long_wav)
+    read = bytes_read(anna, "share", memo, "--no-seed")
+    assert read < LONG / 4, "libtorrent itself is a few megabytes"
 
 
-def test_a_memo_that_comes_in_is_hashed_in_one_go(anna: Memocast, tmp_path: Path) -> None:
-    size = 40_000_000
-    with soundfile.SoundFile(tmp_path / "long.wav", "w", 48_000, 1, "PCM_16") as file:
-        file.buffer_write(bytes(size), "int16")
-    added = counted(anna, "add", str(tmp_path / "long.wav"))
-    nothing = counted(anna, "list")
-    # Copied, decoded, hashed.
-    assert added["read"] - nothing["read"] < 3.5 * size
+def test_a_memo_that_comes_in_is_hashed_in_one_go(anna: Memocast, long_wav: Path) -> None:
+    assert bytes_read(anna, "add", str(long_wav)) < 3.5 * LONG, "copied, decoded, hashed"
+
+
+def test_a_memo_that_is_fetched_is_hashed_by_the_swarm_alone(
+    anna: Memocast, ben: Memocast, long_wav: Path
+) -> None:
+    link = anna.run("share", anna.add(long_wav), "--direct").out.strip()
+    assert bytes_read(ben, "fetch", link) < LONG / 4
 
 
 def test_an_idle_seeder_sleeps(anna: Memocast, opus: Path) -> None:

@@ -25,14 +25,20 @@ if TYPE_CHECKING:
     from conftest import Memocast
 
 
-def keep(library: Library, source: Path, title: str = "A memo", **changes: object) -> str:
-    """Put a file into the library the way `add` does, without a process."""
+def keep(
+    library: Library,
+    source: Path,
+    title: str = "A memo",
+    share: Share | None = None,
+    **changes: object,
+) -> str:
+    """Put a file into the library the way `add` does, or `fetch`, without a process."""
     entry = library.incoming.create("import")
     draft = library.draft(title, "", source.suffix[1:], "added")
     if changes:
         draft = Draft(**{**{k: getattr(draft, k) for k in draft.__slots__}, **changes})  # type: ignore[arg-type]
     entry.audio(draft.format).write_bytes(source.read_bytes())
-    return library.keep(entry, draft, 5000, b"\1\2\3").id
+    return library.keep(entry, draft, 5000, b"\1\2\3", share).id
 
 
 def test_the_layout_is_the_documented_one(anna: Memocast, opus: Path) -> None:
@@ -115,10 +121,15 @@ def test_two_memos_of_one_torrent_cannot_both_be_shared(library: Library, opus: 
         library.shares.add(two, Share(torrent, shared=True))
 
 
+@pytest.mark.parametrize("came_by_a_link", [False, True])
 def test_a_file_that_was_touched_is_intact_and_one_that_was_changed_is_not(
-    library: Library, opus: Path
+    library: Library, opus: Path, came_by_a_link: bool
 ) -> None:
     memo = library.get(keep(library, opus))
+    if came_by_a_link:
+        torrent = make(memo, library.path(memo))
+        memo = library.get(keep(library, opus, share=Share(torrent, arrived=True)))
+        assert memo.info_hash
     path = library.path(memo)
     os.utime(path, (1, 1))
     assert library.seedables.is_intact(memo)

@@ -64,7 +64,7 @@ def measure(world: World) -> list[Outcome]:
     notes = [
         *fetchers.NOTES,
         f"{bare} and {copying}: what is possible at best; nothing is wanted of these ratios",
-        "memocast also hashes the whole file once more, and has it on the disk when it ends",
+        "memocast also has it on the disk when it ends (fsync)",
     ]
     title = f"A memo of {audio.stat().st_size / 1e6:,.0f} MB"
     return [Outcome(title, "s", samples, targets, absent, notes)]
