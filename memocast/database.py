@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from memocast.errors import DamagedLibrary, LibraryError
 from memocast.memo import Memo
+from memocast.schema import MIGRATIONS
 
 if TYPE_CHECKING:
     import sqlite3
@@ -26,111 +27,6 @@ BUSY_SECONDS = 20.0
 _ENOUGH_BYTES = 1 << 20
 _FIRST_WITH_KEYS = 3
 """The number of the migration, from 0, after which the database can hold keys."""
-
-# Each statement ends with a semicolon at the end of a line, and those within a trigger do not.
-MIGRATIONS = (
-    """
-    CREATE TABLE memo (
-        number      INTEGER PRIMARY KEY,       -- the order in which memos arrived
-        id          TEXT NOT NULL UNIQUE,
-        title       TEXT NOT NULL,
-        description TEXT NOT NULL,
-        created     INTEGER NOT NULL,          -- unix seconds
-        duration    INTEGER NOT NULL,          -- milliseconds
-        bytes       INTEGER NOT NULL,
-        format      TEXT NOT NULL,             -- the audio file's extension
-        origin      TEXT NOT NULL CHECK (origin IN ('recorded', 'added', 'fetched')),
-        peaks       BLOB NOT NULL,
-        sha256      BLOB NOT NULL,             -- of the audio file
-        mtime       INTEGER NOT NULL           -- of the audio file, nanoseconds
-    ) STRICT;
-    CREATE TABLE torrent (
-        memo        TEXT PRIMARY KEY REFERENCES memo (id) ON DELETE CASCADE,
-        info_hash   TEXT NOT NULL UNIQUE,      -- hex; SHA-256 for a v2-only torrent
-        second_hash TEXT UNIQUE,               -- the SHA-256 one of a hybrid torrent
-        content     BLOB NOT NULL,             -- a .torrent: info and piece layers, as first shared
-        dn          TEXT NOT NULL,             -- the magnet's display name
-        trackers    TEXT NOT NULL,             -- those of the link it came by, a line each
-        shared      INTEGER NOT NULL,          -- 1: by the user's own 'share'
-        uploaded    INTEGER NOT NULL DEFAULT 0,
-        copies      INTEGER NOT NULL DEFAULT 0,  -- complete peers ever seen
-        last_copy   INTEGER                      -- unix seconds
-    ) STRICT;
-    CREATE TABLE state (
-        key         TEXT PRIMARY KEY,
-        value       TEXT NOT NULL
-    ) STRICT;
-    """,
-    """
-    -- Milliseconds of sound that did not arrive while it was recorded.
-    ALTER TABLE memo ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;
-    """,
-    """
-    -- When it was last shared or asked for, in unix seconds: browsers are offered the latest.
-    ALTER TABLE torrent ADD COLUMN wanted INTEGER NOT NULL DEFAULT 0;
-    UPDATE torrent SET wanted = (SELECT created FROM memo WHERE memo.id = torrent.memo);
-    """,
-    """
-    -- A memo can be shared in several ways, each with a torrent of its own.
-    ALTER TABLE torrent RENAME TO torrent_3;
-    CREATE TABLE torrent (
-        number      INTEGER PRIMARY KEY,
-        memo        TEXT NOT NULL REFERENCES memo (id) ON DELETE CASCADE,
-        mode        TEXT NOT NULL CHECK (mode IN ('public', 'private', 'addressed')),
-        recipients  TEXT NOT NULL,             -- whom it is sealed to, a line each
-        key         TEXT NOT NULL,             -- the age identity in the link of a private share
-        lan         INTEGER NOT NULL,          -- 1: told to nobody outside the local network
-        arrived     INTEGER NOT NULL,          -- 1: it came by a link
-        shared      INTEGER NOT NULL,          -- 1: by the user's own 'share'
-        stopped     INTEGER NOT NULL DEFAULT 0,  -- 1: by 'unshare'
-        info_hash   TEXT NOT NULL UNIQUE,      -- hex; SHA-256 for a v2-only torrent
-        second_hash TEXT UNIQUE,               -- the SHA-256 one of a hybrid torrent
-        content     BLOB NOT NULL,             -- a .torrent: info and piece layers, as first shared
-        dn          TEXT NOT NULL,             -- the magnet's display name
-        trackers    TEXT NOT NULL,             -- those of the link it came by, a line each
-        bytes       INTEGER NOT NULL,          -- of the age file in sealed/; 0 when there is none
-        mtime       INTEGER NOT NULL,          -- of that file, nanoseconds
-        sha256      BLOB NOT NULL,             -- of that file
-        uploaded    INTEGER NOT NULL DEFAULT 0,
-        copies      INTEGER NOT NULL DEFAULT 0,  -- complete peers ever seen
-        last_copy   INTEGER,                     -- unix seconds
-        wanted      INTEGER NOT NULL,            -- when last shared or asked for, unix seconds
-        UNIQUE (memo, mode, recipients)
-    ) STRICT;
-    INSERT INTO torrent (memo, mode, recipients, key, lan, arrived, shared, info_hash, second_hash,
-        content, dn, trackers, bytes, mtime, sha256, uploaded, copies, last_copy, wanted)
-        SELECT memo, 'public', '', '', 0, memo.origin = 'fetched', shared, info_hash, second_hash,
-        content, dn, trackers, 0, 0, x'', uploaded, copies, last_copy, wanted
-        FROM torrent_3 JOIN memo ON memo.id = torrent_3.memo;
-    DROP TABLE torrent_3;
-    """,
-    """
-    -- Whatever the number of memos: the newest are found by an index, words by another, and
-    -- the piece hashes that a link takes are there before anybody asks for one.
-    -- `search` is what `searched` makes of the title and the description.
-    ALTER TABLE memo ADD COLUMN search TEXT NOT NULL DEFAULT '';
-    UPDATE memo SET search = searched(title, description);
-    CREATE INDEX memo_created ON memo (created);
-    CREATE VIRTUAL TABLE memo_text USING fts5(
-        search, content = 'memo', content_rowid = 'number', detail = 'none',
-        tokenize = 'trigram case_sensitive 1'
-    );
-    INSERT INTO memo_text (memo_text) VALUES ('rebuild');
-    CREATE TRIGGER memo_added AFTER INSERT ON memo BEGIN
-        INSERT INTO memo_text (rowid, search) VALUES (new.number, new.search);  END;
-    CREATE TRIGGER memo_removed AFTER DELETE ON memo BEGIN
-        INSERT INTO memo_text (memo_text, rowid, search)
-        VALUES ('delete', old.number, old.search);  END;
-    CREATE TRIGGER memo_changed AFTER UPDATE OF search ON memo BEGIN
-        INSERT INTO memo_text (memo_text, rowid, search)
-        VALUES ('delete', old.number, old.search);  INSERT INTO memo_text (rowid, search)
-        VALUES (new.number, new.search);  END;
-    CREATE TABLE pieces (
-        memo        INTEGER PRIMARY KEY REFERENCES memo (number) ON DELETE CASCADE,
-        sha1        BLOB NOT NULL                -- of each piece that a torrent of it has
-    ) STRICT;
-    """,
-)
 
 MEMO_COLUMNS = ", ".join(
     f"memo.{name}"

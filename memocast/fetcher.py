@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
-from memocast import audio, events
+from memocast import audio
+from memocast.arrival import Arrival, Limits
 from memocast.download import STAGED_NAME, Metadata, finished_torrent, opened
-from memocast.errors import LibraryError, MissingDecoder, Refused, SwarmTimeout, WrongKey
-from memocast.files import write_atomically
+from memocast.errors import MissingDecoder, Refused, WrongKey
 from memocast.gate import approve
 from memocast.growing import Growing
 from memocast.incoming import SEALED
@@ -20,8 +20,7 @@ from memocast.opening import Opener, check_key
 from memocast.presence import Presence
 from memocast.sealing import identity
 from memocast.share import Share
-from memocast.sources import Sources
-from memocast.stages import Checking, Looking, Opening, Preview, Stage, Waiting
+from memocast.stages import Checking, Opening, Preview, Stage, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,13 +34,6 @@ if TYPE_CHECKING:
     from memocast.settings import Settings
 
 _POLL_SECONDS = 0.1
-_DHT_RETRY_SECONDS = 0.5
-_DIAL_SECONDS = 3.0
-_RESUME_SECONDS = 10.0
-_STUCK_SECONDS = 5.0
-_TURN_SECONDS = 10.0
-"""Without a new byte for that long, browsers are asked, or clients where it was browsers."""
-
 
 Listen = Callable[[Growing, Preview], None]
 
@@ -52,14 +44,6 @@ class Fetched:
 
     memo: Memo
     downloaded: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """`timeout` in seconds without progress, `max_size` in bytes."""
-
-    timeout: float
-    max_size: int
 
 
 def fetch(
@@ -123,20 +107,21 @@ class _Fetch:
     ) -> None:
         self._library = library
         self._link = link
-        self._settings = settings
         self._limits = limits
         self._notify = notify
         self._entry = entry
         self._opener = opener
         self._listen = listen
-        self._resume_path = entry.folder / "resume"
-        trackers = [] if link.lan else list(dict.fromkeys([*link.trackers, *settings.trackers]))
-        self._sources = Sources(settings, self._addresses(), link, entry.folder, trackers)
-        asked = dict.fromkeys(self._sources.asked, "asked")
-        self._looking = Looking(asked, settings.dht, lsd=settings.lsd, known=len(link.peers))
-        self._complete = False
         self._growing: Growing | None = None
-        self._resume_data: list[bytes] = []
+        self._arrival = Arrival(
+            library,
+            link,
+            settings,
+            self._addresses(settings),
+            entry.folder,
+            limits.timeout,
+            notify,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -145,51 +130,29 @@ class _Fetch:
         if self._growing and kind is not None:
             self._growing.end()
         # Closing writes what libtorrent still holds, so the entry is judged after it.
-        self._sources.close(done=kind is None)
+        self._arrival.sources.close(done=kind is None)
         self._entry.hide()
         refused = kind is not None and issubclass(kind, Refused)
         later = kind is not None and issubclass(kind, (MissingDecoder, WrongKey))
-        if (refused and not later) or not self._resume_path.exists():
+        if (refused and not later) or not self._arrival.resume_path.exists():
             self._entry.discard()
         self._entry.release()
 
     def result(self) -> Fetched:
         self._library.recover(self._entry)
         self._restage()
-        with self._library.translated():
-            resume = self._resume_path.read_bytes() if self._resume_path.exists() else None
-        self._sources.begin(resume)
-        metadata = self._await_metadata()
+        metadata = self._arrival.metadata()
         memo = self._library.shares.memo(metadata.info_hashes)
         if memo:  # known by another of its hashes
             self._entry.discard()
             return Fetched(memo, downloaded=False)
         said = self._opener.description(metadata)
         self._approve(metadata, said)
-        self._save_resume_data()
-        self._await_completion()
+        self._arrival.save_resume_data()
+        self._arrival.complete(self._growing)
         return Fetched(self._kept(metadata, said), downloaded=True)
 
     # -- stages ----------------------------------------------------------------
-
-    def _await_metadata(self) -> Metadata:
-        deadline = time.monotonic() + self._limits.timeout
-        next_look = 0.0
-        next_dial = time.monotonic() + _DIAL_SECONDS
-        while (metadata := self._sources.metadata()) is None:
-            if time.monotonic() > deadline:
-                raise self._timeout("nobody answered for this memo")
-            if self._settings.dht and time.monotonic() > next_look:
-                self._sources.look_again()
-                next_look = time.monotonic() + _DHT_RETRY_SECONDS
-            self._looking.dht_nodes = self._sources.dht_nodes
-            self._looking.peers = self._sources.peers
-            if not self._looking.peers and time.monotonic() > next_dial:
-                self._sources.dial()
-                next_dial = time.monotonic() + _DIAL_SECONDS
-            self._notify(self._looking)
-            self._poll()
-        return metadata
 
     def _approve(self, metadata: Metadata, said: Description) -> None:
         with self._library.translated():
@@ -198,37 +161,9 @@ class _Fetch:
         preview = Preview(title, metadata.size, said.duration, said.peaks or b"")
         self._notify(preview)
         if self._listen and metadata.sealed is None:
-            self._growing = Growing(metadata.size, metadata.piece_length, self._sources.want)
+            want = self._arrival.sources.want
+            self._growing = Growing(metadata.size, metadata.piece_length, want)
             self._listen(self._growing, preview)
-
-    def _await_completion(self) -> None:
-        self._sources.start(in_order=self._growing is not None)
-        best = (-1, -1)
-        deadline = stuck = turn = 0.0
-        while not self._complete:
-            progress = self._sources.download.progress()
-            moment = time.monotonic()
-            if (reached := (progress.done, progress.verified)) > best:
-                best = reached
-                deadline = moment + self._limits.timeout
-                stuck = moment + _STUCK_SECONDS
-                turn = moment + _TURN_SECONDS
-            # A piece that comes again while libtorrent still drops a corrupt copy of it is
-            # sometimes never hashed: all bytes are there, and nothing follows.
-            if moment > stuck and progress.done >= progress.total and not progress.whole:
-                self._sources.download.check_again()
-                best = (-1, -1)
-            if moment > turn and progress.done < progress.total and self._sources.may_widen:
-                self._sources.turn_to_others(self._save_resume_data())
-                turn = time.monotonic() + _TURN_SECONDS
-                continue
-            # All there, but still being flushed: that is no time-out's business.
-            if moment > deadline and progress.done < progress.total:
-                raise self._timeout(
-                    f"the download stopped at {progress.done:,} of {progress.total:,} bytes"
-                )
-            self._notify(progress)
-            self._poll()
 
     def _kept(self, metadata: Metadata, said: Description) -> Memo:
         staged = self._entry.folder / STAGED_NAME
@@ -244,7 +179,7 @@ class _Fetch:
             sound = audio.confirmed(
                 plain, said.duration, said.peaks, lambda at: self._notify(Checking(at))
             )
-        resume = self._save_resume_data()
+        resume = self._arrival.save_resume_data()
         draft = self._library.draft(
             said.title or title_from_file(metadata.name),
             said.description or "",
@@ -259,7 +194,7 @@ class _Fetch:
             lan=self._link.lan,
             arrived=True,
         )
-        self._sources.drop()
+        self._arrival.sources.drop()
         with self._library.translated():
             self._entry.note({**draft.to_facts(), SEALED: share.info_hash if is_sealed else None})
             # A torrent can mark its file as a program, and libtorrent obeys.
@@ -274,55 +209,14 @@ class _Fetch:
             age_file=staged if is_sealed else None,
         )
 
-    # -- the swarm -------------------------------------------------------------
-
-    def _addresses(self) -> list[tuple[str, int]]:
+    def _addresses(self, settings: Settings) -> list[tuple[str, int]]:
         # The library's own port is the seeder's, when one runs. And peers that still believe in
         # their connection to a fetch that was killed refuse another from the same port: over
         # uTP that takes them 5 s to notice, and a minute when nothing was under way.
         avoided = self._entry.was_left_behind or Presence(self._library.root).is_running()
         port = 0 if avoided else self._library.listen_port()
-        addresses = self._settings.addresses(port)
+        addresses = settings.addresses(port)
         return [(host, 0) for host, _ in addresses] if avoided else addresses
-
-    def _poll(self) -> None:
-        for event in self._sources.poll(_POLL_SECONDS):
-            match event:
-                case events.TrackerAnswered(url=url, peers=peers):
-                    self._looking.trackers[url] = f"answered, {peers} peers"
-                case events.TrackerFailed(url=url, reason=reason):
-                    self._looking.trackers[url] = f"failed: {reason}"
-                case events.ResumeData(content=content):
-                    self._resume_data.append(content)
-                case events.PieceRead(index=index, content=content) if self._growing:
-                    self._growing.arrived(index, content)
-                case events.Completed():
-                    self._complete = True
-                case events.TorrentInvalid(reason=reason):
-                    raise Refused(
-                        f"the torrent is damaged: {reason}",
-                        hint="ask the sender to share the memo again",
-                    )
-                case events.FileFailed(reason=reason, full=full):
-                    raise LibraryError(
-                        f"writing the download failed: {reason}",
-                        hint="free some space, then fetch it again"
-                        if full
-                        else "check the library's disk, then fetch it again",
-                    )
-
-    def _save_resume_data(self) -> bytes:
-        """Put the metadata on disk, so that a later fetch needs to ask nobody for it."""
-        self._resume_data.clear()
-        self._sources.download.ask_for_resume_data()
-        deadline = time.monotonic() + _RESUME_SECONDS
-        while not self._resume_data:
-            if time.monotonic() > deadline:
-                raise LibraryError("the download's state could not be saved", hint="fetch it again")
-            self._poll()
-        with self._library.translated():
-            write_atomically(self._resume_path, self._resume_data[-1])
-        return self._resume_data[-1]
 
     def _restage(self) -> None:
         """Give audio that an interrupted `keep` had already named its name back."""
@@ -337,9 +231,3 @@ class _Fetch:
             if info_hash in self._link.info_hashes and not staged.exists():
                 with contextlib.suppress(FileNotFoundError):
                     self._library.shares.age_file(info_hash).rename(staged)
-
-    def _timeout(self, what: str) -> SwarmTimeout:
-        return SwarmTimeout(
-            f"{what} in {self._limits.timeout:g} s; tried: {self._looking.tried()}",
-            hint="ask the sender to run 'memocast seed', then fetch again; --timeout waits longer",
-        )

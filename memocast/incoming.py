@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-Kind = Literal["recording", "import", "download", "sealing"]
+Kind = Literal["recording", "import", "download", "sealing", "page"]
 
 _FACTS = "entry.json"
 _REFUSE = "refuse-"
@@ -145,6 +145,9 @@ class Incoming:
                 if entry := self._claim(folder):
                     entry.hide()
                     entry.release()
+            for folder in self.folder.glob("page-*"):  # it comes again with the next sync
+                if entry := self._claim(folder):
+                    entry.discard()
             entries = [
                 self._claim(folder)
                 for folder in sorted(self.folder.iterdir())

@@ -8,6 +8,7 @@ the row after, and what a crash leaves between the two is found again in
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from memocast import backups, database
@@ -19,7 +20,7 @@ from memocast.incoming import Entry, Incoming
 from memocast.memo import Memo, Origin, new_id, now
 from memocast.ports import free_port
 from memocast.removals import Removals
-from memocast.seedables import SEALED_FOLDER, Seedables
+from memocast.seedables import FEEDS_FOLDER, SEALED_FOLDER, Seedables
 from memocast.shares import Shares
 from memocast.torrent import piece_length
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     import contextlib
     from pathlib import Path
 
+    from memocast.channels import Channels
+    from memocast.feeds import Feeds
     from memocast.share import Share
 
 
@@ -40,7 +43,7 @@ class Library:
         with database.translated(self.database_path):
             root.parent.mkdir(parents=True, exist_ok=True)
             root.mkdir(0o700, exist_ok=True)
-            for name in ("memos", SEALED_FOLDER, "incoming", "log"):
+            for name in ("memos", SEALED_FOLDER, FEEDS_FOLDER, "incoming", "log"):
                 (root / name).mkdir(exist_ok=True)
             if not os.access(root, os.W_OK):
                 raise PermissionError(13, "the folder is read-only", str(root))
@@ -54,6 +57,20 @@ class Library:
         self.shares = Shares(self._database, root, self._removals)
         with self.translated():
             self._removals.finish()
+
+    @cached_property
+    def channels(self) -> Channels:
+        """The channels that its user has and follows."""
+        from memocast.channels import Channels
+
+        return Channels(self._database, self.root)
+
+    @cached_property
+    def feeds(self) -> Feeds:
+        """What is known of their feeds."""
+        from memocast.feeds import Feeds
+
+        return Feeds(self._database, self.root, self._removals)
 
     def _refuse_to_begin_anew(self) -> None:
         """An empty database beside audio files is a loss, not a beginning."""
@@ -277,6 +294,17 @@ class Library:
             self._database.execute("INSERT OR IGNORE INTO state VALUES (?, ?)", (key, chosen))
             row = self._database.execute("SELECT value FROM state WHERE key = ?", (key,)).fetchone()
         return int(row["value"])
+
+    def state(self, key: str) -> str:
+        """What was last noted under that key, or nothing."""
+        with self.translated():
+            row = self._database.execute("SELECT value FROM state WHERE key = ?", (key,)).fetchone()
+        return str(row["value"]) if row else ""
+
+    def set_state(self, key: str, value: str) -> None:
+        """Note it, for whoever asks next."""
+        with self.translated():
+            self._database.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (key, value))
 
     def revision(self) -> int:
         """Changes whenever another process has changed the library."""

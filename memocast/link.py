@@ -22,7 +22,7 @@ MAX_PEERS = 100
 MAX_TORRENT_FILE = 8 << 20
 """Bytes. A .torrent of one memo is a few kilobytes; larger files are not read at all."""
 
-_MAX_KEY = 200
+MAX_KEY = 200
 """Characters. An age identity has 74."""
 
 _HINT = "paste a magnet link, a share URL, an info-hash, or the name of a .torrent file"
@@ -86,6 +86,11 @@ def page_link(page: str, magnets: Iterable[str]) -> str:
     return f"{page}#" + "&".join(quote(magnet, safe="") for magnet in magnets)
 
 
+def is_channel(text: str) -> bool:
+    """Whether it is the link of a channel (BEP 46), well-formed or not."""
+    return _is_magnet(text) and re.search(r"(?i)[?&]xs=urn(:|%3a)btpk", text) is not None
+
+
 def _magnet(text: str) -> Link:
     # A fragment is no part of a magnet; some pages append one.
     query = text[len("magnet:?") :].partition("#")[0]
@@ -105,9 +110,7 @@ def _magnet(text: str) -> Link:
             if is_tracker(value):
                 trackers.append(value)
         elif name == "x.age":
-            key_text = (
-                key_text or value.strip()[:_MAX_KEY] or "?"
-            )  # cut off before its first letter
+            key_text = key_text or value.strip()[:MAX_KEY] or "?"  # cut off before its first letter
         elif name == "x.scope":
             lan = lan or value.lower() == LAN
         elif name == "x.pe":
@@ -118,6 +121,10 @@ def _magnet(text: str) -> Link:
             # A zone (RFC 4007) names an interface of the sender's machine, in any characters.
             if "%" not in peer[0]:
                 peers.append(peer)
+    if not (v1 or v2) and is_channel(text):
+        raise NotALink(
+            "this is a channel's link, and no memo's", hint="follow it: memocast follow LINK"
+        )
     if not (v1 or v2):
         raise NotALink("the magnet link names no torrent that memocast can find", hint=_HINT)
     # dict.fromkeys: each once, in their order.

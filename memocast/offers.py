@@ -101,7 +101,8 @@ class Offers:
         self._offered[key] = found
         self._memos = None
         self._fresh.append(key)
-        self._notify("seeding", {"id": found.memo, "info_hash": key})
+        if found.memo:
+            self._notify("seeding", {"id": found.memo, "info_hash": key})
 
     def fresh(self) -> list[str]:
         """The info-hashes that are offered since the last time."""
@@ -114,7 +115,8 @@ class Offers:
             self._tally(key, offer)
         self._swarm.drop(key)
         self._memos = None
-        self._notify(why, {"id": found.memo})
+        if found.memo:
+            self._notify(why, {"id": found.memo})
 
     def _set_aside(self, key: str, found: Seedable) -> None:
         """Do not offer what is not what was hashed, until the file changes again."""
@@ -124,7 +126,8 @@ class Offers:
             self._withdraw(key, "damaged")
         elif not known:
             self._memos = None
-            self._notify("damaged", {"id": found.memo})
+            if found.memo:
+                self._notify("damaged", {"id": found.memo})
 
     @property
     def are_pending(self) -> bool:
@@ -168,7 +171,8 @@ class Offers:
                 offer.said = said
                 self._busy.add(key)
                 facts = {"id": found.memo, "info_hash": key, **offer.facts(transfer)}
-                self._notify("transfer", facts)
+                if found.memo:
+                    self._notify("transfer", facts)
 
     def _active(self) -> list[Transfer]:
         return [transfer for transfer in self._swarm.transfers() if transfer.key in self._offered]
@@ -197,7 +201,7 @@ class Offers:
         `memos` has them by id, `torrents` by info-hash.
         """
         if self._memos is None:
-            self._memos = len({found.memo for found in self._offered.values()})
+            self._memos = len({found.memo for found in self._offered.values()} - {""})
         torrents = {}
         memos: dict[str, dict[str, Any]] = {}
         for transfer in self._active():
@@ -206,10 +210,12 @@ class Offers:
                 continue
             facts = torrents[transfer.key] = offer.facts(transfer)
             memo = self._offered[transfer.key].memo
+            if not memo:
+                continue
             memos[memo] = together(memos.get(memo), facts)
         return {
             "seeding": self._memos,
-            "damaged": sorted({found.memo for found in self._damaged.values()}),
+            "damaged": sorted({found.memo for found in self._damaged.values()} - {""}),
             "memos": memos,
             "torrents": torrents,
         }

@@ -9,7 +9,7 @@ import shutil
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from memocast import audio, backups, database
+from memocast import audio, backups, database, schema
 from memocast.audit import audit
 from memocast.draft import Draft
 from memocast.errors import DamagedLibrary, LibraryError, Refused
@@ -74,7 +74,7 @@ def _rebuild(root: Path, tell: Callable[[str], None]) -> None:
             )
         rebuilt = path.with_suffix(".rebuilt")
         rebuilt.unlink(missing_ok=True)
-        copy = backups.Backups(path, root / "backups").newest(len(database.MIGRATIONS))
+        copy = backups.Backups(path, root / "backups").newest(len(schema.MIGRATIONS))
         if copy:
             rebuilt.touch(0o600)
             shutil.copyfile(copy, rebuilt)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 SEALED_FOLDER = "sealed"
 """In a library: the age files, each named by its torrent's info-hash."""
 
+FEEDS_FOLDER = "feeds"
+"""In a library: the pages of channels' feeds, each named by its torrent's info-hash."""
+
 _COLUMNS = """
     memo.id, memo.format, memo.bytes, memo.mtime, memo.sha256, torrent.info_hash,
     torrent.second_hash, torrent.mode, torrent.lan, torrent.trackers, torrent.bytes AS age_bytes,
@@ -39,7 +42,8 @@ class Seedable:
     """A share of a memo: its file, sealed or not, and whether that is still what was hashed.
 
     `file` is the path of the audio or the age file, `size` what it had in bytes when it was
-    hashed. `trackers` are those of the link it came by.
+    hashed. `trackers` are those of the link it came by. A page of a channel's feed is one too,
+    of no `memo`.
     """
 
     memo: str
@@ -75,6 +79,7 @@ class Seedables:
         self._path = root / "library.db"
         self._memos = root / "memos"
         self._sealed = root / SEALED_FOLDER
+        self._feeds = root / FEEDS_FOLDER
 
     def all(self, *, fetched: bool) -> list[Seedable]:
         """Every share and, with `fetched`, every memo that came by a link; newest first."""
@@ -97,6 +102,37 @@ class Seedables:
                 for row in rows.fetchall()
             ]
 
+    def pages(self, *, fetched: bool) -> list[Seedable]:
+        """The pages of the user's own channels and, with `fetched`, of those that are followed."""
+        with self._translated():
+            rows = self._database.execute(
+                "SELECT info_hash, content, bytes, mtime, trackers FROM page JOIN channel"
+                " ON channel.number = page.channel WHERE secret != x'' OR ?",
+                (fetched,),
+            ).fetchall()
+            return [self._page(row) for row in rows]
+
+    def _page(self, row: sqlite3.Row) -> Seedable:
+        file = f"{self._feeds}/{row['info_hash']}"
+        found = stamp(file)
+        known = (row["bytes"], row["mtime"])
+        same = found == known or (
+            found[0] == known[0] and torrent.holds(row["content"], Path(file))
+        )
+        trackers = tuple(row["trackers"].split("\n")) if row["trackers"] else ()
+        return Seedable(
+            memo="",
+            info_hash=row["info_hash"],
+            second_hash=None,
+            mode="public",
+            lan=False,
+            trackers=trackers,
+            file=file,
+            size=row["bytes"],
+            stamp=found,
+            intact=same,
+        )
+
     def for_browsers(self, *, fetched: bool, every: bool, limit: int) -> list[Seedable]:
         """Of `all`, the `limit` last shared or asked for that a browser could fetch.
 
@@ -116,7 +152,9 @@ class Seedables:
         """Its torrent, as a .torrent file without trackers; None when it was just removed."""
         with self._translated():
             row = self._database.execute(
-                "SELECT content FROM torrent WHERE info_hash = ?", (found.info_hash,)
+                "SELECT content FROM torrent WHERE info_hash = ?"
+                " UNION ALL SELECT content FROM page WHERE info_hash = ?",
+                (found.info_hash, found.info_hash),
             ).fetchone()
         return bytes(row["content"]) if row else None
 

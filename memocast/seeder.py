@@ -87,6 +87,8 @@ class Seeder(Session):
             )
             if not self.only or found.memo in self.only
         ]
+        if not self.only:
+            every += self.library.seedables.pages(fetched=self.settings.seed_fetched)
         self._for_lan = not self._lan and any(found.lan for found in every)
         found = {found.info_hash: found for found in every if found.lan == self._lan}
         known = {*self.settings.trackers} if found else set()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from memocast.description import KEY, in_the_open, sealed
+from memocast.description import KEY, KEY_VERSION, in_the_open, sealed
 from memocast.errors import Refused
 from memocast.files import fsync_and_hash_pieces, piece_hashes
 from memocast.settings import address
@@ -78,6 +78,13 @@ def make_sealed(memo: Memo, path: Path, to: Sequence[str]) -> Torrent:
     Its name and all else that a stranger sees say nothing of the memo.
     """
     return _made(path, SEALED_NAME, sealed(memo, to))
+
+
+def make_page(path: Path, title: str) -> Torrent:
+    """The torrent of a page of a feed; without a title it is sealed, and says nothing of itself."""
+    if not title:
+        return _made(path, SEALED_NAME, {b"v": KEY_VERSION})
+    return _made(path, file_name(title, "json"), {b"v": KEY_VERSION, b"feed": 1})
 
 
 def _made(path: Path, name: str, key: dict[bytes, Any], pieces: bytes = b"") -> Torrent:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conftest import mounted
-from memocast.database import MIGRATIONS
 from memocast.draft import Draft
 from memocast.errors import LibraryError, MemocastError, NoSuchMemo
 from memocast.library import Library
 from memocast.memo import now
+from memocast.schema import MIGRATIONS
 from memocast.share import Share
 from memocast.torrent import make
 
@@ -45,6 +45,7 @@ def test_the_layout_is_the_documented_one(anna: Memocast, opus: Path) -> None:
     memo = anna.add(opus)
     assert sorted(path.name for path in anna.library.iterdir()) == [
         "backups",
+        "feeds",
         "incoming",
         "library.db",
         "log",

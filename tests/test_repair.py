@@ -303,12 +303,12 @@ def test_a_library_of_the_first_schema_opens_and_keeps_its_links(anna: Memocast)
 def test_an_interrupted_upgrade_leaves_the_old_schema(
     library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from memocast import database
+    from memocast import database, schema
 
     old = tmp_path / "old"
     shutil.copytree(FIRST_SCHEMA, old)
     broken = (
-        *database.MIGRATIONS,
+        *schema.MIGRATIONS,
         "ALTER TABLE memo ADD COLUMN x TEXT;\nSELECT nonsense FROM nowhere",
     )
     monkeypatch.setattr(database, "MIGRATIONS", broken)

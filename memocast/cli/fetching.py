@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
+    from memocast.arrival import Limits
     from memocast.download import Progress
-    from memocast.fetcher import Limits
     from memocast.link import Link
     from memocast.memo import Memo
     from memocast.sealing import Identity
@@ -70,12 +70,12 @@ def fetch(
 
     Example: memocast fetch "magnet:?xt=urn:btih:…" --timeout 5m
     """
-    from memocast import fetcher
+    from memocast.arrival import Limits
     from memocast.identity import identities
 
     current = state(context)
     opened_with = identities(current.root, identity)
-    limits = fetcher.Limits(values.seconds(timeout), values.byte_count(max_size))
+    limits = Limits(values.seconds(timeout), values.byte_count(max_size))
     peers = tuple(values.peer(text) for text in peer or [])
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # 'nohup' asked for that

@@ -1,0 +1,298 @@
+"""Feeds: the pages and items of a library's channels, and which memos they became."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from memocast import database
+from memocast.feed import Item
+from memocast.files import fsync_folder, stamp
+from memocast.seedables import FEEDS_FOLDER
+
+if TYPE_CHECKING:
+    import contextlib
+    import sqlite3
+    from collections.abc import Collection, Iterable, Sequence
+    from pathlib import Path
+
+    from memocast.channel import Channel
+    from memocast.removals import Removals
+
+
+_SELECT = "SELECT * FROM item WHERE "
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An item of a channel's feed, and what became of it here.
+
+    `memo` is the id of the memo, once it has arrived; `arrived`, in unix seconds, stays when
+    that was removed. `problem` says why it did not arrive.
+    """
+
+    number: int
+    item: Item
+    page: str | None
+    memo: str | None
+    arrived: int | None
+    heard: bool
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPage:
+    """A page's file, still elsewhere: `content` is its .torrent; `next` the page's before it."""
+
+    info_hash: str
+    next: str
+    content: bytes
+    file: Path
+
+
+class Feeds:
+    """The feeds of a library's channels. Every method may raise LibraryError."""
+
+    def __init__(self, connection: sqlite3.Connection, root: Path, removals: Removals) -> None:
+        self._database = connection
+        self._path = root / "library.db"
+        self._folder = root / FEEDS_FOLDER
+        self._removals = removals
+
+    # -- items -----------------------------------------------------------------------
+
+    def items(
+        self, channel: Channel, limit: int | None = None, page: str | None = None
+    ) -> list[Listed]:
+        """The channel's items, the newest first; with `page`, those of that page."""
+        condition, values = ("", []) if page is None else (" AND page = ?", [page])
+        return self._listed(
+            f"channel = ?{condition} ORDER BY number DESC LIMIT ?",
+            channel.number,
+            *values,
+            -1 if limit is None else limit,
+        )
+
+    def unpaged(self, channel: Channel) -> list[Listed]:
+        """The items that no page has yet, or the newest page only; the newest first."""
+        return self._listed(
+            "channel = ? AND (page IS NULL OR page = ?) ORDER BY number DESC",
+            channel.number,
+            channel.head,
+        )
+
+    def item(self, channel: Channel, id_: str) -> Listed | None:
+        """The item of that id."""
+        return next(iter(self._listed("channel = ? AND id = ?", channel.number, id_)), None)
+
+    def of_memo(self, memo: str) -> list[tuple[int, Listed]]:
+        """The items that became this memo, each with its channel's number."""
+        with self._translated():
+            rows = self._database.execute("SELECT * FROM item WHERE memo = ?", (memo,)).fetchall()
+            return [(row["channel"], _listed(row)) for row in rows]
+
+    def count(self, channel: Channel) -> tuple[int, int, int]:
+        """How many items it has, how many of them are memos here, how many of those unheard."""
+        with self._translated():
+            row = self._database.execute(
+                "SELECT count(*), count(memo), count(*) FILTER (WHERE memo IS NOT NULL AND"
+                " NOT heard) FROM item WHERE channel = ?",
+                (channel.number,),
+            ).fetchone()
+            return (row[0], row[1], row[2])
+
+    def _listed(self, condition: str, *values: object) -> list[Listed]:
+        with self._translated():
+            query = _SELECT + condition
+            rows = self._database.execute(query, values).fetchall()
+            return [_listed(row) for row in rows]
+
+    def publish(self, channel: Channel, item: Item, memo: str) -> None:
+        """Add an item of the user's own, which the next page is to have."""
+        with self._translated(), database.transaction(self._database):
+            self._insert(channel, item, None)
+            self._database.execute(
+                "UPDATE item SET memo = ?, arrived = ?, heard = 1 WHERE channel = ? AND id = ?",
+                (memo, int(time.time()), channel.number, item.id),
+            )
+
+    def retract(self, listed: Listed) -> None:
+        """Have an item no more."""
+        with self._translated():
+            self._database.execute("DELETE FROM item WHERE number = ?", (listed.number,))
+
+    def settle(self, listed: Listed, memo: str) -> None:
+        """The item became this memo."""
+        with self._translated():
+            self._database.execute(
+                "UPDATE item SET memo = ?, arrived = ?, problem = '' WHERE number = ?",
+                (memo, int(time.time()), listed.number),
+            )
+
+    def note_problem(self, listed: Listed, problem: str) -> None:
+        """Why the item did not become a memo."""
+        with self._translated():
+            self._database.execute(
+                "UPDATE item SET problem = ? WHERE number = ?", (problem, listed.number)
+            )
+
+    def heard(self, memo: str) -> None:
+        """Somebody listened to it."""
+        with self._translated():
+            self._database.execute("UPDATE item SET heard = 1 WHERE memo = ?", (memo,))
+
+    def unheard(self) -> list[str]:
+        """The ids of the memos that came by a channel and were not heard, the oldest first."""
+        with self._translated():
+            rows = self._database.execute(
+                "SELECT memo FROM item WHERE memo IS NOT NULL AND NOT heard ORDER BY published,"
+                " number"
+            ).fetchall()
+            return [row["memo"] for row in rows]
+
+    def expired(self, channel: Channel, before: int) -> list[str]:
+        """The ids of its memos that arrived before that, in unix seconds."""
+        with self._translated():
+            rows = self._database.execute(
+                "SELECT memo FROM item WHERE channel = ? AND memo IS NOT NULL AND arrived < ?",
+                (channel.number, before),
+            ).fetchall()
+            return [row["memo"] for row in rows]
+
+    # -- pages -----------------------------------------------------------------------
+
+    def older(self, channel: Channel, info_hash: str) -> str | None:
+        """The page before that page of the channel, empty for the first; None: it is not here."""
+        with self._translated():
+            row = self._database.execute(
+                "SELECT next FROM page WHERE channel = ? AND info_hash = ?",
+                (channel.number, info_hash),
+            ).fetchone()
+            return row["next"] if row else None
+
+    def pages(self, channel: Channel, info_hash: str, until: Collection[str]) -> list[str]:
+        """The pages from this one on, each before the one it names; the first `until` ends it."""
+        found: dict[str, None] = {}
+        while info_hash not in until and info_hash not in found:
+            following = self.older(channel, info_hash)
+            if following is None:
+                break
+            found[info_hash] = None
+            info_hash = following
+        return list(found)
+
+    def page_file(self, info_hash: str) -> Path:
+        """Where a page is."""
+        return self._folder / info_hash
+
+    def replace(
+        self,
+        channel: Channel,
+        pages: Sequence[tuple[StoredPage, Sequence[Item]]],
+        gone: Iterable[Listed] = (),
+    ) -> None:
+        """Take these pages, the newest first, as the beginning of the channel's feed.
+
+        What they lead to stays; pages that nothing leads to any more, and the items that are
+        `gone`, go.
+        """
+        stays = {stored.info_hash for stored, _ in pages} | {pages[-1][0].next}
+        with self._translated():
+            with database.transaction(self._database):
+                left = self.pages(channel, channel.head, stays)
+                for stored, items in reversed(pages):
+                    self._store(channel, stored)
+                    for item in reversed(items):
+                        self._insert(channel, item, stored.info_hash)
+                self._database.execute(
+                    "UPDATE channel SET head = ? WHERE number = ?",
+                    (pages[0][0].info_hash, channel.number),
+                )
+                self._database.executemany(
+                    "DELETE FROM item WHERE number = ?", [(listed.number,) for listed in gone]
+                )
+                self._forget(channel, left)
+            self._removals.finish()
+
+    def forget(self, channel: Channel) -> None:
+        """Have nothing of its feed any more."""
+        with self._translated():
+            with database.transaction(self._database):
+                rows = self._database.execute(
+                    "SELECT info_hash FROM page WHERE channel = ?", (channel.number,)
+                ).fetchall()
+                self._forget(channel, [row["info_hash"] for row in rows])
+            self._removals.finish()
+
+    def _store(self, channel: Channel, stored: StoredPage) -> None:
+        target = self.page_file(stored.info_hash)
+        if self.older(channel, stored.info_hash) is not None and target.exists():
+            return
+        self._removals.call_off(target)
+        # A crash can leave a file without a row; the next page of the same content takes it.
+        stored.file.replace(target)
+        fsync_folder(self._folder)
+        size, mtime = stamp(target)
+        self._database.execute(
+            "INSERT OR REPLACE INTO page (channel, info_hash, next, content, bytes, mtime)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (channel.number, stored.info_hash, stored.next, stored.content, size, mtime),
+        )
+
+    def _insert(self, channel: Channel, item: Item, page: str | None) -> None:
+        self._database.execute(
+            "INSERT INTO item (channel, id, page, title, text, published, link, mime, bytes,"
+            " duration) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (channel, id) DO UPDATE SET page = excluded.page,"
+            " title = excluded.title, text = excluded.text",
+            (
+                channel.number,
+                item.id,
+                page,
+                item.title,
+                item.text,
+                int(item.published.timestamp()),
+                item.link,
+                item.mime,
+                item.size,
+                item.duration,
+            ),
+        )
+
+    def _forget(self, channel: Channel, pages: Sequence[str]) -> None:
+        for info_hash in pages:
+            self._database.execute(
+                "DELETE FROM page WHERE channel = ? AND info_hash = ?", (channel.number, info_hash)
+            )
+            # A stranger's channel may lead to a page of another one.
+            shared = self._database.execute(
+                "SELECT 1 FROM page WHERE info_hash = ?", (info_hash,)
+            ).fetchone()
+            if shared is None:
+                self._removals.intend([self.page_file(info_hash)])
+
+    def _translated(self) -> contextlib.AbstractContextManager[None]:
+        return database.translated(self._path)
+
+
+def _listed(row: sqlite3.Row) -> Listed:
+    return Listed(
+        number=row["number"],
+        item=Item(
+            id=row["id"],
+            title=row["title"],
+            text=row["text"],
+            published=datetime.fromtimestamp(row["published"], UTC),
+            link=row["link"],
+            mime=row["mime"],
+            size=row["bytes"],
+            duration=row["duration"],
+        ),
+        page=row["page"],
+        memo=row["memo"],
+        arrived=row["arrived"],
+        heard=bool(row["heard"]),
+        problem=row["problem"],
+    )

@@ -1,0 +1,78 @@
+"""Registry: what the DHT says of channels, and what it is told of them again.
+
+Nodes forget an item after two hours (BEP 44). Whoever looks for a channel, its
+owner or not, gives its newest item to the nodes that lack it: so it outlives its
+owner's uptime.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from memocast import dht
+from memocast.errors import MemocastError
+
+if TYPE_CHECKING:
+    from memocast.channel import Channel
+    from memocast.library import Library
+    from memocast.settings import Settings
+    from memocast.signed import SignedItem
+
+_LOOK_SECONDS = 10.0
+_RESOLVE_SECONDS = 3.0
+_REMEMBERED = 40
+"""Nodes, to begin with next time: a bootstrap node is asked for by everybody."""
+
+_ENOUGH = 8
+_STATE = "dht_nodes"
+
+
+class Registry:
+    """The DHT, as this library reaches it. Making one raises MemocastError when it is off."""
+
+    def __init__(self, library: Library, settings: Settings) -> None:
+        if not settings.dht:
+            raise MemocastError(
+                "channels are found by the DHT, which is off", hint="turn the setting 'dht' on"
+            )
+        self._library = library
+        self._settings = settings
+
+    def renew(self, channel: Channel) -> tuple[SignedItem | None, int]:
+        """Its newest item that its owner signed, and how many nodes have it now.
+
+        Whoever has an older one among the closest nodes, or none, is given it.
+        """
+        nodes = self._remembered()
+        found = self._look(channel, nodes) if len(nodes) >= _ENOUGH else None
+        if found is None or not found.closest:
+            bootstrap = dht.resolved(self._settings.dht_bootstrap, _RESOLVE_SECONDS)
+            found = self._look(channel, [*nodes, *bootstrap])
+        if found.item:
+            self._library.channels.note_item(channel, found.item)
+        item = self._library.channels.item(channel)
+        holders = found.holders
+        if item and (found.item is None or found.item.seq < item.seq):
+            holders = 0
+        if item and holders < len(found.closest):
+            with dht.Dht([]) as client:
+                holders = max(holders, client.put(item, found, _LOOK_SECONDS))
+        self._remember(found.nodes)
+        return item, holders
+
+    def _look(self, channel: Channel, nodes: list[dht.Address]) -> dht.Found:
+        with dht.Dht(nodes) as client:
+            return client.get(channel.link.key, channel.link.salt, _LOOK_SECONDS)
+
+    def _remembered(self) -> list[dht.Address]:
+        try:
+            said = json.loads(self._library.state(_STATE) or "[]")
+            return [(str(host), int(port)) for host, port in said]
+        except (ValueError, TypeError):
+            return []
+
+    def _remember(self, nodes: list[dht.Address]) -> None:
+        if nodes:
+            kept = list(dict.fromkeys([*nodes, *self._remembered()]))[:_REMEMBERED]
+            self._library.set_state(_STATE, json.dumps(kept))

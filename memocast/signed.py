@@ -1,0 +1,86 @@
+"""Signed items: what the DHT keeps under a public key (BEP 44), and nobody else can change."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from memocast.errors import Refused
+
+MAX_VALUE_BYTES = 999
+"""Of the bencoded value: BEP 44 has nodes refuse 1,000 and more."""
+
+MAX_SALT_BYTES = 64
+MAX_SEQ = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class SignedItem:
+    """A value, as its owner signed it: whoever has it can give it to the DHT again.
+
+    `key` is the Ed25519 public key (RFC 8032), `value` is bencoded, `seq` counts the versions.
+    """
+
+    key: bytes
+    salt: bytes
+    seq: int
+    value: bytes
+    signature: bytes
+
+    @property
+    def target(self) -> bytes:
+        """Where in the DHT it is kept: 20 bytes, as BEP 44 has it."""
+        return target(self.key, self.salt)
+
+    def check(self) -> SignedItem:
+        """The item itself. Raises Refused unless its size is right and its owner signed it."""
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+        fits = len(self.value) <= MAX_VALUE_BYTES and len(self.salt) <= MAX_SALT_BYTES
+        if not fits or not 0 <= self.seq <= MAX_SEQ:
+            raise Refused("the signed item is too large", hint="ask its owner about it")
+        try:
+            owner = Ed25519PublicKey.from_public_bytes(self.key)
+            owner.verify(self.signature, _signed_part(self.salt, self.seq, self.value))
+        except (InvalidSignature, ValueError) as error:
+            raise Refused(
+                "the item was not signed by its owner", hint="ask its owner about it"
+            ) from error
+        return self
+
+
+def target(key: bytes, salt: bytes) -> bytes:
+    """The SHA-1 of key and salt."""
+    return hashlib.sha1(key + salt, usedforsecurity=False).digest()
+
+
+def new_secret() -> bytes:
+    """A private key that nobody else has: the 32-byte seed of RFC 8032."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    return Ed25519PrivateKey.generate().private_bytes_raw()
+
+
+def public_key(secret: bytes) -> bytes:
+    """The public half of a private key."""
+    return bytes(_private(secret).public_key().public_bytes_raw())
+
+
+def sign(secret: bytes, salt: bytes, seq: int, value: bytes) -> SignedItem:
+    """Version `seq` of the item, with this bencoded value. Raises Refused when it is too large."""
+    signature = _private(secret).sign(_signed_part(salt, seq, value))
+    return SignedItem(public_key(secret), salt, seq, value, signature).check()
+
+
+def _private(secret: bytes) -> Any:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    return Ed25519PrivateKey.from_private_bytes(secret)
+
+
+def _signed_part(salt: bytes, seq: int, value: bytes) -> bytes:
+    """What is signed: the entries of a bencoded dictionary, without its `d` and `e` (BEP 44)."""
+    salted = b"4:salt%d:%s" % (len(salt), salt) if salt else b""
+    return salted + b"3:seqi%de1:v%s" % (seq, value)
