@@ -30,6 +30,7 @@ MOST_PAGES = 500
 """Of one channel in one go. Ours have fifty items and more each."""
 
 DEFAULT_MAX_SIZE = 2 << 30
+DEFAULT_TIMEOUT = 30.0
 _DAY = 24 * 3600
 
 
@@ -47,7 +48,11 @@ class Follower:
     """Brings what is new in channels. `timeout` in seconds without progress, for each torrent."""
 
     def __init__(
-        self, library: Library, settings: Settings, registry: Registry, timeout: float
+        self,
+        library: Library,
+        settings: Settings,
+        registry: Registry,
+        timeout: float = DEFAULT_TIMEOUT,
     ) -> None:
         self._library = library
         self._settings = settings

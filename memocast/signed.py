@@ -63,6 +63,36 @@ def new_secret() -> bytes:
     return Ed25519PrivateKey.generate().private_bytes_raw()
 
 
+def to_pem(secret: bytes) -> str:
+    """A private key in PKCS #8 (RFC 8410), as other programs read it."""
+    from cryptography.hazmat.primitives import serialization
+
+    return str(
+        _private(secret)
+        .private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        .decode()
+    )
+
+
+def from_pem(text: str) -> bytes:
+    """The private key in such a text. Raises Refused when there is none."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    try:
+        key = serialization.load_pem_private_key(text.encode(), None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise Refused("the private key is damaged", hint="copy the file again") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise Refused("the private key is of another kind", hint="it takes an Ed25519 key")
+    return key.private_bytes_raw()
+
+
 def public_key(secret: bytes) -> bytes:
     """The public half of a private key."""
     return bytes(_private(secret).public_key().public_bytes_raw())

@@ -60,6 +60,7 @@ LAYERS = [
     ["encoder"],
     ["opus"],
     ["streaming"],
+    ["keyfile"],
     ["channel", "dht"],
     ["link", "audio", "tempo", "tuning"],
     ["container", "growing"],

@@ -30,6 +30,11 @@ HOMES = {
     "fetch": "fetching",
     "identity": "identities",
     "page": "paging",
+    "channel": "channels",
+    "follow": "following",
+    "unfollow": "following",
+    "following": "following",
+    "sync": "following",
     "doctor": "doctoring",
 }
 """In the order of the help."""
@@ -85,6 +90,9 @@ class _MadeWhenAskedFor(MutableMapping[str, "Command"]):
 def _made(name: str, module: str) -> Command:
     family = typer.Typer(add_completion=False, rich_markup_mode=None)
     importlib.import_module(f"memocast.cli.{module}").register(family)
+    for group in family.registered_groups:
+        if group.typer_instance and group.typer_instance.info.name == name:
+            return typer.main.get_command(group.typer_instance)
     family.registered_commands = [
         command
         for command in family.registered_commands

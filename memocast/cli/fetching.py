@@ -140,7 +140,7 @@ def _fetch(
 
     library = current.library
     with Display() as display:
-        view = _View(display, listening)
+        view = View(display, listening)
         listen = listening.begin if listening else None
         try:
             fetched = fetcher.fetch(
@@ -181,7 +181,7 @@ def _tell_who_seeds(current: State) -> None:
         console.note("hint: keep it available to others: memocast seed --background")
 
 
-class _View:
+class View:
     """Draws the stage a fetch is in."""
 
     def __init__(self, display: Display, listening: Listening | None) -> None:

@@ -1,0 +1,388 @@
+"""`channel` and its commands: the user's own channels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from memocast.cli import console
+from memocast.cli.display import Counter
+from memocast.cli.output import write
+from memocast.cli.state import JsonOption, MemosArgument, State, state
+from memocast.errors import MemocastError, UsageError
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from memocast.channel import Channel
+    from memocast.feeds import Listed
+    from memocast.memo import Memo
+
+_KEY_FILE_BYTES = 1 << 16
+
+ChannelArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="CHANNEL", help="A channel's name, or the beginning of its key.", show_default=False
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this family's commands to the application."""
+    channel = typer.Typer(
+        name="channel",
+        help="Publish memos to whoever follows you: channel create, channel publish, …",
+        add_completion=False,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+    )
+    channel.command()(create)
+    channel.command()(publish)
+    channel.command("list")(list_)
+    channel.command()(show)
+    channel.command()(retract)
+    channel.command()(export)
+    channel.command("import")(import_)
+    app.add_typer(channel)
+
+
+def create(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What followers know it by.")],
+    private: Annotated[
+        bool, typer.Option("--private", help="Seal it: only who has its link can listen.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Make a channel of your own and print its link: whoever has it can follow.
+
+    Example: memocast channel create "Anna's notes"
+    """
+    from memocast import sealing, signed
+    from memocast.channel import SALT, ChannelLink, checked_name
+
+    current = state(context)
+    name = checked_name(name)
+    channels = current.library.channels
+    if channels.is_taken(name):
+        raise UsageError(f"there is a channel '{name}' already", hint="choose another name")
+    secret = signed.new_secret()
+    link = ChannelLink(
+        key=signed.public_key(secret),
+        salt=SALT,
+        name=name,
+        trackers=current.settings.trackers,
+        age=sealing.new_key() if private else "",
+    )
+    made = channels.add(link, secret)
+    if json:
+        console.document(facts_of(current, made))
+    else:
+        console.data(str(made.link))
+    console.note(f"publish to it: memocast channel publish --to {_quoted(name)} latest")
+
+
+def publish(
+    context: typer.Context,
+    memo: MemosArgument,
+    to: Annotated[
+        str | None, typer.Option(metavar="CHANNEL", help="Where to; needless if you have one.")
+    ] = None,
+    no_seed: Annotated[bool, typer.Option("--no-seed", help="Start no seeder.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Publish memos: whoever follows the channel gets them. Prints a link a line.
+
+    Example: memocast channel publish latest
+    """
+    current = state(context)
+    attempts = console.Attempts()
+    found = current.memos(memo, attempts)
+    published = publish_memos(current, own_channel(current, to), found, attempts, seed=not no_seed)
+    if json:
+        console.document(published)
+    else:
+        for item in published:
+            console.data(item["link"])
+    attempts.finish()
+
+
+def publish_memos(
+    current: State,
+    channel: Channel,
+    memos: list[Memo],
+    attempts: console.Attempts,
+    *,
+    seed: bool,
+) -> list[dict[str, Any]]:
+    """Publish them to the channel; return what `publish --json` prints of each."""
+    from memocast.cli.links import ensure_seeder
+    from memocast.publishing import Publisher
+
+    publisher = Publisher(current.library, current.settings, channel)
+    counter = Counter("sealing")
+
+    def publish_one(found: Memo) -> dict[str, Any]:
+        item = publisher.publish(found, lambda size: counter.tell(console.size(size)))
+        return {"id": found.id, "link": item.link, "channel": channel.name}
+
+    _catch_up(current, channel)
+    try:
+        published = attempts.each(memos, publish_one)
+    finally:
+        counter.done()
+    if published:
+        Publisher(current.library, current.settings, _again(current, channel)).renew()
+        ensure_seeder(current, memos, wanted=seed)
+        _announce(current, channel)
+    return published
+
+
+def own_channel(current: State, reference: str | None) -> Channel:
+    """The channel that is meant, or the only one of the user's own. Raises UsageError."""
+    channels = current.library.channels
+    if reference is not None:
+        return channels.get(reference)
+    own = [channel for channel in channels.all() if channel.is_own]
+    if len(own) == 1:
+        return own[0]
+    if own:
+        names = ", ".join(f"'{channel.name}'" for channel in own)
+        raise UsageError(f"you have several channels: {names}", hint="name one with --to")
+    raise UsageError("you have no channel yet", hint="make one: memocast channel create NAME")
+
+
+def _again(current: State, channel: Channel) -> Channel:
+    found = current.library.channels.known(channel.link)
+    if found is None:
+        raise MemocastError(f"the channel '{channel.name}' was removed", hint="try again")
+    return found
+
+
+def _catch_up(current: State, channel: Channel) -> None:
+    """Take in what was published from elsewhere, with the same key."""
+    from memocast.following import Follower, News
+    from memocast.registry import Registry
+
+    if not channel.is_own or not current.settings.dht:
+        return
+    follower = Follower(
+        current.library, current.settings, Registry(current.library, current.settings)
+    )
+    try:
+        follower.read(channel, News())
+    except MemocastError:
+        return  # nobody has it yet, or nobody is there; what is published is published
+
+
+def _announce(current: State, channel: Channel) -> None:
+    from memocast.registry import Registry
+
+    if not current.settings.dht:
+        console.note("nobody can find this: the DHT is off; turn the setting 'dht' on")
+        return
+    _, holders = Registry(current.library, current.settings).renew(_again(current, channel))
+    if holders:
+        console.note(
+            f"published to '{console.safe(channel.name)}'; {holders} nodes of the DHT know"
+        )
+    else:
+        console.note(
+            "published here; no node of the DHT could be reached, and the running seeder"
+            " tries again"
+        )
+
+
+def list_(context: typer.Context, json: JsonOption = False) -> None:
+    """List your channels and those you follow: key, own or followed, memos, unheard, name.
+
+    Example: memocast channel list
+    """
+    current = state(context)
+    found = [facts_of(current, channel) for channel in current.library.channels.all()]
+    if json:
+        console.document(found)
+        return
+    if not found and console.stdout_is_terminal():
+        console.note("no channels yet; make one: memocast channel create NAME")
+    for facts in found:
+        kind = "own" if facts["own"] else "followed"
+        console.data(
+            f"{facts['key'][:8]}\t{kind}\t{facts['items']}\t{facts['unheard']}"
+            f"\t{console.safe(facts['name'])}"
+        )
+
+
+def show(
+    context: typer.Context,
+    channel: ChannelArgument,
+    limit: Annotated[int, typer.Option(min=0, help="At most this many of its memos.")] = 20,
+    json: JsonOption = False,
+) -> None:
+    """Show a channel, its link and what was published there, the newest first.
+
+    Example: memocast channel show "Anna's notes"
+    """
+    current = state(context)
+    found = current.library.channels.get(channel)
+    facts = facts_of(current, found)
+    items = [_item_facts(listed) for listed in current.library.feeds.items(found, limit)]
+    if json:
+        console.document({**facts, "published": items})
+        return
+    for key, value in facts.items():
+        text = str(value).lower() if isinstance(value, bool) else "" if value is None else value
+        console.data(f"{key}: {console.safe(str(text))}".rstrip())
+    for item in items:
+        console.data(
+            f"{item['memo'] or '-':8}\t{item['published']}\t{item['duration']:.3f}"
+            f"\t{item['bytes']}\t{console.safe(item['title'])}"
+        )
+
+
+def retract(
+    context: typer.Context,
+    memo: MemosArgument,
+    to: Annotated[
+        str | None, typer.Option("--from", metavar="CHANNEL", help="Where it was published.")
+    ] = None,
+) -> None:
+    """Take memos out of a channel. Copies that followers have stay theirs.
+
+    Example: memocast channel retract latest
+    """
+    from memocast.publishing import Publisher
+
+    current = state(context)
+    attempts = console.Attempts()
+    found = current.memos(memo, attempts)
+    channel = own_channel(current, to)
+    _catch_up(current, channel)
+
+    def retract_one(gone: Memo) -> None:
+        feeds = current.library.feeds
+        listed = [item for number, item in feeds.of_memo(gone.id) if number == channel.number]
+        if not listed:
+            raise MemocastError(
+                f"memo {gone.id} is not in '{channel.name}'",
+                hint=f"see what is: memocast channel show {_quoted(channel.name)}",
+            )
+        again = _again(current, channel)
+        Publisher(current.library, current.settings, again).retract(listed[0])
+
+    if attempts.each(found, retract_one):
+        _announce(current, channel)
+    attempts.finish()
+
+
+def export(
+    context: typer.Context,
+    channel: ChannelArgument,
+    file: Annotated[Path, typer.Argument(metavar="KEY-FILE", help="A file that does not exist.")],
+) -> None:
+    """Write the right to publish to a file: a backup, or for another machine.
+
+    Example: memocast channel export "Anna's notes" anna.key
+    """
+    from memocast.keyfile import to_text
+
+    current = state(context)
+    found = current.library.channels.get(channel)
+    if not found.is_own:
+        raise UsageError(
+            f"'{found.name}' is somebody else's channel, which you follow",
+            hint="follow it elsewhere by its link: memocast channel show",
+        )
+    text = to_text(found)
+
+    def fill(partial: Path) -> None:
+        partial.touch(0o600)
+        partial.write_text(text)
+
+    write(file, fill)
+    console.note(f"whoever has {console.safe(str(file))} can publish there; keep it to yourself")
+
+
+def import_(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="KEY-FILE", help="As 'export' wrote it.")],
+    json: JsonOption = False,
+) -> None:
+    """Take the right to publish from such a file; print the channel's link.
+
+    Example: memocast channel import anna.key
+    """
+    from memocast.keyfile import from_text
+
+    current = state(context)
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(_KEY_FILE_BYTES)
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or "no such file"
+        raise UsageError(f"cannot read '{file}': {said}", hint="check the file's name") from error
+    link, secret = from_text(content.decode(errors="replace"))
+    channels = current.library.channels
+    known = channels.known(link)
+    if known and known.is_own:
+        raise UsageError(f"'{known.name}' is here already", hint="memocast channel list")
+    if known:
+        channels.take_over(known, secret, link.age)
+    made = _again(current, known) if known else channels.add(link, secret)
+    if json:
+        console.document(facts_of(current, made))
+    else:
+        console.data(str(made.link))
+    console.note("what was published there comes with: memocast sync")
+
+
+def facts_of(current: State, channel: Channel) -> dict[str, Any]:
+    """What `--json` prints of a channel."""
+    from datetime import UTC, datetime
+
+    from memocast.memo import rfc3339
+
+    checked = datetime.fromtimestamp(channel.checked, UTC) if channel.checked else None
+    items, memos, unheard = current.library.feeds.count(channel)
+    return {
+        "name": channel.name,
+        "key": channel.link.key.hex(),
+        "link": str(channel.link),
+        "own": channel.is_own,
+        "private": channel.is_private,
+        "items": items,
+        "memos": memos,
+        "unheard": unheard,
+        "seq": channel.seq,
+        "feed": channel.head or None,
+        "newest": channel.limits.newest,
+        "max_size": channel.limits.max_size,
+        "keep_days": channel.limits.keep_days,
+        "checked": rfc3339(checked) if checked else None,
+        "problem": channel.problem or None,
+    }
+
+
+def _item_facts(listed: Listed) -> dict[str, Any]:
+    from memocast.memo import rfc3339
+
+    return {
+        "id": listed.item.id,
+        "memo": listed.memo,
+        "title": listed.item.title,
+        "published": rfc3339(listed.item.published),
+        "duration": listed.item.duration / 1000,
+        "bytes": listed.item.size,
+        "link": listed.item.link,
+        "heard": listed.heard,
+        "problem": listed.problem or None,
+    }
+
+
+def _quoted(name: str) -> str:
+    import shlex
+
+    return shlex.quote(console.safe(name))

@@ -1,0 +1,195 @@
+"""`follow`, `unfollow`, `following` and `sync`."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from memocast.cli import console, values
+from memocast.cli.channels import ChannelArgument, facts_of
+from memocast.cli.display import Display
+from memocast.cli.state import JsonOption, State, state
+from memocast.errors import Interrupted, UsageError
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from memocast.channel import Channel
+    from memocast.following import Follower, News
+
+
+def register(app: typer.Typer) -> None:
+    """Add this family's commands to the application."""
+    app.command()(follow)
+    app.command()(unfollow)
+    app.command()(following)
+    app.command()(sync)
+
+
+def follow(
+    context: typer.Context,
+    link: Annotated[
+        str, typer.Argument(metavar="LINK", help="A channel's link; or the name of one you follow.")
+    ],
+    newest: Annotated[
+        int | None, typer.Option(min=0, help="Take so many of the newest memos; 0 is all.")
+    ] = None,
+    max_size: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="Take none larger than this; 0 is no limit.")
+    ] = None,
+    keep_days: Annotated[
+        int | None, typer.Option(min=0, help="Keep each for so many days; 0 is for good.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Follow a channel: 'sync' and your running seeder bring what is published there.
+
+    Of a channel that you follow already, change what you take.
+
+    Example: memocast follow "magnet:?xs=urn:btpk:…" --newest 5
+    """
+    from dataclasses import replace
+
+    from memocast import channel as parsing
+    from memocast import sealing
+    from memocast.channel import Limits
+    from memocast.link import is_channel
+
+    current = state(context)
+    channels = current.library.channels
+    wanted = {
+        "newest": newest,
+        "max_size": None if max_size is None else values.byte_count(max_size),
+        "keep_days": keep_days,
+    }
+    chosen: dict[str, Any] = {key: value for key, value in wanted.items() if value is not None}
+    known: Channel | None
+    if not is_channel(link) and "magnet:" not in link and "://" not in link:
+        known = channels.get(link)
+    else:
+        where = parsing.parse(link)
+        if where.age:
+            sealing.identity(where.age)  # a damaged one is told before anything is begun
+        known = channels.known(where)
+    if known and known.is_own and not chosen:
+        raise UsageError(f"'{known.name}' is your own channel", hint="memocast channel show")
+    if known:
+        channels.set_limits(known, replace(known.limits, **chosen))
+        console.note(f"you follow '{console.safe(known.name)}' already{_changed(chosen)}")
+    else:
+        known = channels.add(where, limits=Limits(**chosen))
+        console.note(
+            f"you follow '{console.safe(known.name)}' now; its memos come with your running"
+            " seeder, or with: memocast sync"
+        )
+    if json:
+        console.document(facts_of(current, channels.get(known.name)))
+
+
+def _changed(chosen: dict[str, Any]) -> str:
+    return "; what you take of it was changed" if chosen else ""
+
+
+def unfollow(context: typer.Context, channel: ChannelArgument) -> None:
+    """Follow a channel no more. Its memos stay in your library.
+
+    Example: memocast unfollow "Anna's notes"
+    """
+    library = state(context).library
+    found = library.channels.get(channel)
+    if found.is_own:
+        raise UsageError(
+            f"'{found.name}' is your own channel, and its key is nowhere else",
+            hint="followers keep what they have; take memos out with: memocast channel retract",
+        )
+    library.feeds.forget(found)
+    library.channels.remove(found)
+    console.note(f"you do not follow '{console.safe(found.name)}' any more")
+
+
+def following(context: typer.Context, json: JsonOption = False) -> None:
+    """List the channels that you follow: key, items, memos, unheard, last look, name.
+
+    Example: memocast following
+    """
+    current = state(context)
+    found = [
+        facts_of(current, channel)
+        for channel in current.library.channels.all()
+        if not channel.is_own
+    ]
+    if json:
+        console.document(found)
+        return
+    if not found and console.stdout_is_terminal():
+        console.note("you follow nobody yet: memocast follow LINK")
+    for facts in found:
+        console.data(
+            f"{facts['key'][:8]}\t{facts['items']}\t{facts['memos']}\t{facts['unheard']}"
+            f"\t{facts['checked'] or '-'}\t{console.safe(facts['name'])}"
+        )
+
+
+def sync(
+    context: typer.Context,
+    channel: Annotated[
+        list[str] | None, typer.Argument(metavar="CHANNEL…", help="Only these channels.")
+    ] = None,
+    timeout: Annotated[
+        str, typer.Option(metavar="TIME", help="Give a memo up after this long without progress.")
+    ] = "30s",
+    json: JsonOption = False,
+) -> None:
+    """Look for what is new in your channels, and fetch it; print an id a line.
+
+    The running seeder does it by itself every few minutes.
+
+    Example: memocast sync
+    """
+    from memocast.following import Follower
+    from memocast.registry import Registry
+
+    current = state(context)
+    seconds = values.seconds(timeout)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    attempts = console.Attempts()
+    channels = current.library.channels
+    wanted = attempts.each(channel, channels.get) if channel else channels.all()
+    if not wanted and not channel:
+        console.note("there is nothing to sync; follow somebody: memocast follow LINK")
+        return
+    library, settings = current.library, current.settings
+    follower = Follower(library, settings, Registry(library, settings), seconds)
+
+    def sync_one(found: Channel) -> None:
+        news = _synced(current, follower, found, json=json)
+        for problem in news.problems:
+            attempts.failed(problem)
+        name = console.safe(found.name)
+        removed = f", {news.removed} removed" if news.removed else ""
+        console.note(f"'{name}': {console.count(len(news.memos), 'new memo')}{removed}")
+
+    attempts.each(wanted, sync_one)
+    attempts.finish()
+
+
+def _synced(current: State, follower: Follower, channel: Channel, *, json: bool) -> News:
+    from memocast.cli.fetching import View
+
+    def arrived(memo: str) -> None:
+        if json:
+            found = current.library.get(memo)
+            console.document({**found.to_json(), "channel": channel.name})
+        else:
+            console.data(memo)
+
+    with Display() as display:
+        try:
+            news = follower.sync(channel, View(display, None).show, arrived)
+        except KeyboardInterrupt:
+            raise Interrupted(
+                "interrupted; what has arrived is kept", hint="go on with: memocast sync"
+            ) from None
+    return news
