@@ -64,6 +64,8 @@ class Limits:
 class Channel:
     """A channel in a library: one of the user's own, which has a `secret`, or one followed.
 
+    A podcast that is followed has no key, but a `source`: the URL or file of its feed.
+
     `head` is the info-hash of the newest page known. `seq` counts the versions of its signed
     item. `checked`, in unix seconds, is when the DHT was last asked, `problem` what went
     wrong then.
@@ -73,6 +75,7 @@ class Channel:
     link: ChannelLink
     name: str
     secret: bytes = field(default=b"", repr=False)
+    source: str = ""
     head: str = ""
     seq: int = -1
     checked: int = 0

@@ -168,6 +168,7 @@ def _channel(row: sqlite3.Row) -> Channel:
         link=ChannelLink(row["key"], row["salt"], row["name"], trackers, row["age"]),
         name=row["name"],
         secret=row["secret"],
+        source=row["source"],
         head=row["head"],
         seq=row["seq"],
         checked=row["checked"],

@@ -118,6 +118,8 @@ MIGRATIONS = (
         secret      BLOB NOT NULL,               -- its private half; empty where only followed
         age         TEXT NOT NULL,               -- the identity that opens a private channel
         trackers    TEXT NOT NULL,               -- those of its link, a line each
+        source      TEXT NOT NULL DEFAULT '',    -- of a podcast: the URL or file of its feed
+        state       TEXT NOT NULL DEFAULT '',    -- and what its server said of the last answer
         head        TEXT NOT NULL DEFAULT '',    -- the info-hash of its newest page
         seq         INTEGER NOT NULL DEFAULT -1, -- of its newest signed item (BEP 44)
         value       BLOB,
@@ -127,7 +129,7 @@ MIGRATIONS = (
         keep_days   INTEGER NOT NULL,            -- for so long
         checked     INTEGER NOT NULL DEFAULT 0,  -- when it was last looked for, unix seconds
         problem     TEXT NOT NULL DEFAULT '',    -- and what went wrong then
-        UNIQUE (key, salt)
+        UNIQUE (key, salt, source)
     ) STRICT;
     CREATE TABLE page (
         channel     INTEGER NOT NULL REFERENCES channel (number) ON DELETE CASCADE,
