@@ -45,11 +45,22 @@ def reference() -> str:
     group: Any = typer.main.get_command(app)
     parts = [HEAD, "## memocast\n", _options(group)]
     for name, command in group.commands.items():
-        parts.append(f"## memocast {name}\n")
-        parts.append(f"    {_usage(name, command)}\n")
-        parts.append(_text(command.help))
-        parts.append(_options(command))
+        parts += _described(name, command)
     return "\n".join(part for part in parts if part)
+
+
+def _described(name: str, command: Any) -> list[str]:
+    """A command; of a group of them, each."""
+    parts = [f"## memocast {name}\n"]
+    members = getattr(command, "commands", {})
+    if not members:
+        parts.append(f"    {_usage(name, command)}\n")
+    parts.append(_text(command.help))
+    if not members:
+        parts.append(_options(command))
+    for member, part in members.items():
+        parts += _described(f"{name} {member}", part)
+    return parts
 
 
 def _usage(name: str, command: Any) -> str:
