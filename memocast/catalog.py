@@ -50,9 +50,18 @@ class Catalog:
         self._database = connection
         self._audio_folder = audio_folder
 
-    def memos(self, query: str = "", limit: int | None = None) -> list[Memo]:
-        """Newest first; with `query`, those with it in title or description, whatever the case."""
-        found = map(database.memo, self._matching(query) if query else self._all())
+    def memos(
+        self, query: str = "", limit: int | None = None, channel: int | None = None
+    ) -> list[Memo]:
+        """Newest first; with `query`, those with it in title or description, whatever the case.
+
+        With the number of a `channel`, those that are on it.
+        """
+        if channel is not None:
+            rows = self._on(channel, query)
+        else:
+            rows = self._matching(query) if query else self._all()
+        found = map(database.memo, rows)
         if limit is not None:
             return list(islice(filter(self._has_audio, found), limit))
         files = {entry.name for entry in os.scandir(self._audio_folder)}
@@ -132,6 +141,12 @@ class Catalog:
             condition += " AND memo.number IN (SELECT rowid FROM memo_text WHERE memo_text MATCH ?)"
             values.append(grams)
         return self._database.execute(_SELECT + condition + _NEWEST_FIRST, values)
+
+    def _on(self, channel: int, query: str) -> Iterator[sqlite3.Row]:
+        wanted = query.casefold().encode(errors="ignore").decode()
+        condition = " WHERE memo.id IN (SELECT memo FROM item WHERE channel = ?)"
+        condition += " AND instr(memo.search, ?)"
+        return self._database.execute(_SELECT + condition + _NEWEST_FIRST, (channel, wanted))
 
     def _are_many(self, grams: str) -> bool:
         row = self._database.execute(

@@ -28,21 +28,13 @@ _ENOUGH_BYTES = 1 << 20
 _FIRST_WITH_KEYS = 3
 """The number of the migration, from 0, after which the database can hold keys."""
 
-MEMO_COLUMNS = ", ".join(
-    f"memo.{name}"
-    for name in (
-        "id",
-        "title",
-        "description",
-        "created",
-        "duration",
-        "bytes",
-        "format",
-        "origin",
-        "peaks",
-        "lost",
-    )
-)
+MEMO_COLUMNS = """
+    memo.id, memo.title, memo.description, memo.created, memo.duration, memo.bytes, memo.format,
+    memo.origin, memo.peaks, memo.lost,
+    (SELECT channel.name FROM item JOIN channel ON channel.number = item.channel
+        WHERE item.memo = memo.id AND secret = x'' LIMIT 1) AS channel,
+    NOT EXISTS (SELECT 1 FROM item WHERE item.memo = memo.id AND NOT item.heard) AS heard
+"""
 """What `memo` reads of a row."""
 
 
@@ -234,4 +226,6 @@ def memo(row: sqlite3.Row) -> Memo:
         shared=bool(row["shared"]),
         info_hash=row["info_hash"],
         lost=row["lost"],
+        channel=row["channel"],
+        heard=bool(row["heard"]),
     )

@@ -30,7 +30,8 @@ class Listed:
     """An item of a channel's feed, and what became of it here.
 
     `memo` is the id of the memo, once it has arrived; `arrived`, in unix seconds, stays when
-    that was removed. `problem` says why it did not arrive.
+    that was removed. `problem` says why it did not arrive, `tries` how often and `tried`, in unix
+    seconds, when it did not.
     """
 
     number: int
@@ -40,6 +41,8 @@ class Listed:
     arrived: int | None
     heard: bool
     problem: str
+    tries: int
+    tried: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +135,11 @@ class Feeds:
             )
 
     def note_problem(self, listed: Listed, problem: str) -> None:
-        """Why the item did not become a memo."""
+        """Why the item did not become a memo, now."""
         with self._translated():
             self._database.execute(
-                "UPDATE item SET problem = ? WHERE number = ?", (problem, listed.number)
+                "UPDATE item SET problem = ?, tries = tries + 1, tried = ? WHERE number = ?",
+                (problem, int(time.time()), listed.number),
             )
 
     def heard(self, memo: str) -> None:
@@ -295,4 +299,6 @@ def _listed(row: sqlite3.Row) -> Listed:
         arrived=row["arrived"],
         heard=bool(row["heard"]),
         problem=row["problem"],
+        tries=row["tries"],
+        tried=row["tried"],
     )

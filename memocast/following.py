@@ -31,6 +31,7 @@ MOST_PAGES = 500
 
 DEFAULT_MAX_SIZE = 2 << 30
 DEFAULT_TIMEOUT = 30.0
+_FIRST_PAUSE = 300
 _DAY = 24 * 3600
 
 
@@ -45,7 +46,10 @@ class News:
 
 
 class Follower:
-    """Brings what is new in channels. `timeout` in seconds without progress, for each torrent."""
+    """Brings what is new in channels. `timeout` in seconds without progress, for each torrent.
+
+    Unless it is `eager`, what could not be had is tried less and less often.
+    """
 
     def __init__(
         self,
@@ -53,11 +57,14 @@ class Follower:
         settings: Settings,
         registry: Registry,
         timeout: float = DEFAULT_TIMEOUT,
+        *,
+        eager: bool = True,
     ) -> None:
         self._library = library
         self._settings = settings
         self._registry = registry
         self._timeout = timeout
+        self._eager = eager
 
     def sync(
         self,
@@ -191,7 +198,7 @@ class Follower:
     ) -> None:
         newest = channel.limits.newest or None
         for listed in self._library.feeds.items(channel, newest):
-            if listed.arrived is not None:
+            if listed.arrived is not None or self._must_wait(listed):
                 continue
             try:
                 memo = self._fetched(channel, listed.item, notify)
@@ -204,6 +211,10 @@ class Follower:
             self._library.feeds.settle(listed, memo)
             news.memos.append(memo)
             arrived(memo)
+
+    def _must_wait(self, listed: Listed) -> bool:
+        pause = min(_FIRST_PAUSE * 2**listed.tries, _DAY)
+        return bool(listed.problem) and not self._eager and time.time() < listed.tried + pause
 
     def _fetched(self, channel: Channel, item: Item, notify: Callable[[Stage], None]) -> str:
         max_size = channel.limits.max_size or DEFAULT_MAX_SIZE

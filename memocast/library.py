@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import contextlib
     from pathlib import Path
 
+    from memocast.channel import Channel
     from memocast.channels import Channels
     from memocast.feeds import Feeds
     from memocast.share import Share
@@ -72,6 +73,12 @@ class Library:
 
         return Feeds(self._database, self.root, self._removals)
 
+    def to_sync(self) -> str:
+        """What there is to sync, empty when nothing is; another text when that has changed."""
+        with self.translated():
+            row = self._database.execute("SELECT group_concat(number) FROM channel").fetchone()
+        return row[0] or ""
+
     def _refuse_to_begin_anew(self) -> None:
         """An empty database beside audio files is a loss, not a beginning."""
         with database.translated(self.database_path):
@@ -102,10 +109,15 @@ class Library:
 
     # -- reading ---------------------------------------------------------------
 
-    def memos(self, query: str = "", limit: int | None = None) -> list[Memo]:
-        """Newest first; with `query`, those with it in title or description, whatever the case."""
+    def memos(
+        self, query: str = "", limit: int | None = None, channel: Channel | None = None
+    ) -> list[Memo]:
+        """Newest first; with `query`, those with it in title or description, whatever the case.
+
+        With a `channel`, those that are on it.
+        """
         with self.translated():
-            return self._catalog.memos(query, limit)
+            return self._catalog.memos(query, limit, channel.number if channel else None)
 
     def rows(self) -> list[Memo]:
         """What the database knows, newest first, whether the audio files are there or not."""

@@ -33,7 +33,8 @@ class Memo:
     channels of each equal slice of the audio, linear, 255 = full scale.
     `format` is the extension of the audio file. `info_hash` is the hex
     info-hash of the memo's torrent, once it has one. `lost` is how many
-    milliseconds of sound did not arrive while it was recorded.
+    milliseconds of sound did not arrive while it was recorded. `channel` is the name of the
+    one that it came by, and `heard` whether somebody has listened to it since.
     """
 
     id: str
@@ -48,6 +49,8 @@ class Memo:
     shared: bool = False
     info_hash: str | None = None
     lost: int = 0
+    channel: str | None = None
+    heard: bool = True
 
     @property
     def filename(self) -> str:
@@ -68,6 +71,8 @@ class Memo:
             "shared": self.shared,
             "info_hash": self.info_hash,
             "lost": self.lost / 1000,
+            "channel": self.channel,
+            "heard": self.heard,
         }
         if peaks:
             document["peaks"] = list(self.peaks)

@@ -157,6 +157,8 @@ MIGRATIONS = (
         arrived     INTEGER,                     -- as a memo, unix seconds; stays when that goes
         heard       INTEGER NOT NULL DEFAULT 0,
         problem     TEXT NOT NULL DEFAULT '',    -- why it did not arrive
+        tries       INTEGER NOT NULL DEFAULT 0,
+        tried       INTEGER NOT NULL DEFAULT 0,  -- when it last was to be fetched, unix seconds
         UNIQUE (channel, id)
     ) STRICT;
     CREATE INDEX item_memo ON item (memo);

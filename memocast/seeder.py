@@ -58,6 +58,7 @@ class Seeder(Session):
         super().__init__(library, settings, swarm, notify, only)
         self._reach = Reach()
         self._for_browsers = self._for_lan = False
+        self._to_sync = ""
         self._urgent: list[str] = []
 
     def begin(self) -> None:
@@ -89,6 +90,7 @@ class Seeder(Session):
         ]
         if not self.only:
             every += self.library.seedables.pages(fetched=self.settings.seed_fetched)
+        self._to_sync = self.library.to_sync()
         self._for_lan = not self._lan and any(found.lan for found in every)
         found = {found.info_hash: found for found in every if found.lan == self._lan}
         known = {*self.settings.trackers} if found else set()
@@ -139,6 +141,7 @@ class Seeder(Session):
             "only": sorted(self.only),
             "for_browsers": self._for_browsers,
             "for_lan": self._for_lan,
+            "to_sync": self._to_sync,
             "reach": {
                 **asdict(self._reach),
                 "listening": [where for where in self._reach.listening if _is_ours(where)],

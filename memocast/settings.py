@@ -67,6 +67,7 @@ class Settings:
     page_url: str = ""
     autostart: bool = True
     share: str = "public"
+    sync_interval: int = 300
 
     def addresses(self, chosen_port: int) -> list[tuple[str, int]]:
         """Where to listen, as IP addresses and ports, with the library's port in place of 0."""

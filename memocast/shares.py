@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from memocast.memo import Memo
     from memocast.removals import Removals
 
+_MEMO = f"""
+    SELECT {database.MEMO_COLUMNS}, torrent.info_hash, torrent.shared
+    FROM memo JOIN torrent ON torrent.memo = memo.id
+    WHERE ? IN (info_hash, second_hash) OR ? IN (info_hash, second_hash)
+"""  # noqa: S608 - the columns are ours
+
 
 class Shares:
     """The shares of a library's memos. Every method may raise LibraryError."""
@@ -44,9 +50,7 @@ class Shares:
         """The memo that has a torrent with one of these info-hashes, one or two, if it exists."""
         with self._translated():
             row = self._database.execute(
-                "SELECT memo.*, torrent.info_hash, torrent.shared FROM memo"
-                " JOIN torrent ON torrent.memo = memo.id"
-                " WHERE ? IN (info_hash, second_hash) OR ? IN (info_hash, second_hash)",
+                _MEMO,
                 (info_hashes[0], info_hashes[-1]),
             ).fetchone()
         if row is None:

@@ -23,6 +23,7 @@ from memocast.child import Child
 from memocast.errors import LibraryError, MemocastError
 from memocast.memo import now, rfc3339
 from memocast.offer import together
+from memocast.rounds import Rounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -77,6 +78,7 @@ class Supervisor:
         presence: Presence,
         notify: Callable[[str, dict[str, Any]], None],
         only: Sequence[str] = (),
+        sync_interval: int = 0,
     ) -> None:
         self._root = root
         self._presence = presence
@@ -85,6 +87,7 @@ class Supervisor:
         self._classic = _Session("the session", [*only])
         self._web = _Session("the session for browsers", ["--web", *only])
         self._lan = _Session("the session for the local network", ["--lan", *only])
+        self._rounds = Rounds(root, 0 if only else sync_interval)
 
     def run(self, stopping: Callable[[], bool]) -> None:
         """Seed until `stopping()`. Raises MemocastError when the first session cannot begin."""
@@ -93,8 +96,10 @@ class Supervisor:
                 for session in self._sessions():
                     self._keep_running(session)
                 self._listen()
+                self._rounds.tick(self._classic.report.get("to_sync", ""))
         finally:
             self._presence.leave()
+            self._rounds.stop()
             self._stop()
 
     def _sessions(self) -> list[_Session]:

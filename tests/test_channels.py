@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -47,7 +46,9 @@ def someone(memocast: Callable[..., Memocast], bootstrap: str) -> Callable[[str]
 
 def on_air(user: Memocast) -> None:
     """Wait until the user's seeder is on the DHT."""
-    wait_for("the DHT", lambda: (user.seeder() or {"reach": {"dht_nodes": 0}})["reach"]["dht_nodes"])
+    wait_for(
+        "the DHT", lambda: (user.seeder() or {"reach": {"dht_nodes": 0}})["reach"]["dht_nodes"]
+    )
 
 
 def create(user: Memocast, *options: str, name: str = "Anna's notes") -> str:

@@ -25,7 +25,7 @@ LAYERS = [
     ["seeder", "webseeder", "supervisor", "fetcher", "sharer", "pull", "registry"],
     ["arrival"],
     ["doctor", "background", "service", "pages"],
-    ["session", "child", "connectivity"],
+    ["session", "child", "connectivity", "rounds"],
     ["offers", "finding", "stun", "sources"],
     [
         "crowd",

@@ -50,6 +50,8 @@ def test_add_keeps_the_bytes_and_tells_the_id(anna: Memocast, opus: Path) -> Non
         "shared": False,
         "info_hash": None,
         "lost": 0.0,
+        "channel": None,
+        "heard": True,
         "peaks": memo["peaks"],
         "shares": [],
     }

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from memocast.cli import console
-from memocast.cli.display import Counter
 from memocast.cli.output import write
+from memocast.cli.publishing import again, announce, catch_up, own_channel, publish_memos
 from memocast.cli.state import JsonOption, MemosArgument, State, state
 from memocast.errors import MemocastError, UsageError
 
@@ -110,92 +110,6 @@ def publish(
     attempts.finish()
 
 
-def publish_memos(
-    current: State,
-    channel: Channel,
-    memos: list[Memo],
-    attempts: console.Attempts,
-    *,
-    seed: bool,
-) -> list[dict[str, Any]]:
-    """Publish them to the channel; return what `publish --json` prints of each."""
-    from memocast.cli.links import ensure_seeder
-    from memocast.publishing import Publisher
-
-    publisher = Publisher(current.library, current.settings, channel)
-    counter = Counter("sealing")
-
-    def publish_one(found: Memo) -> dict[str, Any]:
-        item = publisher.publish(found, lambda size: counter.tell(console.size(size)))
-        return {"id": found.id, "link": item.link, "channel": channel.name}
-
-    _catch_up(current, channel)
-    try:
-        published = attempts.each(memos, publish_one)
-    finally:
-        counter.done()
-    if published:
-        Publisher(current.library, current.settings, _again(current, channel)).renew()
-        ensure_seeder(current, memos, wanted=seed)
-        _announce(current, channel)
-    return published
-
-
-def own_channel(current: State, reference: str | None) -> Channel:
-    """The channel that is meant, or the only one of the user's own. Raises UsageError."""
-    channels = current.library.channels
-    if reference is not None:
-        return channels.get(reference)
-    own = [channel for channel in channels.all() if channel.is_own]
-    if len(own) == 1:
-        return own[0]
-    if own:
-        names = ", ".join(f"'{channel.name}'" for channel in own)
-        raise UsageError(f"you have several channels: {names}", hint="name one with --to")
-    raise UsageError("you have no channel yet", hint="make one: memocast channel create NAME")
-
-
-def _again(current: State, channel: Channel) -> Channel:
-    found = current.library.channels.known(channel.link)
-    if found is None:
-        raise MemocastError(f"the channel '{channel.name}' was removed", hint="try again")
-    return found
-
-
-def _catch_up(current: State, channel: Channel) -> None:
-    """Take in what was published from elsewhere, with the same key."""
-    from memocast.following import Follower, News
-    from memocast.registry import Registry
-
-    if not channel.is_own or not current.settings.dht:
-        return
-    follower = Follower(
-        current.library, current.settings, Registry(current.library, current.settings)
-    )
-    try:
-        follower.read(channel, News())
-    except MemocastError:
-        return  # nobody has it yet, or nobody is there; what is published is published
-
-
-def _announce(current: State, channel: Channel) -> None:
-    from memocast.registry import Registry
-
-    if not current.settings.dht:
-        console.note("nobody can find this: the DHT is off; turn the setting 'dht' on")
-        return
-    _, holders = Registry(current.library, current.settings).renew(_again(current, channel))
-    if holders:
-        console.note(
-            f"published to '{console.safe(channel.name)}'; {holders} nodes of the DHT know"
-        )
-    else:
-        console.note(
-            "published here; no node of the DHT could be reached, and the running seeder"
-            " tries again"
-        )
-
-
 def list_(context: typer.Context, json: JsonOption = False) -> None:
     """List your channels and those you follow: key, own or followed, memos, unheard, name.
 
@@ -260,7 +174,7 @@ def retract(
     attempts = console.Attempts()
     found = current.memos(memo, attempts)
     channel = own_channel(current, to)
-    _catch_up(current, channel)
+    catch_up(current, channel)
 
     def retract_one(gone: Memo) -> None:
         feeds = current.library.feeds
@@ -270,11 +184,11 @@ def retract(
                 f"memo {gone.id} is not in '{channel.name}'",
                 hint=f"see what is: memocast channel show {_quoted(channel.name)}",
             )
-        again = _again(current, channel)
-        Publisher(current.library, current.settings, again).retract(listed[0])
+        publisher = Publisher(current.library, current.settings, again(current, channel))
+        publisher.retract(listed[0])
 
     if attempts.each(found, retract_one):
-        _announce(current, channel)
+        announce(current, channel)
     attempts.finish()
 
 
@@ -331,7 +245,7 @@ def import_(
         raise UsageError(f"'{known.name}' is here already", hint="memocast channel list")
     if known:
         channels.take_over(known, secret, link.age)
-    made = _again(current, known) if known else channels.add(link, secret)
+    made = again(current, known) if known else channels.add(link, secret)
     if json:
         console.document(facts_of(current, made))
     else:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
 import signal
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +17,7 @@ from memocast.cli.state import JsonOption, State, state
 from memocast.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from memocast.channel import Channel
@@ -140,6 +144,7 @@ def sync(
     timeout: Annotated[
         str, typer.Option(metavar="TIME", help="Give a memo up after this long without progress.")
     ] = "30s",
+    quiet: Annotated[bool, typer.Option("--quiet", hidden=True)] = False,
     json: JsonOption = False,
 ) -> None:
     """Look for what is new in your channels, and fetch it; print an id a line.
@@ -148,25 +153,54 @@ def sync(
 
     Example: memocast sync
     """
-    from memocast.following import Follower
-    from memocast.registry import Registry
-
     current = state(context)
     seconds = values.seconds(timeout)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with _alone(current, quiet=quiet) as is_alone:
+        if is_alone:
+            _sync(current, channel or [], seconds, quiet=quiet, json=json)
+
+
+@contextlib.contextmanager
+def _alone(current: State, *, quiet: bool) -> Iterator[bool]:
+    """Wait until no other process syncs the library; False when the seeder would have to wait."""
+    with current.library.translated():
+        lock = os.open(
+            current.library.root / "sync.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+        )
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if quiet:
+                yield False
+                return
+            console.note("another process syncs this library; waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield True
+    finally:
+        os.close(lock)
+
+
+def _sync(current: State, names: list[str], timeout: float, *, quiet: bool, json: bool) -> None:
+    from memocast.following import Follower
+    from memocast.registry import Registry
+
     attempts = console.Attempts()
     channels = current.library.channels
-    wanted = attempts.each(channel, channels.get) if channel else channels.all()
-    if not wanted and not channel:
+    wanted = attempts.each(names, channels.get) if names else channels.all()
+    if not wanted and not names:
         console.note("there is nothing to sync; follow somebody: memocast follow LINK")
         return
     library, settings = current.library, current.settings
-    follower = Follower(library, settings, Registry(library, settings), seconds)
+    follower = Follower(library, settings, Registry(library, settings), timeout, eager=not quiet)
 
     def sync_one(found: Channel) -> None:
         news = _synced(current, follower, found, json=json)
         for problem in news.problems:
             attempts.failed(problem)
+        if quiet and not news.memos and not news.removed:
+            return
         name = console.safe(found.name)
         removed = f", {news.removed} removed" if news.removed else ""
         console.note(f"'{name}': {console.count(len(news.memos), 'new memo')}{removed}")

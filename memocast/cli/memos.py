@@ -142,13 +142,18 @@ def list_(
         str, typer.Argument(help="Only memos with this in title or description.")
     ] = "",
     limit: Annotated[int | None, typer.Option(min=0, help="At most this many.")] = None,
+    channel: Annotated[
+        str | None, typer.Option(metavar="CHANNEL", help="Only what is on that channel.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """List memos, newest first: id, created, seconds, bytes, title.
 
     Example: memocast list monday --limit 5
     """
-    memos = state(context).library.memos(query, limit)
+    library = state(context).library
+    on = library.channels.get(channel) if channel is not None else None
+    memos = library.memos(query, limit, on)
     if json:
         console.document([memo.to_json() for memo in memos])
     elif console.stdout_is_terminal():
@@ -177,6 +182,8 @@ def _table(memos: list[Memo], query: str) -> None:
     table.add_column("title")  # the one column that gives way
     for memo in memos:
         mark = Text("↑", "green") if memo.shared else Text("↓" * (memo.origin == "fetched"), "cyan")
+        if not memo.heard:
+            mark = Text("●", "yellow")
         table.add_row(
             Text(memo.id, "bold"),
             Text(f"{memo.created.astimezone():%Y-%m-%d %H:%M}"),
@@ -225,6 +232,9 @@ def _card(memo: Memo, shares: list[Share]) -> None:
         f"  {memo.created.astimezone():%Y-%m-%d %H:%M:%S %z}  {memo.origin}\n",
         "dim",
     )
+    if memo.channel is not None:
+        unheard = "" if memo.heard else ", not heard yet"
+        text.append(f"by the channel '{console.safe(memo.channel)}'{unheard}\n", "cyan")
     if memo.lost:
         text.append(f"{memo.lost / 1000:.1f} s of sound did not arrive\n", "yellow")
     if memo.description:

@@ -9,7 +9,8 @@ import typer
 
 from memocast.cli import console
 from memocast.cli.display import Display
-from memocast.cli.state import MemoArgument, State, state
+from memocast.cli.state import OptionalMemoArgument, State, state
+from memocast.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -28,10 +29,13 @@ def register(app: typer.Typer) -> None:
 
 def play(
     context: typer.Context,
-    memo: MemoArgument,
+    memo: OptionalMemoArgument = None,
     device: Annotated[
         str | None, typer.Option(help="A speaker's number or name; see 'devices'.")
     ] = None,
+    new: Annotated[
+        bool, typer.Option("--new", help="Play what came by your channels and was not heard.")
+    ] = False,
 ) -> None:
     """Play a memo.
 
@@ -40,11 +44,23 @@ def play(
     Example: memocast play latest
     """
     current = state(context)
-    play_memo(current, current.library.get(memo), device or "")
+    if new == (memo is not None):
+        raise UsageError("name the memo to play, or --new", hint="memocast play latest")
+    if memo is not None:
+        play_memo(current, current.library.get(memo), device or "")
+        return
+    unheard = current.library.feeds.unheard()
+    if not unheard:
+        console.note("everything was heard")
+    for id_ in unheard:
+        found = current.library.get(id_)
+        console.note(f"'{console.safe(found.title)}', by '{console.safe(found.channel or '')}'")
+        if not play_memo(current, found, device or ""):
+            return
 
 
-def play_memo(current: State, memo: Memo, device: str) -> None:
-    """Play to the end, or until the user stops it."""
+def play_memo(current: State, memo: Memo, device: str) -> bool:
+    """Play to the end, or until the user stops it: then False."""
     from memocast import audio
     from memocast.player import Player
 
@@ -56,24 +72,27 @@ def play_memo(current: State, memo: Memo, device: str) -> None:
         lambda start: audio.blocks(path, memo.format, start), memo.duration / 1000, device
     )
     player.start()
+    if not memo.heard:
+        current.library.feeds.heard(memo.id)
     try:
-        until_the_end(player, memo.title, memo.peaks)
+        return until_the_end(player, memo.title, memo.peaks)
     finally:
         player.stop()
 
 
-def until_the_end(player: Player, title: str, peaks: bytes) -> None:
-    """Show what is played and obey the keys, until it ends or the user has it end."""
+def until_the_end(player: Player, title: str, peaks: bytes) -> bool:
+    """Show what is played and obey the keys, until it ends or, then False, the user has it end."""
     from memocast.cli.keys import keys
 
     with keys() as read, Display() as display:
         while not player.wait(0):
             key = read(_POLL_SECONDS)
             if key == "q":
-                return
+                return False
             obey(player, key)
             if display.is_visible:
                 display.show(picture(player, title, peaks, display.width))
+    return True
 
 
 def obey(player: Player, key: str) -> None:

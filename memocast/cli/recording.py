@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
+    from memocast.channel import Channel
     from memocast.draft import Draft
     from memocast.incoming import Entry
     from memocast.memo import Memo
@@ -59,6 +60,9 @@ def record(
         str | None, typer.Option("--format", metavar="opus|flac|wav", help="How to keep it.")
     ] = None,
     share: Annotated[bool, typer.Option("--share", help="Also print its link.")] = False,
+    publish: Annotated[
+        bool, typer.Option("--publish", help="Also publish it to your channel.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Record from the microphone; print the new memo's id.
@@ -71,6 +75,7 @@ def record(
     limit = None if duration is None else values.seconds(duration)
     chosen = _format(format_ or current.settings.format)
     checked_description(description)
+    channel = _own_channel(current) if publish else None  # told before anybody speaks
     draft = current.library.draft("untitled", description, chosen, "recorded")
     title = checked_title(title) if title is not None else title_from_time(draft.created)
     draft = replace(draft, title=title)
@@ -87,17 +92,35 @@ def record(
     if not json:
         console.data(memo.id)
     link = None
+    if channel and failure is None:
+        link = _published(current, channel, memo)
     if share and failure is None:
         _, link = shared_link(current, memo)
-        memo = current.library.get(memo.id)
-        if not json:
-            console.data(link)
+    memo = current.library.get(memo.id)
+    if link and not json:
+        console.data(link)
     if json:
-        console.document({**memo.to_json(), "link": link} if share else memo.to_json())
+        console.document({**memo.to_json(), "link": link} if share or publish else memo.to_json())
     if failure:
         raise failure
     if share:
         ensure_seeder(current, [memo])
+
+
+def _own_channel(current: State) -> Channel:
+    from memocast.cli.publishing import own_channel
+
+    return own_channel(current, None)
+
+
+def _published(current: State, channel: Channel, memo: Memo) -> str:
+    """Publish the memo; its link."""
+    from memocast.cli.publishing import publish_memos
+
+    attempts = console.Attempts()
+    published = publish_memos(current, channel, [memo], attempts, seed=True)
+    attempts.finish()
+    return str(published[0]["link"])
 
 
 def _format(name: str) -> str:

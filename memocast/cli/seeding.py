@@ -132,7 +132,9 @@ def _run(current: State, presence: Presence, only: list[str], display: seedview.
     for number in numbers:
         signal.signal(number, lambda received, _frame: ending.append(received))
     try:
-        Supervisor(current.root, presence, display.hear, only).run(lambda: bool(ending))
+        interval = current.settings.sync_interval
+        supervisor = Supervisor(current.root, presence, display.hear, only, interval)
+        supervisor.run(lambda: bool(ending))
     finally:
         display.close()
         presence.release()

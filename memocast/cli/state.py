@@ -145,15 +145,14 @@ def complete_memo(context: typer.Context, incomplete: str) -> list[tuple[str, st
     return known
 
 
-MemoArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="MEMO",
-        help="An id, the beginning of one, or 'latest': the last that came in.",
-        autocompletion=complete_memo,
-        show_default=False,
-    ),
-]
+_MEMO = typer.Argument(
+    metavar="MEMO",
+    help="An id, the beginning of one, or 'latest': the last that came in.",
+    autocompletion=complete_memo,
+    show_default=False,
+)
+MemoArgument = Annotated[str, _MEMO]
+OptionalMemoArgument = Annotated[str | None, _MEMO]
 _MEMOS = typer.Argument(
     metavar="MEMO…",
     help="Ids, beginnings of ids, or 'latest': the last that came in.",
