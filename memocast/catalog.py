@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _SELECT = f"""
     SELECT {database.MEMO_COLUMNS},
-        (SELECT info_hash FROM torrent WHERE torrent.memo = memo.id
+        (SELECT info_hash FROM torrent WHERE torrent.memo = memo.id AND NOT paired
             ORDER BY mode = 'public' DESC, number DESC LIMIT 1) AS info_hash,
         EXISTS (SELECT 1 FROM torrent WHERE torrent.memo = memo.id AND shared) AS shared
     FROM memo

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from memocast import database, signed
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
 
+_NODES = "dht_nodes"
+
 
 class Channels:
     """The channels of a library. Every method may raise LibraryError."""
@@ -25,7 +28,9 @@ class Channels:
     def all(self) -> list[Channel]:
         """Every channel, in the order in which they came."""
         with self._translated():
-            rows = self._database.execute("SELECT * FROM channel ORDER BY number").fetchall()
+            rows = self._database.execute(
+                "SELECT * FROM channel WHERE kind = 'channel' ORDER BY number"
+            ).fetchall()
             return [_channel(row) for row in rows]
 
     def get(self, reference: str) -> Channel:
@@ -49,6 +54,21 @@ class Channels:
             hint=f"you have: {names}" if names else "make one: memocast channel create NAME",
         )
 
+    def pair(self) -> Channel | None:
+        """What the user's paired devices meet at, if there is any: a channel of theirs."""
+        with self._translated():
+            row = self._database.execute("SELECT * FROM channel WHERE kind = 'pair'").fetchone()
+        return _channel(row) if row else None
+
+    def to_sync(self) -> str:
+        """What there is to sync, empty when nothing is; another text when that has changed."""
+        with self._translated():
+            row = self._database.execute(
+                "SELECT group_concat(number), (SELECT seq FROM sqlite_sequence WHERE name = 'edit')"
+                " FROM channel"
+            ).fetchone()
+        return f"{row[0]} {row[1]}" if row[0] else ""
+
     def known(self, link: ChannelLink) -> Channel | None:
         """The channel that this link leads to, if it is here."""
         with self._translated():
@@ -57,7 +77,13 @@ class Channels:
             ).fetchone()
         return _channel(row) if row else None
 
-    def add(self, link: ChannelLink, secret: bytes = b"", limits: Limits | None = None) -> Channel:
+    def add(
+        self,
+        link: ChannelLink,
+        secret: bytes = b"",
+        limits: Limits | None = None,
+        kind: str = "channel",
+    ) -> Channel:
         """Have one more, one's own with its `secret`; a name that is taken is told apart.
 
         Raises UsageError when it is here already.
@@ -67,11 +93,12 @@ class Channels:
             if self.known(link):
                 raise UsageError("the channel is here already", hint="memocast channel list")
             self._database.execute(
-                "INSERT INTO channel (key, salt, name, secret, age, trackers, newest, max_size,"
-                " keep_days) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO channel (key, salt, kind, name, secret, age, trackers, newest,"
+                " max_size, keep_days) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     link.key,
                     link.salt,
+                    kind,
                     self._free_name(link),
                     secret,
                     link.age,
@@ -131,11 +158,23 @@ class Channels:
         return SignedItem(key, salt, row["seq"], row["value"], row["signature"])
 
     def note_item(self, channel: Channel, item: SignedItem) -> None:
-        """This is its newest item, unless a newer one is known already."""
+        """This is its newest item, unless a newer one is known already.
+
+        Two owners of one key, apart from each other, can sign two of the same number.
+        """
         with self._translated():
             self._database.execute(
-                "UPDATE channel SET seq = ?, value = ?, signature = ? WHERE number = ? AND seq < ?",
-                (item.seq, item.value, item.signature, channel.number, item.seq),
+                "UPDATE channel SET seq = ?, value = ?, signature = ?"
+                " WHERE number = ? AND (seq < ? OR seq = ? AND value != ?)",
+                (
+                    item.seq,
+                    item.value,
+                    item.signature,
+                    channel.number,
+                    item.seq,
+                    item.seq,
+                    item.value,
+                ),
             )
 
     def next_item(self, channel: Channel, value: bytes) -> SignedItem:
@@ -155,6 +194,21 @@ class Channels:
             self._database.execute(
                 "UPDATE channel SET checked = ?, problem = ? WHERE number = ?",
                 (moment, problem, channel.number),
+            )
+
+    def nodes(self) -> list[tuple[str, int]]:
+        """Nodes of the DHT that answered lately: addresses and ports."""
+        with self._translated():
+            row = self._database.execute(
+                "SELECT value FROM state WHERE key = ?", (_NODES,)
+            ).fetchone()
+        return [(str(host), int(port)) for host, port in json.loads(row["value"])] if row else []
+
+    def note_nodes(self, nodes: list[tuple[str, int]]) -> None:
+        """Remember these."""
+        with self._translated():
+            self._database.execute(
+                "INSERT OR REPLACE INTO state VALUES (?, ?)", (_NODES, json.dumps(nodes))
             )
 
     def _translated(self) -> contextlib.AbstractContextManager[None]:

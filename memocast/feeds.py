@@ -220,6 +220,24 @@ class Feeds:
                 self._forget(channel, left)
             self._removals.finish()
 
+    def hold(self, channel: Channel, stored: Sequence[StoredPage], kept: Collection[str]) -> None:
+        """Take these as the channel's pages, the head first; of those before, those `kept` stay."""
+        with self._translated():
+            with database.transaction(self._database):
+                for page in stored:
+                    self._store(channel, page)
+                self._database.execute(
+                    "UPDATE channel SET head = ? WHERE number = ?",
+                    (stored[0].info_hash, channel.number),
+                )
+                stays = {page.info_hash for page in stored} | set(kept)
+                rows = self._database.execute(
+                    "SELECT info_hash FROM page WHERE channel = ?", (channel.number,)
+                ).fetchall()
+                gone = [row["info_hash"] for row in rows if row["info_hash"] not in stays]
+                self._forget(channel, gone)
+            self._removals.finish()
+
     def forget(self, channel: Channel) -> None:
         """Have nothing of its feed any more."""
         with self._translated():

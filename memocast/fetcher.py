@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from memocast.incoming import Entry
     from memocast.library import Library
     from memocast.link import Link
-    from memocast.memo import Memo
+    from memocast.memo import Memo, Origin
     from memocast.sealing import Identity
     from memocast.settings import Settings
 
@@ -46,6 +46,18 @@ class Fetched:
     downloaded: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A memo that another device of the user's has: it keeps its id, and where it came from.
+
+    `recipient` is what it is sealed to between them.
+    """
+
+    id: str
+    origin: Origin
+    recipient: str
+
+
 def fetch(
     library: Library,
     link: Link,
@@ -54,6 +66,7 @@ def fetch(
     notify: Callable[[Stage], None],
     identities: Sequence[Identity] = (),
     listen: Listen | None = None,
+    adopted: Adopted | None = None,
 ) -> Fetched:
     """Bring the link's memo into the library.
 
@@ -83,7 +96,7 @@ def fetch(
             time.sleep(_POLL_SECONDS)
     try:
         opener = Opener(link, identities, entry.folder)
-        run = _Fetch(library, link, settings, limits, notify, entry, opener, listen)
+        run = _Fetch(library, link, settings, limits, notify, entry, opener, listen, adopted)
     except BaseException:
         entry.release()
         raise
@@ -104,6 +117,7 @@ class _Fetch:
         entry: Entry,
         opener: Opener,
         listen: Listen | None,
+        adopted: Adopted | None,
     ) -> None:
         self._library = library
         self._link = link
@@ -112,6 +126,7 @@ class _Fetch:
         self._entry = entry
         self._opener = opener
         self._listen = listen
+        self._adopted = adopted
         self._growing: Growing | None = None
         self._arrival = Arrival(
             library,
@@ -187,12 +202,17 @@ class _Fetch:
             "fetched",
         )
         draft = replace(draft, created=said.created or now())
+        adopted = self._adopted if is_sealed else None
+        if adopted:
+            draft = replace(draft, id=adopted.id, origin=adopted.origin)
         share = Share(
             finished_torrent(resume, self._link),
             mode=("private" if self._link.key else "addressed") if is_sealed else "public",
             key=self._link.key.upper(),
+            recipients=(adopted.recipient,) if adopted else (),
             lan=self._link.lan,
-            arrived=True,
+            arrived=not adopted,
+            paired=bool(adopted),
         )
         self._arrival.sources.drop()
         with self._library.translated():

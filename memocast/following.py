@@ -37,11 +37,15 @@ _DAY = 24 * 3600
 
 @dataclass(slots=True)
 class News:
-    """What a sync brought: `listed` new items, memos by id, and what went wrong."""
+    """What a sync brought: `listed` new items, memos by id, and what went wrong.
+
+    `removed` and `changed` count memos.
+    """
 
     listed: int = 0
     memos: list[str] = field(default_factory=list)
     removed: int = 0
+    changed: int = 0
     problems: list[MemocastError] = field(default_factory=list)
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from memocast.channel import Channel
     from memocast.channels import Channels
     from memocast.feeds import Feeds
+    from memocast.replicas import Replicas
     from memocast.share import Share
 
 
@@ -73,11 +74,12 @@ class Library:
 
         return Feeds(self._database, self.root, self._removals)
 
-    def to_sync(self) -> str:
-        """What there is to sync, empty when nothing is; another text when that has changed."""
-        with self.translated():
-            row = self._database.execute("SELECT group_concat(number) FROM channel").fetchone()
-        return row[0] or ""
+    @cached_property
+    def replicas(self) -> Replicas:
+        """What the user's paired devices agree on."""
+        from memocast.replicas import Replicas
+
+        return Replicas(self._database, self.root)
 
     def _refuse_to_begin_anew(self) -> None:
         """An empty database beside audio files is a loss, not a beginning."""
@@ -306,17 +308,6 @@ class Library:
             self._database.execute("INSERT OR IGNORE INTO state VALUES (?, ?)", (key, chosen))
             row = self._database.execute("SELECT value FROM state WHERE key = ?", (key,)).fetchone()
         return int(row["value"])
-
-    def state(self, key: str) -> str:
-        """What was last noted under that key, or nothing."""
-        with self.translated():
-            row = self._database.execute("SELECT value FROM state WHERE key = ?", (key,)).fetchone()
-        return str(row["value"]) if row else ""
-
-    def set_state(self, key: str, value: str) -> None:
-        """Note it, for whoever asks next."""
-        with self.translated():
-            self._database.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (key, value))
 
     def revision(self) -> int:
         """Changes whenever another process has changed the library."""

@@ -7,7 +7,6 @@ owner's uptime.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from memocast import dht
@@ -25,7 +24,6 @@ _REMEMBERED = 40
 """Nodes, to begin with next time: a bootstrap node is asked for by everybody."""
 
 _ENOUGH = 8
-_STATE = "dht_nodes"
 
 
 class Registry:
@@ -44,7 +42,7 @@ class Registry:
 
         Whoever has an older one among the closest nodes, or none, is given it.
         """
-        nodes = self._remembered()
+        nodes = self._library.channels.nodes()
         found = self._look(channel, nodes) if len(nodes) >= _ENOUGH else None
         if found is None or not found.closest:
             bootstrap = dht.resolved(self._settings.dht_bootstrap, _RESOLVE_SECONDS)
@@ -65,14 +63,7 @@ class Registry:
         with dht.Dht(nodes) as client:
             return client.get(channel.link.key, channel.link.salt, _LOOK_SECONDS)
 
-    def _remembered(self) -> list[dht.Address]:
-        try:
-            said = json.loads(self._library.state(_STATE) or "[]")
-            return [(str(host), int(port)) for host, port in said]
-        except (ValueError, TypeError):
-            return []
-
     def _remember(self, nodes: list[dht.Address]) -> None:
         if nodes:
-            kept = list(dict.fromkeys([*nodes, *self._remembered()]))[:_REMEMBERED]
-            self._library.set_state(_STATE, json.dumps(kept))
+            channels = self._library.channels
+            channels.note_nodes(list(dict.fromkeys([*nodes, *channels.nodes()]))[:_REMEMBERED])

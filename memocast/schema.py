@@ -114,6 +114,7 @@ MIGRATIONS = (
         number      INTEGER PRIMARY KEY,
         key         BLOB NOT NULL,               -- Ed25519, public
         salt        BLOB NOT NULL,
+        kind        TEXT NOT NULL DEFAULT 'channel' CHECK (kind IN ('channel', 'pair')),
         name        TEXT NOT NULL UNIQUE,
         secret      BLOB NOT NULL,               -- its private half; empty where only followed
         age         TEXT NOT NULL,               -- the identity that opens a private channel
@@ -161,6 +162,47 @@ MIGRATIONS = (
         tried       INTEGER NOT NULL DEFAULT 0,  -- when it last was to be fetched, unix seconds
         UNIQUE (channel, id)
     ) STRICT;
+    -- Paired devices: what they agree on, and what was changed here since they last heard of it.
+    CREATE TABLE replica (
+        key         TEXT PRIMARY KEY,            -- a memo's id, or the info-hash that it came by
+        memo        TEXT,                        -- the id that it has here
+        title       TEXT NOT NULL,
+        title_at    TEXT NOT NULL,               -- of the last change: [ms, count, device]
+        description TEXT NOT NULL,
+        description_at TEXT NOT NULL,
+        removed_at  TEXT NOT NULL,
+        created     INTEGER NOT NULL,            -- unix seconds
+        duration    INTEGER NOT NULL,            -- milliseconds
+        bytes       INTEGER NOT NULL,
+        origin      TEXT NOT NULL,
+        link        TEXT NOT NULL                -- to its audio
+    ) STRICT;
+    CREATE INDEX replica_memo ON replica (memo);
+    CREATE TABLE edit (
+        number      INTEGER PRIMARY KEY AUTOINCREMENT,
+        memo        TEXT NOT NULL,
+        field       TEXT NOT NULL,
+        at          INTEGER NOT NULL,            -- unix milliseconds
+        UNIQUE (memo, field) ON CONFLICT REPLACE
+    ) STRICT;
+    ALTER TABLE torrent ADD COLUMN paired INTEGER NOT NULL DEFAULT 0;
+    CREATE TRIGGER memo_was_added AFTER INSERT ON memo
+        WHEN EXISTS (SELECT 1 FROM channel WHERE kind = 'pair') BEGIN
+        INSERT INTO edit (memo, field, at) VALUES (new.id, 'added',
+            CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER));  END;
+    CREATE TRIGGER memo_was_removed AFTER DELETE ON memo
+        WHEN EXISTS (SELECT 1 FROM channel WHERE kind = 'pair') BEGIN
+        INSERT INTO edit (memo, field, at) VALUES (old.id, 'removed',
+            CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER));  END;
+    CREATE TRIGGER memo_was_named AFTER UPDATE OF title ON memo
+        WHEN new.title != old.title AND EXISTS (SELECT 1 FROM channel WHERE kind = 'pair') BEGIN
+        INSERT INTO edit (memo, field, at) VALUES (new.id, 'title',
+            CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER));  END;
+    CREATE TRIGGER memo_was_described AFTER UPDATE OF description ON memo
+        WHEN new.description != old.description
+        AND EXISTS (SELECT 1 FROM channel WHERE kind = 'pair') BEGIN
+        INSERT INTO edit (memo, field, at) VALUES (new.id, 'description',
+            CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER));  END;
     CREATE INDEX item_memo ON item (memo);
     CREATE INDEX item_page ON item (channel, page, number);
     CREATE INDEX item_unheard ON item (published) WHERE memo IS NOT NULL AND NOT heard;

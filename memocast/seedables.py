@@ -31,7 +31,7 @@ _COLUMNS = """
     torrent.mtime AS age_mtime, torrent.sha256 AS age_sha256
 """
 _FROM = " FROM torrent JOIN memo ON memo.id = torrent.memo"
-_OFFERED = "(torrent.shared OR (? AND arrived AND NOT stopped))"
+_OFFERED = "(torrent.shared OR paired OR (? AND arrived AND NOT stopped))"
 """With whether what came by a link counts."""
 
 _NEWEST_FIRST = " ORDER BY memo.created DESC, memo.number DESC, torrent.number"
@@ -140,7 +140,7 @@ class Seedables:
         trackers: unless `every` memo has one, only those with one of their own count.
         """
         return self._found(
-            f"{_OFFERED} AND NOT lan AND length(info_hash) = 40"
+            f"{_OFFERED} AND NOT lan AND NOT paired AND length(info_hash) = 40"
             " AND (? OR trackers LIKE '%ws://%' OR trackers LIKE '%wss://%')"
             " ORDER BY wanted DESC, memo.number DESC LIMIT ?",
             fetched,

@@ -60,6 +60,7 @@ class Seeder(Session):
         self._for_browsers = self._for_lan = False
         self._to_sync = ""
         self._urgent: list[str] = []
+        self._was_on_dht = False
 
     def begin(self) -> None:
         """Wait until peers can connect. Raises MemocastError when the port is taken."""
@@ -90,7 +91,7 @@ class Seeder(Session):
         ]
         if not self.only:
             every += self.library.seedables.pages(fetched=self.settings.seed_fetched)
-        self._to_sync = self.library.to_sync()
+        self._to_sync = self.library.channels.to_sync()
         self._for_lan = not self._lan and any(found.lan for found in every)
         found = {found.info_hash: found for found in every if found.lan == self._lan}
         known = {*self.settings.trackers} if found else set()
@@ -101,6 +102,10 @@ class Seeder(Session):
 
     def tick(self, moment: float) -> None:  # noqa: ARG002 - it is always time
         """Announce what is new at once; of very many, some."""
+        if self.swarm.dht_nodes and not self._was_on_dht:
+            # Its bootstrap is complete only when the last dead node has been waited for.
+            self._was_on_dht = True
+            self._urgent = list(self.offers)[:_URGENT]
         self._urgent.extend(self.offers.fresh()[: max(0, _URGENT - len(self._urgent))])
         for key in self._urgent[:_URGENT_AT_ONCE]:
             if key in self.offers:

@@ -26,7 +26,8 @@ class Share:
     `key` is the age identity in the link, of a private share only. `recipients`
     are those an addressed share of our own is sealed to. `lan`: nobody
     outside the local network is told. `arrived`: it came by a link.
-    `shared`: by the user's own `share`. `stopped`: by `unshare`.
+    `shared`: by the user's own `share`. `stopped`: by `unshare`. `paired`: it is for the user's
+    other devices, and nobody else.
     """
 
     torrent: Torrent
@@ -37,6 +38,7 @@ class Share:
     arrived: bool = False
     shared: bool = False
     stopped: bool = False
+    paired: bool = False
 
     @property
     def info_hash(self) -> str:

@@ -25,7 +25,8 @@ _AGE_FILE = "sealed.age"
 class Wish:
     """How to share. `mode` None: as the memo is shared already, else by `default`.
 
-    `explicit`: the memo was named, and not only meant along with all others.
+    `explicit`: the memo was named, and not only meant along with all others. `paired`: it is
+    for the user's other devices.
     """
 
     mode: Mode | None
@@ -33,6 +34,7 @@ class Wish:
     recipients: tuple[str, ...] = ()
     lan: bool = False
     explicit: bool = True
+    paired: bool = False
 
 
 def share(
@@ -48,10 +50,12 @@ def share(
 
     Returns the share as it was before, or as it was made. Raises MemocastError.
     """
-    known = library.shares.of(memo)
+    known = [found for found in library.shares.of(memo) if found.paired == wish.paired]
     found = _known(known, memo, wish)
     if found is None:
         return _made(library, memo, wish, tell, first)
+    if found.paired:
+        return found
     if found.stopped and not found.arrived:
         return library.shares.renew(replace(found, lan=wish.lan), first)
     if wish.lan and not found.lan:
@@ -110,7 +114,15 @@ def _made(
             age_file = entry.folder / _AGE_FILE
             sealing.seal_file(path, age_file, to, tell)
             made = torrent.make_sealed(memo, age_file, to)
-            share = Share(made, mode, key, wish.recipients, lan=wish.lan, shared=True)
+            share = Share(
+                made,
+                mode,
+                key,
+                wish.recipients,
+                lan=wish.lan,
+                shared=not wish.paired,
+                paired=wish.paired,
+            )
             first(share)
             entry.note({SEALED: share.info_hash})
             try:

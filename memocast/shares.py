@@ -69,7 +69,8 @@ class Shares:
                 (memo.id, share.mode, "\n".join(share.recipients)),
             ).fetchone()
             if known is not None:
-                return self._renewed(_share(known))
+                found = _share(known)
+                return found if share.paired else self._renewed(found)
             twin = self.owner(share.torrent)
             if twin:
                 raise MemocastError(
@@ -102,8 +103,8 @@ class Shares:
         torrent = share.torrent
         self._database.execute(
             "INSERT INTO torrent (memo, mode, recipients, key, lan, arrived, shared, info_hash,"
-            " second_hash, content, dn, trackers, bytes, mtime, sha256, wanted)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " second_hash, content, dn, trackers, bytes, mtime, sha256, wanted, paired)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 memo_id,
                 share.mode,
@@ -121,6 +122,7 @@ class Shares:
                 mtime,
                 digest,
                 int(time.time()),
+                int(share.paired),
             ),
         )
         if age_file:
@@ -146,7 +148,8 @@ class Shares:
                 before = [
                     _share(row)
                     for row in self._database.execute(
-                        "SELECT * FROM torrent WHERE memo = ? AND NOT stopped", (memo.id,)
+                        "SELECT * FROM torrent WHERE memo = ? AND NOT stopped AND NOT paired",
+                        (memo.id,),
                     ).fetchall()
                 ]
                 self._removals.intend(
@@ -155,14 +158,27 @@ class Shares:
                     if share.sealed and not share.arrived
                 )
                 self._database.execute(
-                    "DELETE FROM torrent WHERE memo = ? AND mode != 'public' AND NOT arrived",
+                    "DELETE FROM torrent WHERE memo = ? AND mode != 'public' AND NOT arrived"
+                    " AND NOT paired",
                     (memo.id,),
                 )
                 self._database.execute(
-                    "UPDATE torrent SET shared = 0, stopped = 1 WHERE memo = ?", (memo.id,)
+                    "UPDATE torrent SET shared = 0, stopped = 1 WHERE memo = ? AND NOT paired",
+                    (memo.id,),
                 )
             self._removals.finish()
         return before
+
+    def unpair(self) -> None:
+        """Forget the shares that were for the user's other devices."""
+        with self._translated():
+            with database.transaction(self._database):
+                rows = self._database.execute(
+                    "SELECT info_hash FROM torrent WHERE paired"
+                ).fetchall()
+                self._removals.intend(self.age_file(row["info_hash"]) for row in rows)
+                self._database.execute("DELETE FROM torrent WHERE paired")
+            self._removals.finish()
 
     def age_files(self, memo: Memo) -> list[Path]:
         """The age files of the memo's shares, inside the caller's transaction."""
@@ -226,4 +242,5 @@ def _share(row: sqlite3.Row) -> Share:
         arrived=bool(row["arrived"]),
         shared=bool(row["shared"]),
         stopped=bool(row["stopped"]),
+        paired=bool(row["paired"]),
     )

@@ -57,7 +57,7 @@ class Sources:
         self._trackers = trackers
         # TCP is faster than libtorrent's uTP, and its connections are closed at once.
         self._classic = Swarm.classic(
-            settings, addresses, exact_port=False, lan=link.lan, utp=False
+            settings, addresses, exact_port=False, lan=link.lan, brief=True
         )
         self._utp_at = float("inf")
         self._in_order = False

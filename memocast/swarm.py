@@ -70,14 +70,14 @@ class Swarm:
         *,
         exact_port: bool,
         lan: bool = False,
-        utp: bool = True,
+        brief: bool = False,
     ) -> Self:
         """One that speaks TCP and uTP, and listens on these IP addresses and ports.
 
-        With `lan` it has nothing to do with peers outside the local network. Without `utp` it
-        dials by TCP only, until `dial_by_utp`.
+        With `lan` it has nothing to do with peers outside the local network. A `brief` one is
+        gone soon: it dials by TCP only, until `dial_by_utp`, and the DHT does not count on it.
         """
-        pack = tuning.classic(settings, addresses, exact_port=exact_port, utp=utp)
+        pack = tuning.classic(settings, addresses, exact_port=exact_port, brief=brief)
         swarm = cls(pack, CLASSIC_SCHEMES)
         if lan:
             swarm._keep_to_lan()

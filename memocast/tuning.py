@@ -46,11 +46,11 @@ _MIB = 1 << 20
 
 
 def classic(
-    settings: Settings, addresses: Sequence[tuple[str, int]], *, exact_port: bool, utp: bool
+    settings: Settings, addresses: Sequence[tuple[str, int]], *, exact_port: bool, brief: bool
 ) -> Pack:
     """For a session without WebRTC, listening on these IP addresses and ports.
 
-    With `utp` it dials peers by uTP, and by TCP those that do not answer; else by TCP only.
+    It dials peers by uTP, and by TCP those that do not answer; a `brief` one by TCP only.
     """
     return {
         **_common(settings),
@@ -61,13 +61,15 @@ def classic(
         "enable_dht": settings.dht,
         "dht_bootstrap_nodes": ",".join(settings.dht_bootstrap),
         "dht_upload_rate_limit": 100_000,
+        # Nodes that are gone in a second would hold everybody up who looks for something.
+        "dht_read_only": brief,
         "enable_lsd": settings.lsd,
         "enable_upnp": settings.port_mapping,
         "enable_natpmp": settings.port_mapping,
         # Speed on links that have it.
-        "enable_outgoing_utp": utp,
+        "enable_outgoing_utp": not brief,
         "utp_connect_timeout": 1_000,
-        "peer_connect_timeout": 15 if utp else 10,
+        "peer_connect_timeout": 10 if brief else 15,
         "recv_socket_buffer_size": _MIB,
         "send_socket_buffer_size": _MIB,
         "max_webtorrent_offers": 0,

@@ -4,44 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from conftest import wait_for
-from test_discovery import dht_nodes
 from transfer import sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from conftest import Memocast
-
-NODES = 20
-
-
-@pytest.fixture(scope="module")
-def bootstrap() -> Iterator[str]:
-    """A DHT of our own; yields a few of its nodes, as the setting has them."""
-    nodes, addresses = dht_nodes(NODES)
-    yield " ".join(addresses[:3])
-    del nodes
-
-
-@pytest.fixture
-def someone(memocast: Callable[..., Memocast], bootstrap: str) -> Callable[[str], Memocast]:
-    """Make users who are on that DHT, each with an address of their own."""
-    made: list[str] = []
-
-    def make(name: str) -> Memocast:
-        made.append(name)
-        return memocast(
-            name,
-            MEMOCAST_DHT="true",
-            MEMOCAST_DHT_BOOTSTRAP=bootstrap,
-            MEMOCAST_LISTEN=f"127.1.{len(made)}.1:0",
-        )
-
-    return make
 
 
 def on_air(user: Memocast) -> None:

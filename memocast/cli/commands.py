@@ -34,7 +34,8 @@ HOMES = {
     "follow": "following",
     "unfollow": "following",
     "following": "following",
-    "sync": "following",
+    "sync": "syncing",
+    "pair": "pairing",
     "doctor": "doctoring",
 }
 """In the order of the help."""

@@ -1,27 +1,20 @@
-"""`follow`, `unfollow`, `following` and `sync`."""
+"""`follow`, `unfollow` and `following`."""
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import os
-import signal
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from memocast.cli import console, values
 from memocast.cli.channels import ChannelArgument, facts_of
-from memocast.cli.display import Display
-from memocast.cli.state import JsonOption, State, state
-from memocast.errors import Interrupted, UsageError
+from memocast.cli.state import JsonOption, state
+from memocast.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
 
     from memocast.channel import Channel
-    from memocast.following import Follower, News
 
 
 def register(app: typer.Typer) -> None:
@@ -29,7 +22,6 @@ def register(app: typer.Typer) -> None:
     app.command()(follow)
     app.command()(unfollow)
     app.command()(following)
-    app.command()(sync)
 
 
 def follow(
@@ -134,96 +126,3 @@ def following(context: typer.Context, json: JsonOption = False) -> None:
             f"{facts['key'][:8]}\t{facts['items']}\t{facts['memos']}\t{facts['unheard']}"
             f"\t{facts['checked'] or '-'}\t{console.safe(facts['name'])}"
         )
-
-
-def sync(
-    context: typer.Context,
-    channel: Annotated[
-        list[str] | None, typer.Argument(metavar="CHANNEL…", help="Only these channels.")
-    ] = None,
-    timeout: Annotated[
-        str, typer.Option(metavar="TIME", help="Give a memo up after this long without progress.")
-    ] = "30s",
-    quiet: Annotated[bool, typer.Option("--quiet", hidden=True)] = False,
-    json: JsonOption = False,
-) -> None:
-    """Look for what is new in your channels, and fetch it; print an id a line.
-
-    The running seeder does it by itself every few minutes.
-
-    Example: memocast sync
-    """
-    current = state(context)
-    seconds = values.seconds(timeout)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with _alone(current, quiet=quiet) as is_alone:
-        if is_alone:
-            _sync(current, channel or [], seconds, quiet=quiet, json=json)
-
-
-@contextlib.contextmanager
-def _alone(current: State, *, quiet: bool) -> Iterator[bool]:
-    """Wait until no other process syncs the library; False when the seeder would have to wait."""
-    with current.library.translated():
-        lock = os.open(
-            current.library.root / "sync.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-        )
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if quiet:
-                yield False
-                return
-            console.note("another process syncs this library; waiting for it")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield True
-    finally:
-        os.close(lock)
-
-
-def _sync(current: State, names: list[str], timeout: float, *, quiet: bool, json: bool) -> None:
-    from memocast.following import Follower
-    from memocast.registry import Registry
-
-    attempts = console.Attempts()
-    channels = current.library.channels
-    wanted = attempts.each(names, channels.get) if names else channels.all()
-    if not wanted and not names:
-        console.note("there is nothing to sync; follow somebody: memocast follow LINK")
-        return
-    library, settings = current.library, current.settings
-    follower = Follower(library, settings, Registry(library, settings), timeout, eager=not quiet)
-
-    def sync_one(found: Channel) -> None:
-        news = _synced(current, follower, found, json=json)
-        for problem in news.problems:
-            attempts.failed(problem)
-        if quiet and not news.memos and not news.removed:
-            return
-        name = console.safe(found.name)
-        removed = f", {news.removed} removed" if news.removed else ""
-        console.note(f"'{name}': {console.count(len(news.memos), 'new memo')}{removed}")
-
-    attempts.each(wanted, sync_one)
-    attempts.finish()
-
-
-def _synced(current: State, follower: Follower, channel: Channel, *, json: bool) -> News:
-    from memocast.cli.fetching import View
-
-    def arrived(memo: str) -> None:
-        if json:
-            found = current.library.get(memo)
-            console.document({**found.to_json(), "channel": channel.name})
-        else:
-            console.data(memo)
-
-    with Display() as display:
-        try:
-            news = follower.sync(channel, View(display, None).show, arrived)
-        except KeyboardInterrupt:
-            raise Interrupted(
-                "interrupted; what has arrived is kept", hint="go on with: memocast sync"
-            ) from None
-    return news

@@ -122,7 +122,7 @@ def share(
         if not json:
             console.data(link)
         if qr:
-            _draw_qr(link)
+            draw_qr(link)
         return found, share, link
 
     wanted = current.library.memos() if all_ else current.memos(memo or [], attempts)
@@ -228,7 +228,8 @@ def unshare(
     attempts.finish()
 
 
-def _draw_qr(link: str) -> None:
+def draw_qr(link: str) -> None:
+    """Draw it on standard error, unless it is too long for a QR code or for the terminal."""
     import segno
 
     try:

@@ -1,0 +1,42 @@
+"""A DHT of our own, and users who are on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from test_discovery import dht_nodes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from conftest import Memocast
+
+NODES = 20
+
+
+@pytest.fixture(scope="session")
+def bootstrap() -> Iterator[str]:
+    """A few of its nodes, as the setting `dht_bootstrap` has them."""
+    nodes, addresses = dht_nodes(NODES)
+    yield " ".join(addresses[:3])
+    del nodes
+
+
+@pytest.fixture
+def someone(memocast: Callable[..., Memocast], bootstrap: str) -> Callable[..., Memocast]:
+    """Make users who are on that DHT, each with an address of their own."""
+    made: list[str] = []
+
+    def make(name: str, **environment: str) -> Memocast:
+        made.append(name)
+        settings = {
+            "MEMOCAST_DHT": "true",
+            "MEMOCAST_DHT_BOOTSTRAP": bootstrap,
+            "MEMOCAST_LISTEN": f"127.1.{len(made)}.1:0",
+            "MEMOCAST_SYNC_INTERVAL": "0",
+        }
+        return memocast(name, **settings, **environment)
+
+    return make

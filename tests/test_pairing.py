@@ -1,0 +1,107 @@
+"""One's own devices, in step: each of three is a process with a library, and any may be off."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from transfer import sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from conftest import Memocast
+
+
+def library(user: Memocast) -> dict[str, tuple[str, str]]:
+    """The user's memos: title and description by id."""
+    return {
+        memo["id"]: (memo["title"], memo["description"]) for memo in user.run("list", "--json").json
+    }
+
+
+def test_three_devices_come_to_the_same_library(
+    someone: Callable[[str], Memocast], opus: Path, flac: Path
+) -> None:
+    phone, laptop, desk = someone("phone"), someone("laptop"), someone("desk")
+    first = phone.add(opus, title="On the phone")
+    secret = phone.run("pair")
+    assert secret.out.startswith("memocast-pair:AGE-SECRET-KEY-1")
+    assert secret.out == phone.run("pair").out, "for one more device"
+    phone.run("sync")
+    phone.run("seed", "--background")
+
+    joined = laptop.run("pair", "-", stdin=secret.out)
+    assert joined.out == ""
+    second = laptop.add(flac, title="On the laptop")
+    synced = laptop.run("sync")
+    assert synced.out.split() == [first]
+    assert synced.err.splitlines()[-1] == "memocast: your devices: 1 new memo"
+    assert sha256(laptop.audio(first)) == sha256(phone.audio(first))
+    assert laptop.show(first)["origin"] == "added"
+    assert laptop.show(first)["shared"] is False
+    assert laptop.show(first)["info_hash"] is None
+    laptop.run("seed", "--background")
+
+    # Apart from each other: one is renamed here and described there, one removed.
+    phone.run("edit", first, "--title", "Renamed on the phone")
+    laptop.run("edit", first, "-d", "described on the laptop")
+    assert phone.run("sync").out.split() == [second]
+    laptop.run("sync")
+    phone.run("sync")
+    expected = {
+        first: ("Renamed on the phone", "described on the laptop"),
+        second: ("On the laptop", ""),
+    }
+    assert library(phone) == library(laptop) == expected
+
+    # The third comes when the first is off, and gets everything from the second.
+    phone.stop()
+    phone.run("remove", first, "--yes")
+    desk.run("pair", "-", stdin=secret.out)
+    assert set(desk.run("sync").out.split()) == {first, second}
+    assert sha256(desk.audio(first)) == sha256(laptop.audio(first))
+    assert library(desk) == expected
+
+    # What was removed goes everywhere, whoever hears of it from whom.
+    phone.run("seed", "--background")
+    for device in (phone, laptop, desk):
+        device.run("sync")
+    assert library(phone) == library(laptop) == library(desk) == {second: ("On the laptop", "")}
+
+
+def test_what_paired_devices_seed_is_sealed(someone: Callable[[str], Memocast], opus: Path) -> None:
+    phone = someone("phone")
+    memo = phone.add(opus, title="Nobody's business")
+    phone.run("pair")
+    phone.run("sync")
+    for file in [*(phone.library / "feeds").iterdir(), *(phone.library / "sealed").iterdir()]:
+        content = file.read_bytes()
+        assert content.startswith(b"age-encryption.org/v1")
+        assert b"Nobody" not in content
+    assert len(list((phone.library / "sealed").iterdir())) == 1
+    link = phone.run("share", memo, "--no-seed").out
+    assert "x.age" not in link, "it is shared as if it were not paired"
+    phone.run("unshare", memo)
+    assert len(list((phone.library / "sealed").iterdir())) == 1
+    phone.run("pair", "--end")
+    assert list((phone.library / "feeds").iterdir()) == []
+    assert list((phone.library / "sealed").iterdir()) == []
+    assert library(phone) == {memo: ("Nobody's business", "")}
+
+
+def test_secrets_that_lead_nowhere_are_told_apart(someone: Callable[[str], Memocast]) -> None:
+    phone, laptop = someone("phone"), someone("laptop")
+    secret = phone.run("pair").out.strip()
+    for wrong in (secret[:40], "", "magnet:?xt=urn:btih:" + "0" * 40, secret + "Q"):
+        result = laptop.run("pair", "-", stdin=wrong, expect=7)
+        assert "the secret is damaged, or was cut off" in result.err
+        assert "hint: copy the whole line that 'memocast pair' printed" in result.err
+        assert result.out == ""
+    with_oneself = phone.run("pair", "-", stdin=secret, expect=2)
+    assert "this device is paired by that secret already" in with_oneself.err
+    laptop.run("pair")
+    other = laptop.run("pair", "-", stdin=secret, expect=2)
+    assert "hint: end that first: memocast pair --end" in other.err
+    laptop.run("pair", "--end")
+    assert laptop.run("pair", "-", stdin=secret).out == ""

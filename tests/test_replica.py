@@ -1,0 +1,227 @@
+"""What paired devices agree on: the same, in whatever order they met."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from memocast.channel import ChannelLink
+from memocast.errors import Refused
+from memocast.following import News
+from memocast.library import Library
+from memocast.pairing import Pairing
+from memocast.replica import NEVER, Entry, Stamp, from_bytes, merged, to_bytes, union
+from test_library import keep
+
+DEVICES = 3
+AUDIO = b"OggS, or so"
+
+stamps = st.builds(Stamp, st.integers(0, 3), st.integers(0, 2), st.sampled_from("abc"))
+entries = st.builds(
+    Entry,
+    key=st.sampled_from("kl"),
+    title=st.sampled_from(["one", "two"]),
+    title_at=stamps,
+    description=st.sampled_from(["", "more"]),
+    description_at=stamps,
+    removed_at=stamps,
+    link=st.sampled_from(["", "magnet:?x"]),
+)
+
+
+@given(entries, entries, entries)
+def test_merging_takes_no_notice_of_order_and_repetition(
+    one: Entry, two: Entry, three: Entry
+) -> None:
+    one, two, three = (replace(entry, key="k") for entry in (one, two, three))
+    assert merged(one, two) == merged(two, one)
+    assert merged(merged(one, two), three) == merged(one, merged(two, three))
+    assert merged(one, one) == one
+    assert merged(merged(one, two), two) == merged(one, two)
+
+
+@given(st.lists(entries))
+def test_a_state_survives_its_journey(found: list[Entry]) -> None:
+    state = union({}, found)
+    assert union({}, from_bytes(to_bytes(state.values()))) == state
+
+
+def test_the_later_change_of_each_field_is_taken_by_itself() -> None:
+    first = Entry("k", "old", Stamp(5), "old", Stamp(5))
+    renamed = replace(first, title="new", title_at=Stamp(7))
+    described = replace(first, description="new", description_at=Stamp(6))
+    both = merged(renamed, described)
+    assert (both.title, both.description) == ("new", "new")
+
+
+def test_a_removal_beats_what_was_changed_before_it_and_not_what_was_changed_after() -> None:
+    first = Entry("k", "old", Stamp(5), "", Stamp(5))
+    removed = replace(first, removed_at=Stamp(7))
+    assert not merged(removed, replace(first, title="new", title_at=Stamp(6))).is_alive
+    assert merged(removed, replace(first, title="new", title_at=Stamp(8))).is_alive
+
+
+def test_who_knows_of_a_change_comes_after_it_however_slow_the_clock() -> None:
+    ahead = Stamp(1_000, 3, "a")
+    assert ahead.next(10, "b") > ahead
+    assert ahead.next(2_000, "b") == Stamp(2_000, 0, "b")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"memos": 7}',
+        b'{"memos": [{}]}',
+        b'{"memos": [{"key": "k", "title_at": [1, 2]}]}',
+        to_bytes([Entry("k", "t", Stamp(-1), "", NEVER)]),
+        to_bytes([Entry("k", "t", Stamp(2**60), "", NEVER)]),
+        to_bytes([Entry("k", "t", NEVER, "", NEVER, origin="nowhere")]),
+        b'{"memos": ' + b"[" * 100_000,
+    ],
+)
+def test_what_is_no_state_is_refused(content: bytes) -> None:
+    with pytest.raises(Refused, match="cannot be read"):
+        from_bytes(content)
+
+
+class Devices(RuleBasedStateMachine):
+    """Three libraries; whoever meets takes in what the other knows, as a sync does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp())
+        self.libraries = [Library(self.folder / str(number)) for number in range(DEVICES)]
+        for library in self.libraries:
+            library.channels.add(ChannelLink(bytes(32), b"", age="x"), b"x", kind="pair")
+        self.audio = self.folder / "audio.opus"
+        self.audio.write_bytes(AUDIO)
+        self.pairings = [
+            Pairing(library, None, None, 0)  # type: ignore[arg-type]
+            for library in self.libraries
+        ]
+        self.last: dict[str, dict[str, str] | None] = {}
+
+    def teardown(self) -> None:
+        for library in self.libraries:
+            library.close()
+        shutil.rmtree(self.folder)
+
+    def _later(self) -> None:
+        """Let the clock, of one millisecond, go on."""
+        moment = time.time_ns() // 1_000_000
+        while time.time_ns() // 1_000_000 < moment + 2:
+            pass
+
+    def _memo(self, device: int, number: int) -> str | None:
+        known = sorted(memo.id for memo in self.libraries[device].memos())
+        return known[number % len(known)] if known else None
+
+    @rule(device=st.integers(0, DEVICES - 1))
+    def add(self, device: int) -> None:
+        self._later()
+        id_ = keep(self.libraries[device], self.audio, "new", id=f"{len(self.last):08}")
+        self.last[id_] = {"title": "new", "description": ""}
+
+    @rule(
+        device=st.integers(0, DEVICES - 1),
+        number=st.integers(0, 5),
+        field=st.sampled_from(["title", "description"]),
+        text=st.sampled_from(["red", "green", "blue"]),
+    )
+    def edit(self, device: int, number: int, field: str, text: str) -> None:
+        id_ = self._memo(device, number)
+        if id_ is None:
+            return
+        self._later()
+        library = self.libraries[device]
+        memo = library.get(id_)
+        before = getattr(memo, field)
+        library.edit(
+            memo,
+            text if field == "title" else None,
+            text if field == "description" else None,
+        )
+        if before == text:
+            return  # nothing was changed
+        said = self.last[id_]
+        # One that was removed elsewhere, before it was changed here, is there again, with what
+        # was last said of it wherever.
+        self.last[id_] = {**(said or self.gone[id_]), field: text}
+
+    @initialize()
+    def begin(self) -> None:
+        self.gone: dict[str, dict[str, str]] = {}
+
+    @rule(device=st.integers(0, DEVICES - 1), number=st.integers(0, 5))
+    def remove(self, device: int, number: int) -> None:
+        id_ = self._memo(device, number)
+        if id_ is None:
+            return
+        self._later()
+        self.libraries[device].remove(self.libraries[device].get(id_))
+        said = self.last[id_]
+        if said is not None:
+            self.gone[id_] = said
+        self.last[id_] = None
+
+    @rule(one=st.integers(0, DEVICES - 1), other=st.integers(0, DEVICES - 1))
+    def meet(self, one: int, other: int) -> None:
+        """The one hears what the other knows."""
+        here, there = self.libraries[one], self.libraries[other]
+        there.replicas.collect()
+        here.replicas.collect()
+        here.replicas.merge(from_bytes(to_bytes(there.replicas.state().values())))
+        self._apply(one)
+
+    def _apply(self, device: int) -> None:
+        library = self.libraries[device]
+        state = library.replicas.state()
+        self.pairings[device]._apply(state, News())
+        here = library.replicas.memos()
+        for key, entry in state.items():
+            if entry.is_alive and key not in here:  # what fetching its audio does
+                keep(library, self.audio, id=key)
+                library.edit(library.get(key), entry.title, entry.description)
+                library.replicas.settle(key, key)
+
+    @invariant()
+    def no_memo_is_known_that_is_not_there(self) -> None:
+        for library in self.libraries:
+            ids = {memo.id for memo in library.memos()}
+            assert set(library.replicas.memos().values()) <= ids
+
+    def everybody_meets(self) -> None:
+        for _ in range(2):
+            for one in range(DEVICES):
+                for other in range(DEVICES):
+                    self.meet(one, other)
+
+    @precondition(lambda self: self.last)
+    @rule()
+    def all_agree_once_all_have_met(self) -> None:
+        self.everybody_meets()
+        states = [library.replicas.state() for library in self.libraries]
+        assert states[0] == states[1] == states[2]
+        for library in self.libraries:
+            found = {
+                memo.id: {"title": memo.title, "description": memo.description}
+                for memo in library.memos()
+            }
+            assert found == {id_: said for id_, said in self.last.items() if said is not None}
+
+
+Devices.TestCase.settings = settings(
+    max_examples=15, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+)
+TestDevices = Devices.TestCase
