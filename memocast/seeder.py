@@ -26,6 +26,7 @@ _URGENT = 100
 """This many memos can wait to be announced ahead of libtorrent's own pace of about 11 a second."""
 
 _URGENT_AT_ONCE = 25
+_DHT_RETRY_SECONDS = 0.5
 
 
 @dataclass(slots=True)
@@ -61,6 +62,7 @@ class Seeder(Session):
         self._to_sync = ""
         self._urgent: list[str] = []
         self._was_on_dht = False
+        self._next_try = 0.0
 
     def begin(self) -> None:
         """Wait until peers can connect. Raises MemocastError when the port is taken."""
@@ -100,12 +102,21 @@ class Seeder(Session):
         self._for_browsers = self.settings.webrtc and bool(web_trackers(known))
         return found
 
-    def tick(self, moment: float) -> None:  # noqa: ARG002 - it is always time
-        """Announce what is new at once; of very many, some."""
-        if self.swarm.dht_nodes and not self._was_on_dht:
-            # Its bootstrap is complete only when the last dead node has been waited for.
+    def _join_dht(self, moment: float) -> None:
+        """Have it asked until it answers: of a bootstrap in vain libtorrent hears after 15 s."""
+        if self._was_on_dht or not self.settings.dht:
+            return
+        if self.swarm.dht_nodes:
             self._was_on_dht = True
             self._urgent = list(self.offers)[:_URGENT]
+        elif moment >= self._next_try:
+            self._next_try = moment + _DHT_RETRY_SECONDS
+            for key in list(self.offers)[:1]:
+                self.swarm.announce_to_dht(key)
+
+    def tick(self, moment: float) -> None:
+        """Announce what is new at once; of very many, some."""
+        self._join_dht(moment)
         self._urgent.extend(self.offers.fresh()[: max(0, _URGENT - len(self._urgent))])
         for key in self._urgent[:_URGENT_AT_ONCE]:
             if key in self.offers:

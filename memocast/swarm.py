@@ -242,9 +242,12 @@ class Swarm:
 
     def announce(self, key: str) -> None:
         """Tell the DHT and the trackers now rather than when their turn comes."""
-        handle = self._handles[key]
-        handle.force_dht_announce()
-        handle.force_reannounce()
+        self.announce_to_dht(key)
+        self._handles[key].force_reannounce()
+
+    def announce_to_dht(self, key: str) -> None:
+        """Tell the DHT now."""
+        self._handles[key].force_dht_announce()
 
     def announce_again(self, key: str) -> None:
         """Have its trackers send more browsers, whatever interval they asked for.

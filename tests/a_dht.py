@@ -16,9 +16,12 @@ if TYPE_CHECKING:
 NODES = 20
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def bootstrap() -> Iterator[str]:
-    """A few of its nodes, as the setting `dht_bootstrap` has them."""
+    """A few of its nodes, as the setting `dht_bootstrap` has them.
+
+    For each test anew: of so few nodes, each that has ended is waited for by everybody.
+    """
     nodes, addresses = dht_nodes(NODES)
     yield " ".join(addresses[:3])
     del nodes

@@ -84,10 +84,18 @@ def test_a_dht_of_our_own(memocast: Callable[..., Memocast], opus: Path) -> None
     del nodes
 
 
-def dht_nodes(count: int) -> tuple[list[lt.session], list[str]]:
+def dht_nodes(count: int, **changes: object) -> tuple[list[lt.session], list[str]]:
     """Bare libtorrent sessions that know each other, each on a loopback address of its own."""
     sessions = [
-        bare_session(listen_interfaces=f"127.0.{number}.1:0", enable_dht=True)
+        bare_session(
+            listen_interfaces=f"127.0.{number}.1:0",
+            enable_dht=True,
+            # Of so few nodes each is asked so often that it would take that for an attack, and
+            # has to say so much that it would leave out some answers.
+            dht_block_ratelimit=1_000,
+            dht_upload_rate_limit=1_000_000,
+            **changes,
+        )
         for number in range(1, count + 1)
     ]
     addresses = [

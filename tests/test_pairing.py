@@ -55,19 +55,20 @@ def test_three_devices_come_to_the_same_library(
     }
     assert library(phone) == library(laptop) == expected
 
-    # The third comes when the first is off, and gets everything from the second.
+    # The first is off when the second removes a memo, and when a third joins.
     phone.stop()
-    phone.run("remove", first, "--yes")
+    laptop.run("remove", first, "--yes")
+    assert laptop.run("sync").out == ""
     desk.run("pair", "-", stdin=secret.out)
-    assert set(desk.run("sync").out.split()) == {first, second}
-    assert sha256(desk.audio(first)) == sha256(laptop.audio(first))
-    assert library(desk) == expected
-
-    # What was removed goes everywhere, whoever hears of it from whom.
-    phone.run("seed", "--background")
-    for device in (phone, laptop, desk):
-        device.run("sync")
-    assert library(phone) == library(laptop) == library(desk) == {second: ("On the laptop", "")}
+    assert desk.run("sync").out.split() == [second]
+    assert sha256(desk.audio(second)) == sha256(laptop.audio(second))
+    desk.run("seed", "--background")
+    desk.run("edit", second, "--title", "Renamed on the desk")
+    desk.run("sync")
+    assert "your devices: 0 new memos, 1 changed\n" in laptop.run("sync").err
+    assert "your devices: 0 new memos, 1 changed, 1 removed\n" in phone.run("sync").err
+    assert library(phone) == library(laptop) == library(desk)
+    assert library(desk) == {second: ("Renamed on the desk", "")}
 
 
 def test_what_paired_devices_seed_is_sealed(someone: Callable[[str], Memocast], opus: Path) -> None:
