@@ -191,7 +191,10 @@ def _is_broken(text: str) -> bool:
 
 def _moment(entry: Any) -> datetime:
     """When it was published, never later than now; the beginning of time where nothing is said."""
-    said = entry.get("published_parsed") or entry.get("updated_parsed")
+    # feedparser warns of asking for 'updated_parsed' where only the other one is.
+    said = next(
+        (entry[key] for key in ("published_parsed", "updated_parsed") if key in entry), None
+    )
     try:
         seconds = calendar.timegm(said) if said else 0
     except (ValueError, OverflowError, TypeError):

@@ -25,7 +25,7 @@ _MEMORY_BYTES = 2 << 30
 def read(content: bytes, base: str, kind: str = "") -> Podcast:
     """What `podcast.parsed` makes of a feed. Raises Refused also when that takes too long."""
     # On standard input: a command line, other users see, and an address can be a secret.
-    given = json.dumps([base, kind]).encode() + b"\n" + content
+    given = json.dumps([base, kind, SECONDS]).encode() + b"\n" + content
     try:
         done = subprocess.run(
             [sys.executable, "-P", "-m", "memocast.reading"],
@@ -52,9 +52,9 @@ def _item(said: dict[str, object]) -> Item:
 
 def main() -> None:
     """Read a feed from standard input; write what it says to standard output, as JSON."""
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    base, kind, seconds = json.loads(sys.stdin.buffer.readline())
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
-    base, kind = json.loads(sys.stdin.buffer.readline())
     try:
         found = parsed(sys.stdin.buffer.read(), base, kind)
     except MemocastError as error:
