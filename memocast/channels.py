@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import count
 from typing import TYPE_CHECKING
 
 from memocast import database, signed
@@ -73,9 +74,26 @@ class Channels:
         """The channel that this link leads to, if it is here."""
         with self._translated():
             row = self._database.execute(
-                "SELECT * FROM channel WHERE key = ? AND salt = ?", (link.key, link.salt)
+                "SELECT * FROM channel WHERE key = ? AND salt = ? AND source = ''",
+                (link.key, link.salt),
             ).fetchone()
         return _channel(row) if row else None
+
+    def podcast(self, source: str) -> Channel | None:
+        """The podcast whose feed is there, if it is followed."""
+        with self._translated():
+            row = self._database.execute(
+                "SELECT * FROM channel WHERE source = ? AND source != ''", (source,)
+            ).fetchone()
+        return _channel(row) if row else None
+
+    def state(self, channel: Channel) -> str:
+        """What was noted when a podcast's feed was last read; empty before that."""
+        with self._translated():
+            row = self._database.execute(
+                "SELECT state FROM channel WHERE number = ?", (channel.number,)
+            ).fetchone()
+        return row["state"] if row else ""
 
     def add(
         self,
@@ -83,18 +101,21 @@ class Channels:
         secret: bytes = b"",
         limits: Limits | None = None,
         kind: str = "channel",
+        source: str = "",
     ) -> Channel:
         """Have one more, one's own with its `secret`; a name that is taken is told apart.
+
+        A podcast has a link with a name only, and a `source`.
 
         Raises UsageError when it is here already.
         """
         limits = limits or Limits()
         with self._translated(), database.transaction(self._database):
-            if self.known(link):
+            if self.podcast(source) if source else self.known(link):
                 raise UsageError("the channel is here already", hint="memocast channel list")
             self._database.execute(
                 "INSERT INTO channel (key, salt, kind, name, secret, age, trackers, newest,"
-                " max_size, keep_days) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " max_size, keep_days, source) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     link.key,
                     link.salt,
@@ -106,9 +127,10 @@ class Channels:
                     limits.newest,
                     limits.max_size,
                     limits.keep_days,
+                    source,
                 ),
             )
-        added = self.known(link)
+        added = self.podcast(source) if source else self.known(link)
         if added is None:
             raise MemocastError("the channel was removed at once", hint="try again")
         return added
@@ -121,7 +143,11 @@ class Channels:
 
     def _free_name(self, link: ChannelLink) -> str:
         name = link.name or link.key.hex()[:8]
-        return f"{name} ({link.key.hex()[:8]})" if self.is_taken(name) else name
+        if not self.is_taken(name):
+            return name
+        if link.key:
+            return f"{name} ({link.key.hex()[:8]})"
+        return next(f"{name} ({n})" for n in count(2) if not self.is_taken(f"{name} ({n})"))
 
     def set_limits(self, channel: Channel, limits: Limits) -> None:
         """From now on, take so much of it."""

@@ -26,10 +26,10 @@ MAX_ITEMS = 1_000
 """Of a page that is read."""
 
 NAME_MAX_BYTES = 100
-_MAX_LINK = 4_000
-_MAX_ID = 300
-_MAX_MILLISECONDS = 10**11
-_MAX_SIZE = 2**50
+MAX_LINK = 4_000
+MAX_ID = 300
+MAX_MILLISECONDS = 10**11
+MAX_SIZE = 2**50
 
 MIME_TYPES = {
     "opus": "audio/ogg",
@@ -45,7 +45,11 @@ MIME_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A memo in a feed: `size` in bytes, `duration` in milliseconds; `link` is its magnet."""
+    """A memo in a feed: `size` in bytes, `duration` in milliseconds; `link` is its magnet.
+
+    A podcast's can also be the address of a .torrent, or of the audio: that is in `audio` too,
+    and what is tried when the torrent is not to be had.
+    """
 
     id: str
     title: str
@@ -55,6 +59,7 @@ class Item:
     mime: str = "audio/ogg"
     size: int = 0
     duration: int = 0
+    audio: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The item as JSON Feed has it."""
@@ -124,7 +129,7 @@ def _item(said: object) -> Item | None:
     if not isinstance(first, dict):
         return None
     link, id_ = _magnet(first.get("url")), said.get("id")
-    if not link or not isinstance(id_, str) or not 0 < len(id_) <= _MAX_ID or _is_broken(id_):
+    if not link or not isinstance(id_, str) or not 0 < len(id_) <= MAX_ID or _is_broken(id_):
         return None
     text = _text(said.get("content_text"), DESCRIPTION_MAX_BYTES)
     return Item(
@@ -134,13 +139,13 @@ def _item(said: object) -> Item | None:
         published=_moment(said.get("date_published")),
         link=link,
         mime=_text(first.get("mime_type"), 100),
-        size=int(_number(first.get("size_in_bytes"), _MAX_SIZE)),
-        duration=round(_number(first.get("duration_in_seconds"), _MAX_MILLISECONDS / 1000) * 1000),
+        size=int(_number(first.get("size_in_bytes"), MAX_SIZE)),
+        duration=round(_number(first.get("duration_in_seconds"), MAX_MILLISECONDS / 1000) * 1000),
     )
 
 
 def _magnet(value: object) -> str:
-    is_one = isinstance(value, str) and value.startswith("magnet:?") and len(value) <= _MAX_LINK
+    is_one = isinstance(value, str) and value.startswith("magnet:?") and len(value) <= MAX_LINK
     return str(value) if is_one and not _is_broken(str(value)) else ""
 
 

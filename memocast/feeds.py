@@ -165,6 +165,29 @@ class Feeds:
             ).fetchall()
             return [row["memo"] for row in rows]
 
+    def renew(self, channel: Channel, items: Sequence[Item], state: str) -> int:
+        """Take these as the items of a podcast, the newest first; return how many are new.
+
+        Items that it has no more, and that did not arrive, are forgotten. `state` is for the next
+        look at its feed.
+        """
+        with self._translated(), database.transaction(self._database):
+            rows = self._database.execute(
+                "SELECT id, arrived FROM item WHERE channel = ?", (channel.number,)
+            ).fetchall()
+            known, listed = {row["id"] for row in rows}, {item.id for item in items}
+            for item in reversed(items):
+                self._insert(channel, item, None)
+            gone = [row["id"] for row in rows if row["arrived"] is None and row["id"] not in listed]
+            self._database.executemany(
+                "DELETE FROM item WHERE channel = ? AND id = ?",
+                [(channel.number, id_) for id_ in gone],
+            )
+            self._database.execute(
+                "UPDATE channel SET state = ? WHERE number = ?", (state, channel.number)
+            )
+        return len(listed - known)
+
     # -- pages -----------------------------------------------------------------------
 
     def older(self, channel: Channel, info_hash: str) -> str | None:
@@ -266,9 +289,11 @@ class Feeds:
     def _insert(self, channel: Channel, item: Item, page: str | None) -> None:
         self._database.execute(
             "INSERT INTO item (channel, id, page, title, text, published, link, mime, bytes,"
-            " duration) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " duration, audio) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (channel, id) DO UPDATE SET page = excluded.page,"
-            " title = excluded.title, text = excluded.text",
+            " title = excluded.title, text = excluded.text, link = excluded.link,"
+            " audio = excluded.audio, mime = excluded.mime, bytes = excluded.bytes,"
+            " duration = excluded.duration",
             (
                 channel.number,
                 item.id,
@@ -280,6 +305,7 @@ class Feeds:
                 item.mime,
                 item.size,
                 item.duration,
+                item.audio,
             ),
         )
 
@@ -311,6 +337,7 @@ def _listed(row: sqlite3.Row) -> Listed:
             mime=row["mime"],
             size=row["bytes"],
             duration=row["duration"],
+            audio=row["audio"],
         ),
         page=row["page"],
         memo=row["memo"],

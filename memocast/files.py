@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,19 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o666) -> None:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def put_new(partial: Path, path: Path) -> None:
+    """Give the file `partial` the name `path`. Raises FileExistsError when something has it."""
+    try:
+        # A hard link does not replace what someone else has put there meanwhile.
+        os.link(partial, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+        partial.rename(path)
 
 
 def file_hash(path: Path) -> bytes:

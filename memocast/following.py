@@ -1,4 +1,4 @@
-"""Following: a channel's signed item → the pages of its feed → memos."""
+"""Following: a channel's signed item → the pages of its feed → memos; and podcasts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from memocast import dht, fetcher, link, sealing
+from memocast import dht, episodes, fetcher, link, sealing
 from memocast.arrival import Limits
 from memocast.channel import page_magnet
 from memocast.errors import LibraryError, MemocastError, Refused, SwarmTimeout
@@ -100,6 +100,9 @@ class Follower:
 
     def read(self, channel: Channel, news: News) -> None:
         """Bring the feed up to its newest signed item. Raises MemocastError."""
+        if channel.source:
+            self._read_podcast(channel, news)
+            return
         item, _ = self._registry.renew(channel)
         if item is None:
             raise SwarmTimeout(
@@ -116,6 +119,12 @@ class Follower:
             finally:
                 if found:  # what came before something went wrong is good
                     self._take(channel, found, news)
+
+    def _read_podcast(self, channel: Channel, news: News) -> None:
+        channels = self._library.channels
+        podcast, state = episodes.look(channel.source, channels.state(channel), self._timeout)
+        if podcast:
+            news.listed = self._library.feeds.renew(channel, podcast.items, state)
 
     def _walk(
         self,
@@ -227,6 +236,9 @@ class Follower:
                 f"'{item.title}' is {item.size:,} bytes, more than the limit of {max_size:,}",
                 hint=f"allow it: memocast follow --max-size {item.size}",
             )
+        if channel.source:
+            podcasts = episodes.Episodes(self._library, self._settings, self._timeout, notify)
+            return podcasts.fetch(item, max_size).id
         (where,) = link.parse(item.link)
         limits = Limits(self._timeout, max_size)
         identities = self._identities(channel)

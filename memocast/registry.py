@@ -27,21 +27,22 @@ _ENOUGH = 8
 
 
 class Registry:
-    """The DHT, as this library reaches it. Making one raises MemocastError when it is off."""
+    """The DHT, as this library reaches it."""
 
     def __init__(self, library: Library, settings: Settings) -> None:
-        if not settings.dht:
-            raise MemocastError(
-                "channels are found by the DHT, which is off", hint="turn the setting 'dht' on"
-            )
         self._library = library
         self._settings = settings
 
     def renew(self, channel: Channel) -> tuple[SignedItem | None, int]:
         """Its newest item that its owner signed, and how many nodes have it now.
 
-        Whoever has an older one among the closest nodes, or none, is given it.
+        Whoever has an older one among the closest nodes, or none, is given it. Raises
+        MemocastError when the DHT is off.
         """
+        if not self._settings.dht:
+            raise MemocastError(
+                "channels are found by the DHT, which is off", hint="turn the setting 'dht' on"
+            )
         nodes = self._library.channels.nodes()
         found = self._look(channel, nodes) if len(nodes) >= _ENOUGH else None
         if found is None or not found.closest:

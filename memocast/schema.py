@@ -151,6 +151,7 @@ MIGRATIONS = (
         text        TEXT NOT NULL,
         published   INTEGER NOT NULL,            -- unix seconds
         link        TEXT NOT NULL,
+        audio       TEXT NOT NULL DEFAULT '',    -- of a podcast: where it is on the web
         mime        TEXT NOT NULL,
         bytes       INTEGER NOT NULL,
         duration    INTEGER NOT NULL,            -- milliseconds

@@ -62,4 +62,12 @@ class Checking:
     seconds: float
 
 
-Stage = Waiting | Looking | Preview | Progress | Opening | Checking
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """The audio comes from a web server: `done` of `total` bytes; 0 where it does not tell."""
+
+    done: int
+    total: int
+
+
+Stage = Waiting | Looking | Preview | Progress | Opening | Checking | Loading

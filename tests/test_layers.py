@@ -21,7 +21,7 @@ MODULES = {
 # Each layer may import those after it, and its own.
 LAYERS = [
     ["cli", "__main__"],
-    ["publishing", "following", "pairing"],
+    ["publishing", "following", "pairing", "episodes", "rss"],
     ["seeder", "webseeder", "supervisor", "fetcher", "sharer", "pull", "registry"],
     ["arrival"],
     ["doctor", "background", "service", "pages"],
@@ -69,9 +69,11 @@ LAYERS = [
     ["torrent"],
     ["description"],
     ["sealing", "draft", "peaks"],
+    ["reading"],
+    ["podcast"],
     ["feed", "signed", "replica"],
     ["memo", "settings"],
-    ["text", "program", "ports", "files", "sockets"],
+    ["text", "program", "ports", "files", "sockets", "plain", "web"],
     ["errors", "__init__"],
 ]
 ALLOWED = {
@@ -80,6 +82,7 @@ ALLOWED = {
     "segno": {"cli"},
     "libtorrent": {"swarm", "transfer", "tuning", "download", "events", "torrent", "dht"},
     "cryptography": {"signed", "pairing"},
+    "feedparser": {"podcast"},
     "sounddevice": {"devices"},
     "soundfile": {"audio", "encoder", "streaming"},
     "av": {"audio", "opus"},

@@ -9,6 +9,7 @@ import typer
 
 from memocast.cli import console
 from memocast.cli.output import write
+from memocast.cli.podcasts import rss
 from memocast.cli.publishing import again, announce, catch_up, own_channel, publish_memos
 from memocast.cli.state import JsonOption, MemosArgument, State, state
 from memocast.errors import MemocastError, UsageError
@@ -46,6 +47,7 @@ def register(app: typer.Typer) -> None:
     channel.command()(retract)
     channel.command()(export)
     channel.command("import")(import_)
+    channel.command()(rss)
     app.add_typer(channel)
 
 
@@ -125,7 +127,7 @@ def list_(context: typer.Context, json: JsonOption = False) -> None:
     for facts in found:
         kind = "own" if facts["own"] else "followed"
         console.data(
-            f"{facts['key'][:8]}\t{kind}\t{facts['items']}\t{facts['unheard']}"
+            f"{facts['key'][:8] or '-'}\t{kind}\t{facts['items']}\t{facts['unheard']}"
             f"\t{console.safe(facts['name'])}"
         )
 
@@ -264,7 +266,8 @@ def facts_of(current: State, channel: Channel) -> dict[str, Any]:
     return {
         "name": channel.name,
         "key": channel.link.key.hex(),
-        "link": str(channel.link),
+        "link": channel.source or str(channel.link),
+        "source": channel.source or None,
         "own": channel.is_own,
         "private": channel.is_private,
         "items": items,
@@ -291,6 +294,7 @@ def _item_facts(listed: Listed) -> dict[str, Any]:
         "duration": listed.item.duration / 1000,
         "bytes": listed.item.size,
         "link": listed.item.link,
+        "audio": listed.item.audio or None,
         "heard": listed.heard,
         "problem": listed.problem or None,
     }

@@ -237,6 +237,9 @@ class View:
             text.append("another memocast fetches this memo; waiting for it")
         elif isinstance(stage, Progress):
             self._download(text, stage)
+        elif isinstance(stage, stages.Loading):
+            of_all = f" of {console.size(stage.total)}" if stage.total else ""
+            text.append(f"downloading: {console.size(stage.done)}{of_all}")
         elif isinstance(stage, stages.Opening):
             text.append(f"opening what is sealed: {console.size(stage.size)}")
         elif isinstance(stage, stages.Checking):

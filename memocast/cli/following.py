@@ -8,6 +8,7 @@ import typer
 
 from memocast.cli import console, values
 from memocast.cli.channels import ChannelArgument, facts_of
+from memocast.cli.podcasts import follow_podcast, source_of
 from memocast.cli.state import JsonOption, state
 from memocast.errors import UsageError
 
@@ -27,7 +28,12 @@ def register(app: typer.Typer) -> None:
 def follow(
     context: typer.Context,
     link: Annotated[
-        str, typer.Argument(metavar="LINK", help="A channel's link; or the name of one you follow.")
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A channel's link; the address or file of a podcast's feed (RSS, Atom);"
+            " or the name of what you follow.",
+        ),
     ],
     newest: Annotated[
         int | None, typer.Option(min=0, help="Take so many of the newest memos; 0 is all.")
@@ -40,9 +46,9 @@ def follow(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Follow a channel: 'sync' and your running seeder bring what is published there.
+    """Follow a channel or a podcast: 'sync' and your running seeder bring what is new.
 
-    Of a channel that you follow already, change what you take.
+    Of one that you follow already, change what you take.
 
     Example: memocast follow "magnet:?xs=urn:btpk:…" --newest 5
     """
@@ -62,7 +68,9 @@ def follow(
     }
     chosen: dict[str, Any] = {key: value for key, value in wanted.items() if value is not None}
     known: Channel | None
-    if not is_channel(link) and "magnet:" not in link and "://" not in link:
+    if source := source_of(current, link):
+        known = channels.podcast(source)
+    elif not is_channel(link) and "magnet:" not in link:
         known = channels.get(link)
     else:
         where = parsing.parse(link)
@@ -75,7 +83,11 @@ def follow(
         channels.set_limits(known, replace(known.limits, **chosen))
         console.note(f"you follow '{console.safe(known.name)}' already{_changed(chosen)}")
     else:
-        known = channels.add(where, limits=Limits(**chosen))
+        limits = Limits(**chosen)
+        if source:
+            known = follow_podcast(current, source, limits)
+        else:
+            known = channels.add(where, limits=limits)
         console.note(
             f"you follow '{console.safe(known.name)}' now; its memos come with your running"
             " seeder, or with: memocast sync"
@@ -120,9 +132,9 @@ def following(context: typer.Context, json: JsonOption = False) -> None:
         console.document(found)
         return
     if not found and console.stdout_is_terminal():
-        console.note("you follow nobody yet: memocast follow LINK")
+        console.note("you follow nobody yet: memocast follow SOURCE")
     for facts in found:
         console.data(
-            f"{facts['key'][:8]}\t{facts['items']}\t{facts['memos']}\t{facts['unheard']}"
+            f"{facts['key'][:8] or '-'}\t{facts['items']}\t{facts['memos']}\t{facts['unheard']}"
             f"\t{facts['checked'] or '-'}\t{console.safe(facts['name'])}"
         )

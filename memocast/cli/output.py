@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from memocast.errors import MemocastError, UsageError
+from memocast.files import put_new
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,12 +46,9 @@ def _put(partial: Path, path: Path, *, force: bool) -> None:
         partial.replace(path)
         return
     try:
-        # A hard link does not replace what someone else has put there meanwhile.
-        os.link(partial, path)
+        put_new(partial, path)
     except FileExistsError:
         raise _exists(path) from None
-    except OSError:  # a file system without links
-        partial.rename(path)
 
 
 def _exists(path: Path) -> UsageError:

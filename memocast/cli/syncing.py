@@ -84,7 +84,7 @@ def _sync(current: State, names: list[str], timeout: float, *, quiet: bool, json
     wanted = attempts.each(names, library.channels.get) if names else library.channels.all()
     pair = None if names else library.channels.pair()
     if not (wanted or pair or names):
-        console.note("there is nothing to sync; follow somebody: memocast follow LINK")
+        console.note("there is nothing to sync; follow somebody: memocast follow SOURCE")
         return
     registry = Registry(library, settings)
     follower = Follower(library, settings, registry, timeout, eager=not quiet)

@@ -1,0 +1,154 @@
+"""Episodes: a podcast's feed, from the web or a file → items → memos."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from memocast import audio, fetcher, link, reading, web
+from memocast.arrival import Limits
+from memocast.download import STAGED_NAME
+from memocast.errors import LibraryError, MemocastError, Refused, UsageError
+from memocast.files import stamp
+from memocast.link import MAX_TORRENT_FILE, Link
+from memocast.memo import now
+from memocast.podcast import MAX_FEED_BYTES
+from memocast.stages import Checking, Loading, Preview
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import IO
+
+    from memocast.feed import Item
+    from memocast.library import Library
+    from memocast.memo import Memo
+    from memocast.podcast import Podcast
+    from memocast.settings import Settings
+    from memocast.stages import Stage
+
+TORRENT_SECONDS = 10.0
+"""A torrent is given up after so long without progress, when the web has the audio too."""
+
+
+def is_on_web(source: str) -> bool:
+    """Whether a feed's source is an address, and no file."""
+    return source[:8].lower().startswith(("http://", "https://"))
+
+
+def look(source: str, state: str, timeout: float) -> tuple[Podcast | None, str]:
+    """What the feed at a URL or in a file says now, and the state to give the next time.
+
+    None when nothing has changed since that `state`; empty is never. `timeout` as in `web.get`.
+    Raises NotALink, UsageError, SwarmTimeout, Refused and MemocastError.
+    """
+    if not is_on_web(source):
+        return _look_in_file(Path(source), state)
+    try:
+        known = web.Answer(**json.loads(state)) if state else None
+    except (ValueError, TypeError):
+        known = None
+    content = io.BytesIO()
+    answer = web.get(source, content, MAX_FEED_BYTES, timeout, known)
+    if answer is None:
+        return None, state
+    return reading.read(content.getvalue(), answer.url, answer.kind), json.dumps(asdict(answer))
+
+
+def _look_in_file(path: Path, state: str) -> tuple[Podcast | None, str]:
+    found = json.dumps(stamp(path))
+    if found == state:
+        return None, state
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_FEED_BYTES + 1)
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or "no such file"
+        raise UsageError(f"cannot read '{path}': {said}", hint="check the file's name") from error
+    if len(content) > MAX_FEED_BYTES:
+        raise Refused(f"'{path}' is larger than {MAX_FEED_BYTES:,} bytes", hint="is it a feed?")
+    return reading.read(content, ""), found
+
+
+class Episodes:
+    """Brings what is new in podcasts. `timeout` in seconds without progress, for each episode."""
+
+    def __init__(
+        self, library: Library, settings: Settings, timeout: float, notify: Callable[[Stage], None]
+    ) -> None:
+        self._library = library
+        self._settings = settings
+        self._timeout = timeout
+        self._notify = notify
+
+    def fetch(self, item: Item, max_size: int) -> Memo:
+        """Bring an episode: by its torrent, and when that cannot be had, from the web.
+
+        Raises what `fetcher.fetch` and `web.get` raise; of the web when both fail.
+        """
+        if item.link != item.audio:
+            try:
+                return self._by_torrent(item, max_size)
+            except LibraryError:
+                raise
+            except MemocastError as error:
+                if not item.audio:
+                    raise _named(error, item) from error
+        try:
+            return self._from_web(item, max_size)
+        except LibraryError:
+            raise
+        except MemocastError as error:
+            raise _named(error, item) from error
+
+    def _by_torrent(self, item: Item, max_size: int) -> Memo:
+        timeout = min(self._timeout, TORRENT_SECONDS) if item.audio else self._timeout
+        limits = Limits(timeout, max_size)
+        where = self._link(item.link, timeout)
+        return fetcher.fetch(self._library, where, self._settings, limits, self._notify).memo
+
+    def _link(self, address: str, timeout: float) -> Link:
+        if not is_on_web(address):
+            (where,) = link.parse(address)
+            return where
+        content = io.BytesIO()
+        web.get(address, content, MAX_TORRENT_FILE, timeout)
+        return Link(torrent=content.getvalue())
+
+    def _from_web(self, item: Item, max_size: int) -> Memo:
+        library = self._library
+        with library.translated():
+            entry = library.incoming.create("import")
+        try:
+            staged = entry.folder / STAGED_NAME
+            with library.translated():
+                target = staged.open("wb")
+            with target:
+                self._download(item, target, max_size)
+            with library.translated():
+                sound = audio.examine(staged, lambda at: self._notify(Checking(at)))
+            draft = library.draft(item.title, item.text, sound.format, "fetched")
+            created = item.published if item.published.timestamp() else now()
+            with library.translated():
+                staged.rename(entry.audio(sound.format))
+            return library.keep(entry, replace(draft, created=created), sound.duration, sound.peaks)
+        except BaseException:
+            entry.discard()
+            raise
+
+    def _download(self, item: Item, target: IO[bytes], max_size: int) -> None:
+        self._notify(Preview(item.title, item.size, item.duration or None, b""))
+
+        def tell(done: int, total: int) -> None:
+            self._notify(Loading(done, total))
+
+        with self._library.translated():
+            web.get(item.audio, target, max_size, self._timeout, tell=tell)
+            target.flush()
+
+
+def _named(error: MemocastError, item: Item) -> MemocastError:
+    """The same error, which says what was not to be had."""
+    return type(error)(f"'{item.title}': {error.message}", hint=error.hint)

@@ -1,0 +1,83 @@
+"""A web server of a test's own, in a thread: what it serves, how, and what it was asked."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Self
+from urllib.parse import unquote, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+
+@dataclass
+class Reply:
+    """What is sent for a path; `send` writes the body itself, and for as long as it likes."""
+
+    body: bytes = b""
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    send: Callable[[BaseHTTPRequestHandler], None] | None = None
+
+
+class WebServer:
+    """Serves `replies` by path; `asked` has each request's path and headers, in order."""
+
+    def __init__(self) -> None:
+        self.replies: dict[str, Reply] = {}
+        self.asked: list[tuple[str, dict[str, str]]] = []
+        self.ended = threading.Event()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                outer._answer(self)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def paths(self) -> list[str]:
+        return [path for path, _ in self.asked]
+
+    def _answer(self, request: BaseHTTPRequestHandler) -> None:
+        path = unquote(urlsplit(request.path).path)
+        self.asked.append((path, dict(request.headers)))
+        reply = self.replies.get(path, Reply(status=404))
+        etag = reply.headers.get("ETag")
+        with contextlib.suppress(OSError):
+            if etag and request.headers.get("If-None-Match") == etag:
+                reply = Reply(status=304)
+            request.send_response(reply.status)
+            for name, value in reply.headers.items():
+                request.send_header(name, value)
+            if reply.send is None and "Content-Length" not in reply.headers:
+                request.send_header("Content-Length", str(len(reply.body)))
+            request.end_headers()
+            if reply.send:
+                reply.send(request)
+            else:
+                request.wfile.write(reply.body)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.ended.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
