@@ -6,8 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from memocast import publishing, signed, webseeder
+from memocast.channel import ChannelLink
+from memocast.library import Library
 from memocast.link import parse
+from memocast.publishing import Publisher
+from memocast.settings import Settings
 from memocast.torrent import is_page
+from memocast.webseeder import WebSeeder
 from private import key_in
 from test_channels import create, publish
 from transfer import address_of
@@ -82,3 +88,32 @@ def test_fetch_knows_a_page_of_a_feed_before_it_is_downloaded(
 )
 def test_nothing_else_is_taken_for_a_page(info: object) -> None:
     assert not is_page(info)
+
+
+def test_browsers_are_offered_the_newest_page_then_memos_and_older_pages_in_places_of_their_own(
+    anna: Memocast, opus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memos = [anna.add(opus, title=f"Memo {number}") for number in range(4)]
+    monkeypatch.setattr(publishing, "PAGE_ITEMS", 1)
+    monkeypatch.setattr(webseeder, "MOST_MEMOS", 4)
+    monkeypatch.setattr(webseeder, "OLDER_PAGES", 1)
+    library = Library(anna.library)
+    settings = Settings(trackers=(TRACKER,), stun_server="")
+    secret = signed.new_secret()
+    link = ChannelLink(signed.public_key(secret), name="Anna's notes", trackers=(TRACKER,))
+    publisher = Publisher(library, settings, library.channels.add(link, secret))
+    for memo in memos:
+        publisher.publish(library.get(memo))
+    publisher.renew()
+    channel = library.channels.get("Anna's notes")
+    pages = library.feeds.pages(channel, channel.head, ())
+    seeder = WebSeeder(library, settings, lambda *_: None)
+    seeder.begin()
+    offered = [found.memo or info_hash for info_hash, found in seeder.wanted().items()]
+    assert offered == [pages[0], memos[3], memos[2], pages[1]]
+    only = WebSeeder(library, settings, lambda *_: None, only=[memos[0]])
+    only.begin()
+    assert [found.memo for found in only.wanted().values()] == [memos[0]]
+    for session in (seeder, only):
+        session.swarm.close()
+    library.close()
