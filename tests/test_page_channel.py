@@ -201,6 +201,8 @@ def test_hostile_feeds_are_refused_or_shown_as_words_and_nothing_else(
     assert row.count() == 1
     safe = SCRIPT.replace("\u202e", "\ufffd").replace("\x1b", "\ufffd")
     assert row.locator("h3").inner_text() == safe
+    assert safe in channel.locator("h2").inner_text()
+    assert len(channel.locator("h2").inner_text()) <= 100
     assert len(row.locator(".description").text_content() or "") == 8_000
     assert "9999" not in row.locator(".facts").inner_text()
     assert channel.get_by_role("button", name="Older").is_hidden()
