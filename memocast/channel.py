@@ -92,6 +92,13 @@ class Channel:
         """Whether feed and memos are sealed."""
         return bool(self.link.age)
 
+    def feed_link(self, trackers: Iterable[str]) -> str:
+        """The magnet of its newest page, with these trackers too; empty where none is known."""
+        if not self.head:
+            return ""
+        magnet = page_magnet(self.head, self.name, dict.fromkeys([*trackers, *self.link.trackers]))
+        return f"{magnet}&x.age={self.link.age}" if self.is_private else magnet
+
 
 def parse(text: str) -> ChannelLink:
     """The channel that a link leads to. Raises NotALink."""

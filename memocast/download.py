@@ -10,7 +10,7 @@ from memocast.description import Description, described, sealed_block
 from memocast.errors import NotALink
 from memocast.link import MAX_TRACKERS
 from memocast.settings import is_tracker
-from memocast.torrent import stored
+from memocast.torrent import is_page, stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,7 +32,8 @@ class Metadata:
 
     `size` and `piece_length` in bytes; `files` does not count padding after the last file, which
     version 2 torrents have (BEP 47, BEP 52); `info_hashes` in hex. `sealed` is
-    the age file that describes a memo whose audio is one too.
+    the age file that describes a memo whose audio is one too. `page`: it is no memo, but a
+    page of a channel's feed.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Metadata:
     info_hashes: tuple[str, ...]
     description: Description
     sealed: bytes | None
+    page: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ class Download:
             info_hashes=tuple(known),
             description=described(info),
             sealed=sealed_block(info),
+            page=is_page(info),
         )
 
     def start(self, *, in_order: bool) -> None:

@@ -12,7 +12,7 @@ from memocast import audio
 from memocast.arrival import Arrival, Limits
 from memocast.download import STAGED_NAME, Metadata, finished_torrent, opened
 from memocast.errors import MissingDecoder, Refused, WrongKey
-from memocast.gate import approve
+from memocast.gate import approve, refuse_page
 from memocast.growing import Growing
 from memocast.incoming import SEALED
 from memocast.memo import now, title_from_file
@@ -161,6 +161,7 @@ class _Fetch:
         if memo:  # known by another of its hashes
             self._entry.discard()
             return Fetched(memo, downloaded=False)
+        refuse_page(metadata)
         said = self._opener.description(metadata)
         self._approve(metadata, said)
         self._arrival.save_resume_data()

@@ -13,6 +13,15 @@ if TYPE_CHECKING:
     from memocast.download import Metadata
 
 
+def refuse_page(metadata: Metadata) -> None:
+    """Raises Refused for a page of a channel's feed, which is followed rather than fetched."""
+    if metadata.page:
+        raise Refused(
+            "this is a page of a channel's feed, and no memo",
+            hint="follow the channel, by the link that its owner gives: memocast follow LINK",
+        )
+
+
 def approve(metadata: Metadata, max_size: int, staged: Path) -> None:
     """Raises Refused for what is no memo or too large, and LibraryError where there is no room.
 

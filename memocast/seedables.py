@@ -34,6 +34,14 @@ _FROM = " FROM torrent JOIN memo ON memo.id = torrent.memo"
 _OFFERED = "(torrent.shared OR paired OR (? AND arrived AND NOT stopped))"
 """With whether what came by a link counts."""
 
+_PAGES = """
+    SELECT info_hash, content, bytes, mtime, trackers FROM page
+    JOIN channel ON channel.number = page.channel WHERE
+"""
+_PUBLISHED = "(secret != x'' OR ?)"
+"""With whether what others publish counts."""
+
+_MET_BY_BROWSERS = "trackers LIKE '%ws://%' OR trackers LIKE '%wss://%'"
 _NEWEST_FIRST = " ORDER BY memo.created DESC, memo.number DESC, torrent.number"
 
 
@@ -104,12 +112,27 @@ class Seedables:
 
     def pages(self, *, fetched: bool) -> list[Seedable]:
         """The pages of the user's own channels and, with `fetched`, of those that are followed."""
+        return self._pages(_PUBLISHED, fetched)
+
+    def pages_for_browsers(
+        self, *, fetched: bool, every: bool, newest: bool, limit: int
+    ) -> list[Seedable]:
+        """Of `pages`, the channels' newest or only older ones, those of own channels first.
+
+        Unless `every` page has a WebSocket tracker, only those with one of their own count.
+        """
+        return self._pages(
+            f"{_PUBLISHED} AND (? OR {_MET_BY_BROWSERS}) AND (info_hash = head) = ?"
+            " ORDER BY secret != x'' DESC, page.rowid DESC LIMIT ?",
+            fetched,
+            every,
+            newest,
+            limit,
+        )
+
+    def _pages(self, condition: str, *values: object) -> list[Seedable]:
         with self._translated():
-            rows = self._database.execute(
-                "SELECT info_hash, content, bytes, mtime, trackers FROM page JOIN channel"
-                " ON channel.number = page.channel WHERE secret != x'' OR ?",
-                (fetched,),
-            ).fetchall()
+            rows = self._database.execute(_PAGES + condition, values).fetchall()
             return [self._page(row) for row in rows]
 
     def _page(self, row: sqlite3.Row) -> Seedable:
@@ -141,7 +164,7 @@ class Seedables:
         """
         return self._found(
             f"{_OFFERED} AND NOT lan AND NOT paired AND length(info_hash) = 40"
-            " AND (? OR trackers LIKE '%ws://%' OR trackers LIKE '%wss://%')"
+            f" AND (? OR {_MET_BY_BROWSERS})"
             " ORDER BY wanted DESC, memo.number DESC LIMIT ?",
             fetched,
             every,

@@ -87,6 +87,16 @@ def make_page(path: Path, title: str) -> Torrent:
     return _made(path, file_name(title, "json"), {b"v": KEY_VERSION, b"feed": 1})
 
 
+def is_page(info: object) -> bool:
+    """Whether a stranger's decoded info dictionary is that of a page, sealed or not."""
+    key = info.get(KEY) if isinstance(info, dict) else None
+    if not isinstance(info, dict) or not isinstance(key, dict):
+        return False
+    # A memo that is sealed has its description beside it.
+    is_sealed = info.get(b"name") == SEALED_NAME.encode() and set(key) == {b"v"}
+    return is_sealed or key.get(b"feed") == 1
+
+
 def _made(path: Path, name: str, key: dict[bytes, Any], pieces: bytes = b"") -> Torrent:
     import libtorrent as lt
 

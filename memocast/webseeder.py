@@ -17,8 +17,13 @@ if TYPE_CHECKING:
     from memocast.settings import Settings
 
 MOST_MEMOS = 50
-"""Each is announced with an offer of WebRTC for every browser that may come, which costs third
-parties a look-up at the STUN server and a line at each tracker."""
+"""Pages of feeds among them. Each is announced with an offer of WebRTC for every browser that may
+come, which costs third parties a look-up at the STUN server and a line at each tracker."""
+
+MOST_NEWEST_PAGES = 20
+OLDER_PAGES = 5
+"""So many places are theirs, where there are such: the memos of a channel that has older pages
+would take all."""
 
 _OWN_DESCRIPTORS = 100
 _LOOK_SECONDS = 2.0
@@ -52,24 +57,41 @@ class WebSeeder(Session):
         self._descriptors = raise_descriptor_limit() - _OWN_DESCRIPTORS
 
     def wanted(self) -> Mapping[str, Seedable]:
-        """Those shared or asked for last, as many as there are descriptors for."""
+        """The newest pages of feeds, then the memos shared or asked for last, then older pages.
+
+        As many as there are descriptors for.
+        """
         own = web_trackers(self.settings.trackers)
-        found = self.library.seedables.for_browsers(
+        memos = self.library.seedables.for_browsers(
             fetched=self.settings.seed_fetched or bool(self.only),
             every=bool(own),
             limit=-1 if self.only else 2 * MOST_MEMOS,  # some may be damaged, or take too much
         )
+        newest, older = self._pages(MOST_NEWEST_PAGES, newest=True), self._pages(OLDER_PAGES)
         wanted: dict[str, Seedable] = {}
         room = self._descriptors
-        for seedable in found:
-            if not seedable.intact or (self.only and seedable.memo not in self.only):
-                continue
-            trackers = {*own, *web_trackers(seedable.trackers)}
-            needed = _descriptors(seedable, min(len(trackers), MOST_WEB_TRACKERS))
-            if needed <= room and len(wanted) < MOST_MEMOS:
-                wanted[seedable.info_hash] = seedable
-                room -= needed
+        for found, most in (
+            (newest, MOST_MEMOS),
+            (memos, MOST_MEMOS - len(older)),
+            (older, MOST_MEMOS),
+        ):
+            for seedable in found:
+                if not seedable.intact or (self.only and seedable.memo not in self.only):
+                    continue
+                trackers = {*own, *web_trackers(seedable.trackers)}
+                needed = _descriptors(seedable, min(len(trackers), MOST_WEB_TRACKERS))
+                if needed <= room and len(wanted) < most:
+                    wanted[seedable.info_hash] = seedable
+                    room -= needed
         return wanted
+
+    def _pages(self, limit: int, *, newest: bool = False) -> list[Seedable]:
+        return self.library.seedables.pages_for_browsers(
+            fetched=self.settings.seed_fetched,
+            every=bool(web_trackers(self.settings.trackers)),
+            newest=newest,
+            limit=limit,
+        )
 
     def tick(self, moment: float) -> None:
         """Let go of browsers that are gone, and call for more where some are, or were lately."""

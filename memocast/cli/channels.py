@@ -138,13 +138,17 @@ def show(
     limit: Annotated[int, typer.Option(min=0, help="At most this many of its memos.")] = 20,
     json: JsonOption = False,
 ) -> None:
-    """Show a channel, its link and what was published there, the newest first.
+    """Show a channel, its links and what was published there, the newest first.
+
+    Browsers cannot follow by the channel's link, since they have no DHT. 'feed_link'
+    leads them to the feed as it is now, and 'page' opens it on the listening page at
+    'page_url'; of what is published later, they need a new one.
 
     Example: memocast channel show "Anna's notes"
     """
     current = state(context)
     found = current.library.channels.get(channel)
-    facts = facts_of(current, found)
+    facts = {**facts_of(current, found), **_links_to_feed(current, found)}
     items = [_item_facts(listed) for listed in current.library.feeds.items(found, limit)]
     if json:
         console.document({**facts, "published": items})
@@ -281,6 +285,15 @@ def facts_of(current: State, channel: Channel) -> dict[str, Any]:
         "checked": rfc3339(checked) if checked else None,
         "problem": channel.problem or None,
     }
+
+
+def _links_to_feed(current: State, channel: Channel) -> dict[str, str | None]:
+    from memocast.link import page_link
+
+    settings = current.settings
+    magnet = channel.feed_link(settings.trackers)
+    page = page_link(settings.page_url, [magnet]) if magnet and settings.page_url else ""
+    return {"feed_link": magnet or None, "page": page or None}
 
 
 def _item_facts(listed: Listed) -> dict[str, Any]:

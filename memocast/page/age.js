@@ -8,7 +8,7 @@ const MOST_TEXT = 1 << 16
 let attempts = 0
 
 /** What is said when the package cannot be had. */
-export const NOT_LOADED = 'This memo is private, and the part of this page that opens private memos ' +
+export const NOT_LOADED = 'This is private, and the part of this page that opens private memos ' +
   'could not be loaded. Check your connection, then reload; or in a terminal: memocast fetch LINK'
 
 /** A function that opens age files with this key. Rejects when the package cannot be loaded. */

@@ -1,6 +1,7 @@
 /** The listening page: it opens the link in its address, records answers, and lists what is kept. */
 
 import { Card } from './card.js'
+import { Channels } from './channels.js'
 import { ask, copy, edit } from './dialogs.js'
 import { load as loadLibrary } from './library.js'
 import { carriesLink, pageLink, parse } from './link.js'
@@ -20,6 +21,7 @@ const list = document.querySelector('#kept .cards')
 
 class Page {
   cards = new Map()
+  channels = new Channels(this)
   store = null
   swarm = null
   canStream = false
@@ -95,6 +97,14 @@ class Page {
 
   /** Show a link's memo, and look for it. */
   fetch (link) {
+    if (this.channels.goTo(link.infoHash)) return
+    const card = this.cardOf(link)
+    card.move(element => linked.append(element))
+    this.lookFor(card)
+  }
+
+  /** The card of a link's memo, which may be new. */
+  cardOf (link) {
     let card = this.cards.get(link.infoHash)
     if (!card) {
       card = this.makeCard(link.infoHash)
@@ -105,7 +115,10 @@ class Page {
       card.transfer = null
       card.link = link
     }
-    linked.append(card.element)
+    return card
+  }
+
+  lookFor (card) {
     if (!card.kept && !card.transfer) {
       card.show()
       if (this.swarm) this.join(card)
@@ -116,7 +129,9 @@ class Page {
 
   join (card) {
     const transfer = this.swarm.fetch(card.link)
+    if (transfer.page) return this.showChannel(card, transfer)
     transfer.addEventListener('whole', () => this.keepFetched(card), { once: true })
+    transfer.addEventListener('page', () => this.showChannel(card, transfer), { once: true })
     card.follow(transfer)
   }
 
@@ -138,6 +153,14 @@ class Page {
       blob: transfer.blob(),
       ...transfer.open && { key: transfer.link.key, sealed: transfer.content('') }
     })
+  }
+
+  /** What a card's link leads to is a channel: show that instead. */
+  showChannel (card, transfer) {
+    this.cards.delete(card.link.infoHash)
+    card.close()
+    this.channels.show(transfer)
+    this.show()
   }
 
   // -- what is kept ------------------------------------------------------------------
@@ -168,6 +191,11 @@ class Page {
 
   showKept (kept) {
     list.append(this.makeCard(kept.infoHash).hold(kept).element)
+  }
+
+  /** Show what is kept among the others that are, and nowhere else. */
+  putAway (card) {
+    card.move(element => list.prepend(element))
   }
 
   makeCard (infoHash) {
@@ -214,9 +242,9 @@ class Page {
   takeOff (card, infoHash) {
     this.swarm?.drop(infoHash)
     this.cards.delete(infoHash)
+    get('record').focus() // unless a channel's row knows better
     card.close()
     this.show()
-    get('record').focus()
   }
 
   show () {

@@ -1,7 +1,7 @@
 /** A memo on the page: what it is, its waveform, its player, and how its transfer fares. */
 
 import { address } from './stream.js'
-import { clock, fileName, people, safe, safeLines, size, when } from './text.js'
+import { clock, facts, fileName, people, safe, safeLines, size } from './text.js'
 import { Wave } from './wave.js'
 
 const NO_TRACKER = 'No tracker could be reached, so nobody can be found. Check your connection; this page keeps trying.'
@@ -19,6 +19,9 @@ export class Card {
     this.actions = actions
     this.kept = null
     this.transfer = null
+    this.listed = null // what a channel says of it
+    this.closed = new AbortController()
+    this.leave = () => {}
     this.wantsToPlay = false
     this.streamBroke = false
     this.build()
@@ -27,7 +30,7 @@ export class Card {
   build () {
     const make = (name, properties = {}) => Object.assign(document.createElement(name), properties)
     this.element = make('article')
-    this.title = make('h3')
+    this.title = make('h3', { tabIndex: -1 })
     this.facts = make('p', { className: 'facts' })
     this.description = make('p', { className: 'description' })
     this.wave = new Wave(seconds => this.seek(seconds))
@@ -74,7 +77,7 @@ export class Card {
     transfer.addEventListener('change', () => {
       if (this.wantsToPlay) this.play()
       else this.show()
-    })
+    }, { signal: this.closed.signal })
     this.show()
     return this
   }
@@ -88,17 +91,17 @@ export class Card {
 
   // -- what is shown -------------------------------------------------------------
 
-  /** What is known of the memo by now: the keeper's words before the sender's. */
+  /** What is known of the memo by now: the keeper's words before the sender's, then a channel's. */
   get memo () {
     const said = this.transfer?.said
     const dn = (this.transfer?.name ?? this.link?.dn ?? '').replace(/\.[^.]{1,5}$/, '')
     return {
-      title: this.kept?.title ?? said?.title ?? (dn || 'A memo'),
-      description: this.kept?.description ?? said?.description ?? '',
-      created: this.kept?.created ?? said?.created,
-      duration: this.kept?.duration ?? said?.duration ?? this.heardDuration,
+      title: this.kept?.title ?? said?.title ?? this.listed?.title ?? (dn || 'A memo'),
+      description: this.kept?.description ?? (said?.description || this.listed?.description) ?? '',
+      created: this.kept?.created ?? said?.created ?? this.listed?.created,
+      duration: this.kept?.duration ?? said?.duration ?? this.heardDuration ?? (this.listed?.duration || null),
       peaks: this.kept?.peaks ?? said?.peaks ?? new Uint8Array(),
-      size: this.kept?.blob.size ?? this.transfer?.size ?? 0
+      size: this.kept?.blob.size ?? (this.transfer?.size || this.listed?.size) ?? 0
     }
   }
 
@@ -112,11 +115,7 @@ export class Card {
     write(this.title, safe(memo.title))
     write(this.description, safeLines(memo.description))
     this.description.hidden = !memo.description
-    const facts = []
-    if (memo.created) facts.push(when(memo.created))
-    if (memo.duration) facts.push(clock(memo.duration))
-    if (memo.size) facts.push(size(memo.size))
-    write(this.facts, facts.join(' · '))
+    write(this.facts, facts(memo))
     if (this.drawn !== memo.peaks || this.wave.duration !== (memo.duration ?? 0)) {
       this.wave.draw(memo.peaks, memo.duration)
       this.drawn = memo.peaks
@@ -273,11 +272,20 @@ export class Card {
     setTimeout(() => URL.revokeObjectURL(anchor.href), 60e3)
   }
 
+  /** Put it somewhere on the page; `leave` is called when it goes from there. */
+  move (put, leave = () => {}) {
+    this.leave()
+    this.leave = leave
+    put(this.element)
+  }
+
   /** Take it off the page. */
   close () {
+    this.closed.abort()
     this.audio.pause()
     if (this.audio.src.startsWith('blob:')) URL.revokeObjectURL(this.audio.src)
     this.element.remove()
+    this.leave()
   }
 }
 

@@ -22,6 +22,14 @@ export function claim (torrent) {
 /** The sealed block of a claim: an age file, or null when the memo is not private. */
 export const sealedBlock = said => said.sealed instanceof Uint8Array ? said.sealed : null
 
+/** Whether a claim, in a torrent of that name, is that of a page of a channel's feed. */
+export const isPage = (said, name) => isOpenPage(said) || isSealedPage(said, name)
+
+const isOpenPage = said => said.feed === 1
+
+/** A page of a private channel. What memo is sealed has its description beside it. */
+export const isSealedPage = (said, name) => name === 'memo.age' && Object.keys(said).join() === 'v'
+
 /** The fields of a claim, checked one by one; null where one is not usable. */
 export function describe (said) {
   const nothing = { title: null, description: '', created: null, duration: null, peaks: new Uint8Array() }

@@ -4,9 +4,9 @@ const CACHE = 'memocast'
 const STREAM = new URL('stream/', self.registration.scope).href
 const PAGE = [
   './', 'index.html', 'style.css', 'icon.svg', 'settings.json', 'age.js', 'agecdn.js', 'app.js',
-  'card.js', 'dialogs.js', 'library.js', 'link.js', 'memo.js', 'meter.js', 'opened.js', 'peaks.js',
-  'pieces.js', 'recorder.js', 'recording.js', 'settings.js', 'store.js', 'stream.js', 'swarm.js',
-  'text.js', 'transfer.js', 'unchecked.js', 'wave.js'
+  'card.js', 'channel.js', 'channels.js', 'dialogs.js', 'feed.js', 'library.js', 'link.js', 'memo.js',
+  'meter.js', 'opened.js', 'peaks.js', 'pieces.js', 'recorder.js', 'recording.js', 'settings.js', 'store.js',
+  'stream.js', 'swarm.js', 'text.js', 'transfer.js', 'unchecked.js', 'wave.js'
 ]
 const PERHAPS = ['webtorrent.min.js', 'age.min.js'] // of the first, the page keeps the CDN's else
 

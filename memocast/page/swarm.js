@@ -1,4 +1,4 @@
-/** Our presence among peers: one webtorrent client, and a Transfer for each memo. */
+/** Our presence among peers: one webtorrent client, and a Transfer for each memo or page of a feed. */
 
 import { webTrackers } from './link.js'
 import { pieceLength, toInfo } from './memo.js'
@@ -21,11 +21,12 @@ export class Swarm {
     addEventListener('pagehide', () => { if (!this.client.destroyed) this.client.destroy() })
   }
 
-  /** The Transfer of a link, looked for from now on. */
-  fetch (link) {
+  /** The Transfer of a link, looked for from now on; `onlyPage` lets in no memo. */
+  fetch (link, { onlyPage = false } = {}) {
     const known = this.transfers.get(link.infoHash)
     if (known) return known
     const transfer = this.track(link)
+    transfer.onlyPage = onlyPage
     // Of the link itself nothing is handed on: it could name web servers to be asked.
     transfer.follow(this.client.add(`magnet:?xt=urn:btih:${link.infoHash}`, {
       announce: this.announce(link.trackers), store: PieceStore, deselect: true

@@ -35,6 +35,10 @@ export const people = number => number === 1 ? '1 person' : `${number} people`
 /** A date as the reader's language writes it. */
 export const when = date => date.toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' })
 
+/** Date, length and size of a memo, of those that are known. */
+export const facts = ({ created, duration, size: bytes }) =>
+  [created && when(created), duration && clock(duration), bytes && size(bytes)].filter(Boolean).join(' · ')
+
 /** A name for a file on any system: at most 120 bytes, no path in it. */
 export function fileName (title, extension) {
   const plain = safe(title).replace(/[/\\:*?"<>|\ufffd]/g, ' ').replace(/\s+/g, ' ')

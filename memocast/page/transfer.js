@@ -1,7 +1,8 @@
-/** One memo in the swarm: what is known of it, and how far it is. */
+/** One memo, or page of a feed, in the swarm: what is known of it, and how far it is. */
 
 import { NOT_LOADED, opener, openText } from './age.js'
-import { claim, describe, identify, sealedBlock } from './memo.js'
+import { PAGE_MOST, read } from './feed.js'
+import { claim, describe, identify, isPage, isSealedPage, sealedBlock } from './memo.js'
 import { OpenedFile } from './opened.js'
 import { PieceStore } from './pieces.js'
 
@@ -13,11 +14,13 @@ const ASK_AGAIN_EVERY = 15e3
 const STALLED_AFTER = 8e3
 const LONGEST_WAIT = 60e3
 const DAMAGED = 'This memo is damaged, or was tampered with. Ask the sender to share it anew.'
+const LARGE_PAGE = 'The list of this channel is larger than one may be, so it was not downloaded.'
+const NO_PAGE = 'This leads to something that is no feed. Tell whoever publishes the channel.'
 
 /**
- * Emits `change` whenever something about it is new, and `whole` once.
+ * Emits `change` whenever something about it is new, and once `whole`, or `page` when it is no memo.
  *
- * `phase` is `looking` (nobody has sent the metadata), `asking` (it is large: `start` it),
+ * `phase` is `looking` (nobody has sent the metadata, or the page), `asking` (it is large: `start` it),
  * `downloading`, `whole` or `failed` (`problem` says why).
  */
 export class Transfer extends EventTarget {
@@ -37,6 +40,9 @@ export class Transfer extends EventTarget {
     this.open = null // what opens it, when it is sealed
     this.opening = null // its audio on the way
     this.opened = null // and when all of it is here
+    this.onlyPage = false
+    this.isPage = false
+    this.page = null // what it lists, once it is here
     this.torrent = null
     this.heardTracker = false
     this.received = 0
@@ -72,6 +78,8 @@ export class Transfer extends EventTarget {
     if (!this.size || Math.ceil(this.size / this.torrent.pieceLength) !== this.torrent.pieces.length) {
       return this.fail('This memo is damaged: its torrent does not fit its length.')
     }
+    if (isPage(claim(this.torrent), this.name)) return this.previewPage()
+    if (this.onlyPage) return this.fail(NO_PAGE)
     if (this.size > MOST) {
       return this.fail('This is more than a browser can keep. In a terminal: memocast fetch LINK')
     }
@@ -87,18 +95,28 @@ export class Transfer extends EventTarget {
     this.changed()
   }
 
+  /** It is a page of a feed: ask for it, unless it cannot be opened. */
+  async previewPage () {
+    if (this.size > PAGE_MOST) return this.fail(LARGE_PAGE)
+    const isSealed = isSealedPage(claim(this.torrent), this.name)
+    if (isSealed !== Boolean(this.link.key)) {
+      return this.fail(isSealed
+        ? 'This channel is private, and the link has no key. Copy the link again, whole.'
+        : 'The link has a key, but its channel is not private. Ask the sender about it.')
+    }
+    if (isSealed && !await this.loadOpener() || this.phase !== 'looking') return
+    this.isPage = true
+    this.torrent.select(0, this.torrent.pieces.length - 1)
+    this.changed()
+  }
+
   /** Open a private memo's description, or say why that cannot be; whether it could. */
   async unseal (block) {
     if (!this.link.key) {
       this.fail('This memo is sealed, and the link has no key. Copy the link again, whole; one for an identity opens in a terminal.')
       return false
     }
-    try {
-      this.open = await opener(this.link.key)
-    } catch {
-      this.fail(NOT_LOADED)
-      return false
-    }
+    if (!await this.loadOpener()) return false
     try {
       // What age says of a key that does not fit can contain that key.
       this.said = describe(await openText(this.open, block))
@@ -107,6 +125,16 @@ export class Transfer extends EventTarget {
       return false
     }
     return true
+  }
+
+  /** Have what opens things with the link's key, or say why not; whether it is there. */
+  async loadOpener () {
+    try {
+      this.open = await opener(this.link.key)
+    } catch {
+      this.fail(NOT_LOADED)
+    }
+    return Boolean(this.open)
   }
 
   /** Download it. */
@@ -119,7 +147,7 @@ export class Transfer extends EventTarget {
 
   /** The first piece is here: see whether it is audio, before anything decodes it. */
   async look () {
-    if (this.kind || this.phase === 'failed') return
+    if (this.kind || this.isPage || this.phase === 'failed') return
     this.looking ??= this.head()
     const kind = identify(await this.looking)
     if (this.kind || this.phase === 'failed') return
@@ -142,12 +170,28 @@ export class Transfer extends EventTarget {
   }
 
   async complete () {
+    if (this.isPage) return this.readPage()
     await this.look()
     if (this.opening) this.opened = await this.opening.whole
     if (this.phase === 'failed' || this.phase === 'whole') return
     this.phase = 'whole'
     this.changed()
     this.dispatchEvent(new Event('whole'))
+  }
+
+  /** The page is here: see what it lists. */
+  async readPage () {
+    if (this.phase !== 'looking') return
+    const content = new Uint8Array(await this.content('').arrayBuffer())
+    const bytes = this.open ? await this.open(content).catch(() => null) : content
+    if (this.phase !== 'looking' || this.torrent.destroyed) return
+    if (!bytes) return this.fail('The key in this link does not open this channel. Copy the link again, whole.')
+    const page = read(bytes, this.link.key)
+    if (typeof page === 'string') return this.fail(page)
+    this.page = page
+    this.phase = 'whole'
+    this.dispatchEvent(new Event('page'))
+    this.changed()
   }
 
   /** The whole audio as a Blob, once all of it is here. */
