@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from memocast import events
 from memocast.errors import LibraryError, Refused, SwarmTimeout
 from memocast.files import write_atomically
+from memocast.presence import Presence
 from memocast.sources import Sources
 from memocast.stages import Looking
 
@@ -38,6 +39,15 @@ class Limits:
 
     timeout: float
     max_size: int
+
+
+def own_addresses(
+    library: Library, settings: Settings, *, avoided: bool = False
+) -> list[tuple[str, int]]:
+    """Where to listen: at the library's port, unless that is its seeder's or is to be avoided."""
+    if avoided or Presence(library.root).is_running():
+        return [(host, 0) for host, _ in settings.addresses(0)]
+    return settings.addresses(library.listen_port())
 
 
 class Arrival:

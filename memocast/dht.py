@@ -7,6 +7,7 @@ nobody: it says that it is read-only (BEP 43), so that no node counts on it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import socket
@@ -67,13 +68,20 @@ class Found:
 
 
 class Dht:
-    """A socket, and the nodes that a look-up begins with."""
+    """A socket that asks.
 
-    def __init__(self, nodes: Iterable[Address]) -> None:
-        self._begin_with = list(dict.fromkeys(nodes))
+    Its address is one of `own`, or any where those are taken. Nodes remember who puts, read-only
+    or not, and others would wait for it: so it had better be an address where we are to be found.
+    """
+
+    def __init__(self, own: Iterable[Address] = ()) -> None:
         self._id = os.urandom(_ID_BYTES)
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
+        for address in own:
+            with contextlib.suppress(OSError):
+                self._socket.bind(address)
+                break
 
     def __enter__(self) -> Self:
         return self
@@ -81,12 +89,12 @@ class Dht:
     def __exit__(self, *failure: object) -> None:
         self._socket.close()
 
-    def get(self, key: bytes, salt: bytes, seconds: float) -> Found:
-        """Look for the item of that key and salt, for at most so long.
+    def get(self, key: bytes, salt: bytes, nodes: Iterable[Address], seconds: float) -> Found:
+        """Look for the item of that key and salt, beginning with these nodes, for at most so long.
 
         Items that their owner did not sign count for nothing.
         """
-        lookup = _Lookup(key, salt, self._begin_with)
+        lookup = _Lookup(key, salt, nodes)
         deadline = time.monotonic() + seconds
         asked: dict[bytes, _Node] = {}
         while time.monotonic() < deadline:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from memocast import audio
-from memocast.arrival import Arrival, Limits
+from memocast.arrival import Arrival, Limits, own_addresses
 from memocast.download import STAGED_NAME, Metadata, finished_torrent, opened
 from memocast.errors import MissingDecoder, Refused, WrongKey
 from memocast.gate import approve, refuse_page
@@ -17,7 +17,6 @@ from memocast.growing import Growing
 from memocast.incoming import SEALED
 from memocast.memo import now, title_from_file
 from memocast.opening import Opener, check_key
-from memocast.presence import Presence
 from memocast.sealing import identity
 from memocast.share import Share
 from memocast.stages import Checking, Opening, Preview, Stage, Waiting
@@ -231,13 +230,10 @@ class _Fetch:
         )
 
     def _addresses(self, settings: Settings) -> list[tuple[str, int]]:
-        # The library's own port is the seeder's, when one runs. And peers that still believe in
-        # their connection to a fetch that was killed refuse another from the same port: over
-        # uTP that takes them 5 s to notice, and a minute when nothing was under way.
-        avoided = self._entry.was_left_behind or Presence(self._library.root).is_running()
-        port = 0 if avoided else self._library.listen_port()
-        addresses = settings.addresses(port)
-        return [(host, 0) for host, _ in addresses] if avoided else addresses
+        # Peers that still believe in their connection to a fetch that was killed refuse another
+        # from the same port: over uTP that takes them 5 s to notice, and a minute when nothing
+        # was under way.
+        return own_addresses(self._library, settings, avoided=self._entry.was_left_behind)
 
     def _restage(self) -> None:
         """Give audio that an interrupted `keep` had already named its name back."""

@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from memocast.arrival import Arrival
+from memocast.arrival import Arrival, own_addresses
 from memocast.download import STAGED_NAME, finished_torrent
 from memocast.errors import Refused
 
@@ -39,7 +39,7 @@ def pulled(
     with library.translated():
         entry = library.incoming.create("page")
     try:
-        addresses = [(host, 0) for host, _ in settings.addresses(0)]
+        addresses = own_addresses(library, settings)
         arrival = Arrival(library, link, settings, addresses, entry.folder, timeout)
         is_done = False
         try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from memocast import dht
+from memocast.arrival import own_addresses
 from memocast.errors import MemocastError
 
 if TYPE_CHECKING:
@@ -43,26 +44,32 @@ class Registry:
             raise MemocastError(
                 "channels are found by the DHT, which is off", hint="turn the setting 'dht' on"
             )
-        nodes = self._library.channels.nodes()
-        found = self._look(channel, nodes) if len(nodes) >= _ENOUGH else None
-        if found is None or not found.closest:
-            bootstrap = dht.resolved(self._settings.dht_bootstrap, _RESOLVE_SECONDS)
-            found = self._look(channel, [*nodes, *bootstrap])
-        if found.item:
-            self._library.channels.note_item(channel, found.item)
-        item = self._library.channels.item(channel)
-        holders = found.holders
-        if item and (found.item is None or found.item.seq < item.seq):
-            holders = 0
-        if item and holders < len(found.closest):
-            with dht.Dht([]) as client:
+        channels = self._library.channels
+        own = [
+            found for found in own_addresses(self._library, self._settings) if ":" not in found[0]
+        ]
+        with dht.Dht(own) as client:
+            found = self._look(client, channel)
+            if found.item:
+                channels.note_item(channel, found.item)
+            item = channels.item(channel)
+            holders = found.holders
+            if item and (found.item is None or found.item.seq < item.seq):
+                holders = 0
+            if item and holders < len(found.closest):
                 holders = max(holders, client.put(item, found, _LOOK_SECONDS))
         self._remember(found.nodes)
         return item, holders
 
-    def _look(self, channel: Channel, nodes: list[dht.Address]) -> dht.Found:
-        with dht.Dht(nodes) as client:
-            return client.get(channel.link.key, channel.link.salt, _LOOK_SECONDS)
+    def _look(self, client: dht.Dht, channel: Channel) -> dht.Found:
+        nodes = self._library.channels.nodes()
+        key, salt = channel.link.key, channel.link.salt
+        if len(nodes) >= _ENOUGH:
+            found = client.get(key, salt, nodes, _LOOK_SECONDS)
+            if found.closest:
+                return found
+        bootstrap = dht.resolved(self._settings.dht_bootstrap, _RESOLVE_SECONDS)
+        return client.get(key, salt, [*nodes, *bootstrap], _LOOK_SECONDS)
 
     def _remember(self, nodes: list[dht.Address]) -> None:
         if nodes:
