@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from test_discovery import dht_nodes
+from trackers import HttpTracker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,9 +29,14 @@ def bootstrap() -> Iterator[str]:
 
 
 @pytest.fixture
-def someone(memocast: Callable[..., Memocast], bootstrap: str) -> Callable[..., Memocast]:
-    """Make users who are on that DHT, each with an address of their own."""
+def someone(memocast: Callable[..., Memocast], bootstrap: str) -> Iterator[Callable[..., Memocast]]:
+    """Make users who are on that DHT, each with an address of their own, and share a tracker.
+
+    The DHT could lead them to each other too, but its nodes remember everyone who ever announced
+    something: with so few of them each look-up waits for somebody who has left.
+    """
     made: list[str] = []
+    tracker = HttpTracker()
 
     def make(name: str, **environment: str) -> Memocast:
         made.append(name)
@@ -38,8 +44,10 @@ def someone(memocast: Callable[..., Memocast], bootstrap: str) -> Callable[..., 
             "MEMOCAST_DHT": "true",
             "MEMOCAST_DHT_BOOTSTRAP": bootstrap,
             "MEMOCAST_LISTEN": f"127.1.{len(made)}.1:0",
+            "MEMOCAST_TRACKERS": tracker.url,
             "MEMOCAST_SYNC_INTERVAL": "0",
         }
         return memocast(name, **settings, **environment)
 
-    return make
+    with tracker:
+        yield make
