@@ -35,7 +35,8 @@ def register(app: typer.Typer) -> None:
     """Add this family's commands to the application."""
     channel = typer.Typer(
         name="channel",
-        help="Publish memos to whoever follows you: channel create, channel publish, …",
+        help="Publish memos to whoever follows you.\n\n"
+        'Example: memocast channel create "Anna\'s notes"',
         add_completion=False,
         no_args_is_help=True,
         rich_markup_mode=None,

@@ -1,0 +1,245 @@
+"""Signed items in the DHT: among libtorrent's nodes, and nodes that lie."""
+
+from __future__ import annotations
+
+import hashlib
+import select
+import socket
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self
+
+import libtorrent as lt
+import pytest
+
+from conftest import wait_for
+from memocast import dht, signed
+from memocast.errors import Refused
+from test_discovery import dht_nodes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from memocast.signed import SignedItem
+
+SALT = b"memocast"
+SECONDS = 5.0
+SECRET = signed.new_secret()
+KEY = signed.public_key(SECRET)
+
+
+def version(seq: int, secret: bytes = SECRET, value: bytes | None = None) -> SignedItem:
+    """The item's version of that number, which names a page of that number."""
+    return signed.sign(secret, SALT, seq, value or dht.pointer(f"{seq:040x}"))
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[tuple[list[lt.session], list[dht.Address]]]:
+    """Nodes of libtorrent's, and where they are."""
+    sessions, addresses = dht_nodes(20)
+    yield sessions, [(host, int(port)) for host, _, port in (a.partition(":") for a in addresses)]
+    del sessions
+
+
+def test_an_item_that_one_client_puts_is_found_by_another_from_any_node(
+    nodes: tuple[list[lt.session], list[dht.Address]],
+) -> None:
+    _, addresses = nodes
+    with dht.Dht() as client:
+        nothing = client.get(KEY, SALT, addresses[:1], SECONDS)
+        assert (nothing.item, nothing.holders) == (None, 0)
+        assert len(nothing.closest) == dht.CLOSEST
+        assert client.put(version(1), nothing, SECONDS) == dht.CLOSEST
+    for address in addresses[::5]:
+        with dht.Dht() as client:
+            found = client.get(KEY, SALT, [address], SECONDS)
+            assert (found.item, found.holders) == (version(1), dht.CLOSEST)
+            # Who is not the owner can give it to them again, and nobody an older one.
+            assert client.put(version(1), found, SECONDS) == dht.CLOSEST
+            assert client.put(version(0), found, SECONDS) == 0
+            forged = replace(version(2), signature=bytes(64))
+            assert client.put(forged, found, SECONDS) == 0
+
+
+def test_what_libtorrent_puts_is_found_and_what_is_put_is_found_by_libtorrent(
+    nodes: tuple[list[lt.session], list[dht.Address]],
+) -> None:
+    sessions, addresses = nodes
+    seed = signed.new_secret()
+    digest = bytearray(hashlib.sha512(seed).digest())
+    digest[0] &= 248
+    digest[31] = digest[31] & 63 | 64
+    key = signed.public_key(seed)
+    sessions[3].dht_put_mutable_item(bytes(digest), key, b"by libtorrent", SALT)  # type: ignore[arg-type]
+
+    def found() -> dht.Found | None:
+        with dht.Dht() as client:
+            looked = client.get(key, SALT, addresses[:1], SECONDS)
+        return looked if looked.item else None
+
+    by_libtorrent = wait_for("the item", found)
+    assert by_libtorrent.item.value == lt.bencode(b"by libtorrent")
+    with dht.Dht() as client:
+        ours = version(by_libtorrent.item.seq + 1, seed, bytes(lt.bencode(b"by us")))
+        again = client.get(key, SALT, addresses[:1], SECONDS)
+        assert client.put(ours, again, SECONDS) == dht.CLOSEST
+    sessions[7].pop_alerts()
+    sessions[7].dht_get_mutable_item(key, SALT)  # type: ignore[arg-type]
+
+    def told() -> bytes | None:
+        for alert in sessions[7].pop_alerts():
+            if isinstance(alert, lt.dht_mutable_item_alert) and alert.item:
+                return bytes(alert.item)
+        return None
+
+    assert wait_for("libtorrent's answer", told) == b"by us"
+
+
+class Node:
+    """A node of the test's own, which answers everything with what it is told to."""
+
+    def __init__(self, answer: Callable[[dict[bytes, Any]], bytes]) -> None:
+        self._answer = answer
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self.address: dht.Address = self._socket.getsockname()
+        self.asked = 0
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._serve)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self._ending.set()
+        self._thread.join()
+        self._socket.close()
+
+    def _serve(self) -> None:
+        while not self._ending.is_set():
+            if select.select([self._socket], [], [], 0.05)[0]:
+                datagram, address = self._socket.recvfrom(1 << 16)
+                self.asked += 1
+                self._socket.sendto(self._answer(lt.bdecode(datagram)), address)  # type: ignore[arg-type]
+
+
+def said(query: dict[bytes, Any], **fields: Any) -> bytes:
+    """An answer to a query, with these fields."""
+    values = {name.encode(): value for name, value in fields.items() if value is not None}
+    answer: dict[bytes, Any] = {b"id": b"n" * 20, b"token": b"t", **values}
+    return bytes(lt.bencode({b"r": answer, b"t": query[b"t"], b"y": b"r"}))
+
+
+def told(item: SignedItem, **changes: Any) -> Callable[[dict[bytes, Any]], bytes]:
+    """Answers with that item, some of its fields changed."""
+    fields: dict[str, Any] = {
+        "k": item.key,
+        "seq": item.seq,
+        "sig": item.signature,
+        "v": lt.bdecode(item.value),
+        **changes,
+    }
+    return lambda query: said(query, **fields)
+
+
+STRANGER = signed.new_secret()
+LIES: dict[str, Callable[[dict[bytes, Any]], bytes]] = {
+    "a signature of nothing": told(version(9), sig=bytes(64)),
+    "a signature that is cut off": told(version(9), sig=bytes(63)),
+    "a signature of another version": told(version(8), seq=9),
+    "another value": told(version(9), v={b"ih": b"x" * 20}),
+    "another key's item": told(version(9, STRANGER)),
+    "another key's item as ours": told(version(9, STRANGER), k=KEY),
+    "another salt's item": told(signed.sign(SECRET, b"other", 9, dht.pointer("00" * 20))),
+    "no sequence number": told(version(9), seq=None),
+    "a sequence number that is a text": told(version(9), seq=b"9"),
+    "a negative sequence number": told(version(9), seq=-9),
+    "a value that is too large": told(version(9), v=b"x" * 2_000),
+    "a value of lists in lists": told(version(9), v=[[[[[[[[[]]]]]]]]]),
+    "nothing": lambda _: b"",
+    "noise": lambda _: b"d" * 1_000,
+    "an error": lambda query: bytes(
+        lt.bencode({b"e": [201, b"no"], b"t": query[b"t"], b"y": b"e"})  # type: ignore[dict-item]
+    ),
+    "the answer to another question": lambda _: said({b"t": b"zzzz"}, k=KEY),
+    "no id": lambda query: bytes(lt.bencode({b"r": {}, b"t": query[b"t"], b"y": b"r"})),
+    "nodes without number": lambda query: said(query, nodes=bytes(range(256)) * 200),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_node_that_lies_is_not_believed_and_hides_nothing(lie: str) -> None:
+    with Node(LIES[lie]) as liar, Node(told(version(3), id=b"h" * 20)) as honest:
+        with dht.Dht() as client:
+            found = client.get(KEY, SALT, [liar.address, honest.address], 2)
+        assert found.item == version(3)
+        assert liar.asked == 1
+        assert found.holders <= 1
+
+
+def test_of_several_versions_the_newest_counts() -> None:
+    with (
+        Node(told(version(4), id=b"a" * 20)) as one,
+        Node(told(version(6), id=b"b" * 20)) as two,
+        Node(told(version(5), id=b"c" * 20)) as three,
+        dht.Dht() as client,
+    ):
+        found = client.get(KEY, SALT, [one.address, two.address, three.address], SECONDS)
+    assert (found.item, found.holders) == (version(6), 1)
+
+
+def test_nobody_is_waited_for_who_does_not_answer() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        with Node(told(version(1))) as node, dht.Dht() as client:
+            found = client.get(KEY, SALT, [silent.getsockname(), node.address], 10)
+    assert found.item == version(1)
+    with dht.Dht() as client:
+        assert client.get(KEY, SALT, [], SECONDS).closest == ()
+
+
+def test_a_node_that_names_ever_more_nodes_is_asked_no_more_than_a_look_up_takes() -> None:
+    asked = []
+
+    def endless(query: dict[bytes, Any]) -> bytes:
+        number = len(asked)
+        asked.append(number)
+        more = [
+            hashlib.sha1(f"{number} {index}".encode(), usedforsecurity=False).digest()
+            + socket.inet_aton("127.0.0.1")
+            + (1024 + (8 * number + index) % 60_000).to_bytes(2, "big")
+            for index in range(8)
+        ]
+        return said(query, nodes=b"".join(more))
+
+    with Node(endless) as node, dht.Dht() as client:
+        found = client.get(KEY, SALT, [node.address], 3)
+    assert found.item is None
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        replace(version(1), value=b"1000:" + b"x" * 1000),
+        replace(version(1), salt=b"s" * 65),
+        replace(version(1), key=b"short"),
+        replace(version(1), seq=-1),
+        replace(version(1), seq=2**63),
+    ],
+)
+def test_an_item_that_bep_44_does_not_allow_is_refused(item: SignedItem) -> None:
+    with pytest.raises(Refused):
+        item.check()
+
+
+@pytest.mark.parametrize("value", [b"i7e", b"le", b"d2:ih3:abce", b"de", b"4:text"])
+def test_a_value_that_names_no_torrent_is_refused(value: bytes) -> None:
+    with pytest.raises(Refused, match="names no feed"):
+        dht.pointed_at(value)
+
+
+def test_names_that_nobody_knows_are_no_nodes() -> None:
+    assert dht.resolved(["127.0.0.1:6881"], SECONDS) == [("127.0.0.1", 6881)]
+    assert dht.resolved([], SECONDS) == []
+    assert dht.resolved(["no.such.host.invalid:6881"], 0.1) == []
