@@ -7,7 +7,9 @@ listens on loopback; a test turns on exactly what it is about.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import json
 import os
 import select
@@ -26,9 +28,10 @@ from hypothesis import HealthCheck, settings
 from alone import PRIVATE
 from memocast.library import Library
 from memocast.presence import Presence
+from spawner import Spawner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from namespaces import Host
 
@@ -67,6 +70,21 @@ def wait_for(what: str, probe: Callable[[], Any], seconds: float = DEADLINE) -> 
             return found
         select.select([], [], [], 0.02)
     pytest.fail(f"waited {seconds:g} s in vain for {what}")
+
+
+@functools.cache
+def spawner() -> Spawner:
+    """What runs the commands of this test session."""
+    found = Spawner()
+    atexit.register(found.close)
+    return found
+
+
+def _is_for_the_interpreter(environment: Mapping[str, str]) -> bool:
+    """Whether Python or the loader would have to begin anew to obey these variables."""
+    if environment.get("LANG") != "C.UTF-8":
+        return True
+    return any(name.startswith(("PYTHON", "LD_", "LC_")) for name in environment)
 
 
 @dataclass(frozen=True)
@@ -128,14 +146,11 @@ class Memocast:
     def run(self, *arguments: str, expect: int | None = 0, stdin: str | bytes = b"") -> Result:
         """Run a command to its end; it must end with the exit code `expect`."""
         given = stdin.encode() if isinstance(stdin, str) else stdin
-        process = self.start(*arguments, stdin=subprocess.PIPE, text=False)
-        try:
-            out, err = process.communicate(given, timeout=60)
-        except BaseException:
-            process.kill()
-            process.communicate()
-            raise
-        result = Result(process.returncode, out.decode(errors="replace"), err.decode())
+        if self.host or _is_for_the_interpreter(self.environment):
+            code, out, err = self._run_anew(arguments, given)
+        else:
+            code, out, err = spawner().run(arguments, self.environment, self.home, given, 60)
+        result = Result(code, out.decode(errors="replace"), err.decode())
         assert "Traceback" not in result.err, result.err
         assert "memocast: error: unexpected" not in result.err, result.err
         if expect is not None:
@@ -143,6 +158,16 @@ class Memocast:
         if expect:
             assert "memocast: error: " in result.err or expect in (1, 130), result
         return result
+
+    def _run_anew(self, arguments: Sequence[str], given: bytes) -> tuple[int, bytes, bytes]:
+        process: subprocess.Popen[Any] = self.start(*arguments, stdin=subprocess.PIPE, text=False)
+        try:
+            out, err = process.communicate(given, timeout=60)
+        except BaseException:
+            process.kill()
+            process.communicate()
+            raise
+        return process.returncode, out, err
 
     def shell(self, script: str, expect: int = 0) -> Result:
         """Run a POSIX shell script, as a user's would."""

@@ -1,0 +1,195 @@
+"""A process that has loaded memocast and divides itself for each command that a test runs.
+
+Starting Python and loading typer, libtorrent and all of ours takes more of the processor than
+what most commands then do, and the suite runs thousands of them. Each command is a process of its
+own all the same, with its own streams, environment and working directory. Whatever looks at how a
+process begins (its command line, its interpreter's options, what it imports) uses `start`.
+
+    python spawner.py DESCRIPTOR
+
+serves requests that come over that socket: four descriptors (the command's three streams, and
+where to write its pid and its exit code, a line each), the length of a JSON document and that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+_LENGTH_BYTES = 8
+_BLOCK = 1 << 16
+
+
+class Spawner:
+    """The test's side of it."""
+
+    def __init__(self) -> None:
+        self._socket, theirs = socket.socketpair()
+        environment = {**os.environ, "LANG": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1"}
+        self._process = subprocess.Popen(
+            [sys.executable, __file__, str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            env=environment,
+        )
+        theirs.close()
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """End it."""
+        self._socket.close()
+        self._process.wait()
+
+    def run(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        folder: Path,
+        stdin: bytes,
+        timeout: float,
+    ) -> tuple[int, bytes, bytes]:
+        """Run memocast to its end: its exit code, and what it wrote to its two streams."""
+        request = json.dumps([[os.fsdecode(a) for a in arguments], dict(environment), str(folder)])
+        content = request.encode("utf-8", "surrogatepass")
+        with contextlib.ExitStack() as ours:
+            theirs = []
+            ends = []
+            for is_input in (True, False, False, False):
+                read, write = os.pipe()
+                theirs.append(read if is_input else write)
+                ends.append(write if is_input else read)
+            feed, *sources = (
+                ours.enter_context(open(end, "wb" if not index else "rb", buffering=0))  # noqa: PTH123
+                for index, end in enumerate(ends)
+            )
+            with self._lock:
+                socket.send_fds(self._socket, [len(content).to_bytes(_LENGTH_BYTES)], theirs)
+                self._socket.sendall(content)
+            for descriptor in theirs:
+                os.close(descriptor)
+            out, err, status = _communicate(feed, sources, stdin, timeout)
+        return int(status.split()[1]), out, err
+
+
+def _communicate(feed: Any, sources: Sequence[Any], stdin: bytes, timeout: float) -> list[bytes]:
+    """What comes out of the sources, while `stdin` is fed. Raises TimeoutError, and kills it."""
+    os.set_blocking(feed.fileno(), False)
+    found = dict.fromkeys(sources, b"")
+    open_ones = list(sources)
+    left = memoryview(stdin)
+    deadline = time.monotonic() + timeout
+    while open_ones:
+        if not left and not feed.closed:
+            feed.close()
+        wait = max(0.0, deadline - time.monotonic())
+        readable, writable, _ = select.select(open_ones, [] if feed.closed else [feed], [], wait)
+        if not readable and not writable:
+            status = found[sources[-1]].split()
+            if status:
+                os.kill(int(status[0]), signal.SIGKILL)
+            raise TimeoutError(f"not done after {timeout:g} s; it said: {list(found.values())}")
+        for source in readable:
+            block = source.read(_BLOCK)
+            found[source] += block
+            if not block:
+                open_ones.remove(source)
+        if writable:
+            try:
+                left = left[feed.write(left) or 0 :]
+            except BrokenPipeError:
+                left = left[:0]
+    return list(found.values())
+
+
+# -- the other side --------------------------------------------------------------------
+
+
+def _load() -> None:
+    """Import what commands import, as far as that starts no threads and opens nothing."""
+    import importlib
+
+    from memocast.cli.commands import HOMES
+
+    rooms = ("fetcher", "following", "pairing", "publishing", "recovery", "registry", "sharer")
+    names = [f"memocast.cli.{home}" for home in set(HOMES.values())]
+    names += [f"memocast.{room}" for room in rooms]
+    others = ("libtorrent", "numpy", "soundfile", "mutagen", "pyrage", "rich.console", "sqlite3")
+    for name in (*names, *others, "cryptography.hazmat.primitives.asymmetric.ed25519"):
+        importlib.import_module(name)
+
+
+def _serve(descriptor: int) -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    requests = socket.socket(fileno=descriptor)
+    while True:
+        head, descriptors, _, _ = socket.recv_fds(requests, _LENGTH_BYTES, 4)
+        if not head:
+            return
+        content = b""
+        while len(content) < int.from_bytes(head):
+            content += requests.recv(int.from_bytes(head) - len(content))
+        if os.fork() == 0:
+            requests.close()
+            _watch(json.loads(content.decode("utf-8", "surrogatepass")), descriptors)
+        for one in descriptors:
+            os.close(one)
+
+
+def _watch(request: list[Any], descriptors: Sequence[int]) -> NoReturn:
+    """Run the command in a process of its own, and tell how that ended."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    *streams, status = descriptors
+    process = os.fork()
+    if process == 0:
+        os.close(status)
+        _become(request, streams)
+    for one in streams:
+        os.close(one)
+    os.write(status, f"{process}\n".encode())
+    _, ended = os.waitpid(process, 0)
+    os.write(status, f"{os.waitstatus_to_exitcode(ended)}\n".encode())
+    os._exit(0)
+
+
+def _become(request: list[Any], streams: Sequence[int]) -> NoReturn:
+    import random
+
+    arguments, environment, folder = request
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    # Those of the interpreter were made for what it began with.
+    sys.stdin, sys.stdout, sys.stderr = (
+        open(number, mode, encoding=old.encoding, errors=old.errors, closefd=False)  # noqa: PTH123, SIM115
+        for number, (mode, old) in enumerate(
+            [("r", sys.stdin), ("w", sys.stdout), ("w", sys.stderr)]
+        )
+    )
+    sys.stderr.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    os.environ.clear()
+    os.environ.update(environment)
+    time.tzset()
+    os.chdir(folder)
+    random.seed()
+    sys.argv = ["memocast", *arguments]
+    from memocast.__main__ import run
+
+    run()
+
+
+if __name__ == "__main__":
+    _load()
+    _serve(int(sys.argv[1]))
