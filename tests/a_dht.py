@@ -47,7 +47,7 @@ def someone(memocast: Callable[..., Memocast], bootstrap: str) -> Iterator[Calla
             "MEMOCAST_TRACKERS": tracker.url,
             "MEMOCAST_SYNC_INTERVAL": "0",
         }
-        return memocast(name, **settings, **environment)
+        return memocast(name, **{**settings, **environment})
 
     with tracker:
         yield make

@@ -173,7 +173,7 @@ def _become(request: list[Any], streams: Sequence[int]) -> NoReturn:
         os.close(stream)
     # Those of the interpreter were made for what it began with.
     sys.stdin, sys.stdout, sys.stderr = (
-        open(number, mode, encoding=old.encoding, errors=old.errors, closefd=False)  # noqa: PTH123, SIM115
+        open(number, mode, encoding=old.encoding, errors=old.errors, closefd=False)  # noqa: SIM115
         for number, (mode, old) in enumerate(
             [("r", sys.stdin), ("w", sys.stdout), ("w", sys.stderr)]
         )

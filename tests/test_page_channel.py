@@ -50,7 +50,7 @@ def test_a_channel_is_listed_and_of_its_memos_comes_what_is_asked_for(
     net: Net, anna: Memocast, opus: Path, flac: Path
 ) -> None:
     create(anna)
-    first = publish(anna, opus, "The first")
+    (first,) = publish(anna, opus, "The first")
     second = anna.add(flac, title="The second", description="two\nlines")
     anna.run("channel", "publish", second)
     tab = net.visit(page_of_channel(anna))
