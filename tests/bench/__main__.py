@@ -34,6 +34,7 @@ ROWS = (
     "distant",
     "playing",
     "dht",
+    "channels",
     "seeding",
     "swarm",
     "recording",

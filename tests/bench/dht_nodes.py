@@ -43,6 +43,9 @@ def _node(address: str) -> lt.session:
             "enable_upnp": False,
             "enable_natpmp": False,
             "webtorrent_stun_server": "",
+            # Of so few nodes each is asked so often that it would take that for an attack.
+            "dht_block_ratelimit": 1_000,
+            "dht_upload_rate_limit": 1_000_000,
         }
     )
 

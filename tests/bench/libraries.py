@@ -70,7 +70,7 @@ def fill(root: Path, sound_file: Path, size: int, shared: int) -> None:
     apart = size // _RARE_MEMOS or 1
     library = Library(root)
     memos: list[Memo] = []
-    with contextlib.closing(library), _one_transaction(library):
+    with contextlib.closing(library), one_transaction(library):
         for number, id_ in enumerate(_ids(size)):
             draft = Draft(
                 id_,
@@ -91,7 +91,7 @@ def fill(root: Path, sound_file: Path, size: int, shared: int) -> None:
 
 
 @contextlib.contextmanager
-def _one_transaction(library: Library) -> Iterator[None]:
+def one_transaction(library: Library) -> Iterator[None]:
     """The library's own code, without an fsync for each memo."""
     connection = library._database
     with (

@@ -36,7 +36,7 @@ def measure(world: World) -> list[Outcome]:
     with network.machine("10.73.0.1") as host, contextlib.ExitStack() as stack:
         # Every address of the network is this machine's.
         network.configure(host, "ip", "route", "add", "local", "10.73.0.0/16", "dev", "lo")
-        nodes = stack.enter_context(_dht(world, host))
+        nodes = stack.enter_context(local_dht(world, host))
         audio = world.opus(SIZE)
         library = world.folder / "dht"
         settings = {
@@ -57,7 +57,7 @@ def measure(world: World) -> list[Outcome]:
 
 
 @contextlib.contextmanager
-def _dht(world: World, host: Host) -> Iterator[list[str]]:
+def local_dht(world: World, host: Host) -> Iterator[list[str]]:
     """The nodes' addresses and ports, each in a network of its own as far as the DHT can see."""
     command = [PYTHON, "-m", "bench.dht_nodes", *(f"10.73.{n}.1" for n in range(1, NODES + 1))]
     environment = world.environment(PYTHONPATH=str(network.TESTS))
