@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from conftest import Memocast
 
-NODES = 20
+NODES = 10
 
 
 @pytest.fixture

@@ -96,7 +96,8 @@ def _is_for_the_interpreter(environment: Mapping[str, str]) -> bool:
     """Whether Python or the loader would have to begin anew to obey these variables."""
     if environment.get("LANG") != "C.UTF-8":
         return True
-    return any(name.startswith(("PYTHON", "LD_", "LC_")) for name in environment)
+    of_both = set(environment) - {"PYTHONIOENCODING"}  # the spawner obeys that one too
+    return any(name.startswith(("PYTHON", "LD_", "LC_")) for name in of_both)
 
 
 @dataclass(frozen=True)

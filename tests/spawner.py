@@ -172,8 +172,15 @@ def _become(request: list[Any], streams: Sequence[int]) -> NoReturn:
         os.dup2(stream, number)
         os.close(stream)
     # Those of the interpreter were made for what it began with.
+    encoding, _, errors = environment.get("PYTHONIOENCODING", "").partition(":")
     sys.stdin, sys.stdout, sys.stderr = (
-        open(number, mode, encoding=old.encoding, errors=old.errors, closefd=False)  # noqa: SIM115
+        open(  # noqa: SIM115
+            number,
+            mode,
+            encoding=encoding or old.encoding,
+            errors=errors if errors and old is not sys.stderr else old.errors,
+            closefd=False,
+        )
         for number, (mode, old) in enumerate(
             [("r", sys.stdin), ("w", sys.stdout), ("w", sys.stderr)]
         )

@@ -243,9 +243,8 @@ def test_record_publishes_and_what_is_new_is_played(
 
 
 @pytest.fixture
-def follower(someone: Callable[..., Memocast]) -> Memocast:
+def follower(anna: Memocast, ben: Memocast) -> Memocast:
     """Somebody who follows Anna."""
-    anna, ben = someone("anna"), someone("ben")
     ben.run("follow", create(anna))
     return ben
 
