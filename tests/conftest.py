@@ -80,18 +80,6 @@ def spawner() -> Spawner:
     return found
 
 
-def _is_elsewhere() -> bool:
-    """Whether this thread is on another machine now, of a test's own."""
-    return _network() != _NETWORK
-
-
-def _network() -> str:
-    return str(Path("/proc/thread-self/ns/net").readlink())
-
-
-_NETWORK = _network()
-
-
 def _is_for_the_interpreter(environment: Mapping[str, str]) -> bool:
     """Whether Python or the loader would have to begin anew to obey these variables."""
     if environment.get("LANG") != "C.UTF-8":
@@ -159,10 +147,11 @@ class Memocast:
     def run(self, *arguments: str, expect: int | None = 0, stdin: str | bytes = b"") -> Result:
         """Run a command to its end; it must end with the exit code `expect`."""
         given = stdin.encode() if isinstance(stdin, str) else stdin
-        if self.host or _is_elsewhere() or _is_for_the_interpreter(self.environment):
+        if _is_for_the_interpreter(self.environment):
             code, out, err = self._run_anew(arguments, given)
         else:
-            code, out, err = spawner().run(arguments, self.environment, self.home, given, 60)
+            with self.host.entered() if self.host else contextlib.nullcontext():
+                code, out, err = spawner().run(arguments, self.environment, self.home, given, 60)
         result = Result(code, out.decode(errors="replace"), err.decode())
         assert "Traceback" not in result.err, result.err
         assert "memocast: error: unexpected" not in result.err, result.err

@@ -25,6 +25,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from namespaces import Host
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -61,8 +63,12 @@ class Spawner:
         stdin: bytes,
         timeout: float,
     ) -> tuple[int, bytes, bytes]:
-        """Run memocast to its end: its exit code, and what it wrote to its two streams."""
-        request = json.dumps([[os.fsdecode(a) for a in arguments], dict(environment), str(folder)])
+        """Run memocast to its end: its exit code, and what it wrote to its two streams.
+
+        It is on the machine that this thread is on, perhaps one of a test's own.
+        """
+        words = [os.fsdecode(argument) for argument in arguments]
+        request = json.dumps([words, dict(environment), str(folder), Host.here()])
         content = request.encode("utf-8", "surrogatepass")
         with contextlib.ExitStack() as ours:
             theirs = []
@@ -167,7 +173,8 @@ def _watch(request: list[Any], descriptors: Sequence[int]) -> NoReturn:
 def _become(request: list[Any], streams: Sequence[int]) -> NoReturn:
     import random
 
-    arguments, environment, folder = request
+    arguments, environment, folder, network = request
+    Host.enter(network)
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
