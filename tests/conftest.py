@@ -62,13 +62,16 @@ settings.load_profile("memocast")
 
 
 def wait_for(what: str, probe: Callable[[], Any], seconds: float = DEADLINE) -> Any:
-    """The first true value of `probe`, asked again and again until the deadline."""
+    """The first true value of `probe`, asked again and again until the deadline.
+
+    One that takes long is asked less often: what is waited for needs the processor, too.
+    """
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    while (asked := time.monotonic()) < deadline:
         found = probe()
         if found:
             return found
-        select.select([], [], [], 0.02)
+        select.select([], [], [], max(0.02, 3 * (time.monotonic() - asked)))
     pytest.fail(f"waited {seconds:g} s in vain for {what}")
 
 
