@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from memocast import database
-from memocast.feed import Item
 from memocast.files import fsync_folder, stamp
+from memocast.listed import listed
 from memocast.seedables import FEEDS_FOLDER
 
 if TYPE_CHECKING:
@@ -19,30 +18,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from memocast.channel import Channel
+    from memocast.feed import Item
+    from memocast.listed import Listed
     from memocast.removals import Removals
 
 
 _SELECT = "SELECT * FROM item WHERE "
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """An item of a channel's feed, and what became of it here.
-
-    `memo` is the id of the memo, once it has arrived; `arrived`, in unix seconds, stays when
-    that was removed. `problem` says why it did not arrive, `tries` how often and `tried`, in unix
-    seconds, when it did not.
-    """
-
-    number: int
-    item: Item
-    page: str | None
-    memo: str | None
-    arrived: int | None
-    heard: bool
-    problem: str
-    tries: int
-    tried: int
+_KEPT = 10
+_KEPT_SECONDS = 7 * 24 * 3600
+"""So many newest pages of the past are still offered, for so long: links in browsers name them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +78,7 @@ class Feeds:
         """The items that became this memo, each with its channel's number."""
         with self._translated():
             rows = self._database.execute("SELECT * FROM item WHERE memo = ?", (memo,)).fetchall()
-            return [(row["channel"], _listed(row)) for row in rows]
+            return [(row["channel"], listed(row)) for row in rows]
 
     def count(self, channel: Channel) -> tuple[int, int, int]:
         """How many items it has, how many of them are memos here, how many of those unheard."""
@@ -110,7 +94,7 @@ class Feeds:
         with self._translated():
             query = _SELECT + condition
             rows = self._database.execute(query, values).fetchall()
-            return [_listed(row) for row in rows]
+            return [listed(row) for row in rows]
 
     def publish(self, channel: Channel, item: Item, memo: str) -> None:
         """Add an item of the user's own, which the next page is to have."""
@@ -194,7 +178,7 @@ class Feeds:
         """The page before that page of the channel, empty for the first; None: it is not here."""
         with self._translated():
             row = self._database.execute(
-                "SELECT next FROM page WHERE channel = ? AND info_hash = ?",
+                "SELECT next FROM page WHERE channel = ? AND info_hash = ? AND NOT retired",
                 (channel.number, info_hash),
             ).fetchone()
             return row["next"] if row else None
@@ -222,8 +206,8 @@ class Feeds:
     ) -> None:
         """Take these pages, the newest first, as the beginning of the channel's feed.
 
-        What they lead to stays; pages that nothing leads to any more, and the items that are
-        `gone`, go.
+        What they lead to stays. The items that are `gone` go, and so do, after some time, pages
+        that nothing leads to any more.
         """
         stays = {stored.info_hash for stored, _ in pages} | {pages[-1][0].next}
         with self._translated():
@@ -240,7 +224,7 @@ class Feeds:
                 self._database.executemany(
                     "DELETE FROM item WHERE number = ?", [(listed.number,) for listed in gone]
                 )
-                self._forget(channel, left)
+                self._retire(channel, left)
             self._removals.finish()
 
     def hold(self, channel: Channel, stored: Sequence[StoredPage], kept: Collection[str]) -> None:
@@ -309,6 +293,20 @@ class Feeds:
             ),
         )
 
+    def _retire(self, channel: Channel, pages: Sequence[str]) -> None:
+        moment = int(time.time())
+        self._database.executemany(
+            "UPDATE page SET retired = ? WHERE channel = ? AND info_hash = ?",
+            [(moment, channel.number, info_hash) for info_hash in pages],
+        )
+        rows = self._database.execute(
+            "SELECT info_hash, retired FROM page WHERE channel = ? AND retired"
+            " ORDER BY retired DESC, rowid DESC",
+            (channel.number,),
+        ).fetchall()
+        old = [row["info_hash"] for row in rows if row["retired"] < moment - _KEPT_SECONDS]
+        self._forget(channel, [*old, *(row["info_hash"] for row in rows[_KEPT:])])
+
     def _forget(self, channel: Channel, pages: Sequence[str]) -> None:
         for info_hash in pages:
             self._database.execute(
@@ -323,27 +321,3 @@ class Feeds:
 
     def _translated(self) -> contextlib.AbstractContextManager[None]:
         return database.translated(self._path)
-
-
-def _listed(row: sqlite3.Row) -> Listed:
-    return Listed(
-        number=row["number"],
-        item=Item(
-            id=row["id"],
-            title=row["title"],
-            text=row["text"],
-            published=datetime.fromtimestamp(row["published"], UTC),
-            link=row["link"],
-            mime=row["mime"],
-            size=row["bytes"],
-            duration=row["duration"],
-            audio=row["audio"],
-        ),
-        page=row["page"],
-        memo=row["memo"],
-        arrived=row["arrived"],
-        heard=bool(row["heard"]),
-        problem=row["problem"],
-        tries=row["tries"],
-        tried=row["tried"],
-    )

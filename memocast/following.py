@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from memocast.channel import Channel
-    from memocast.feeds import Listed
     from memocast.library import Library
+    from memocast.listed import Listed
     from memocast.registry import Registry
     from memocast.sealing import Identity
     from memocast.settings import Settings

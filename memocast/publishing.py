@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from memocast.channel import Channel
-    from memocast.feeds import Listed
     from memocast.library import Library
+    from memocast.listed import Listed
     from memocast.memo import Memo
     from memocast.settings import Settings
     from memocast.share import Mode

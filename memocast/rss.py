@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from memocast.channel import Channel
     from memocast.feed import Item
-    from memocast.feeds import Listed
     from memocast.library import Library
+    from memocast.listed import Listed
     from memocast.memo import Memo
 
 FEED_NAME = "feed.xml"

@@ -139,6 +139,7 @@ MIGRATIONS = (
         content     BLOB NOT NULL,               -- a .torrent
         bytes       INTEGER NOT NULL,            -- of its file in 'feeds'
         mtime       INTEGER NOT NULL,
+        retired     INTEGER NOT NULL DEFAULT 0,  -- since when nothing leads to it, unix seconds
         PRIMARY KEY (channel, info_hash)
     ) STRICT;
     CREATE INDEX page_hash ON page (info_hash);

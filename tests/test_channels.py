@@ -72,6 +72,11 @@ def test_what_is_published_reaches_who_follows(
     (row,) = ben.run("following", "--json").json
     assert (row["items"], row["memos"], row["unheard"], row["problem"]) == (3, 3, 3, None)
 
+    # A link of the past to the newest page, in somebody's browser, leads somewhere for a while.
+    pages = {page.name for page in (anna.library / "feeds").iterdir()}
+    assert len(pages) == 3
+    assert anna.run("channel", "show", "Anna's notes", "--json").json["feed"] in pages
+
     # What is taken back is gone from the channel, and stays with whoever has it.
     assert anna.run("channel", "retract", memo).out == ""
     ben.run("sync")

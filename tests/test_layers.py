@@ -46,6 +46,7 @@ LAYERS = [
         "seedables",
         "channels",
         "feeds",
+        "listed",
         "replicas",
         "catalog",
         "download",

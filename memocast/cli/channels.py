@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from memocast.channel import Channel
-    from memocast.feeds import Listed
+    from memocast.listed import Listed
     from memocast.memo import Memo
 
 _KEY_FILE_BYTES = 1 << 16
