@@ -210,7 +210,8 @@ class Follower:
         news: News,
     ) -> None:
         newest = channel.limits.newest or None
-        for listed in self._library.feeds.items(channel, newest):
+        # The oldest first, so that the newest is the last that came in.
+        for listed in reversed(self._library.feeds.items(channel, newest)):
             if listed.arrived is not None or self._must_wait(listed):
                 continue
             try:
