@@ -87,7 +87,7 @@ def test_the_newest_episodes_come_with_what_the_feed_says_of_them(
     assert followed.out == ""
     assert "memocast: you follow 'A show' now" in followed.err
     synced = ben.run("sync")
-    newest, older = synced.out.splitlines()
+    older, newest = synced.out.splitlines()
     assert synced.err.splitlines() == ["memocast: 'A show': 2 new memos"]
     shown = ben.show(newest)
     assert shown["title"] == "Episode 3"
@@ -159,7 +159,7 @@ def test_a_torrent_comes_first_and_the_web_when_nobody_has_it(
         "/2.flac": Reply(flac.read_bytes()),
     }
     ben.run("follow", f"{server.url}/feed")
-    first, second = ben.run("sync", "--timeout", "2s").out.splitlines()
+    second, first = ben.run("sync", "--timeout", "2s").out.splitlines()
     assert sha256(ben.audio(first)) == sha256(opus)
     assert sha256(ben.audio(second)) == sha256(flac)
     assert "/3.flac" not in server.paths()
