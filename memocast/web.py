@@ -90,7 +90,7 @@ def get(
     request = urllib.request.Request(address, headers=headers)  # noqa: S310 - it is checked
     watch = _Watch(timeout)
     try:
-        with _translated(host):
+        with _translated(host, watch):
             response = _asked(request, timeout, watch)
         with response:
             _copy(response, target, host, limit, watch, tell)
@@ -139,7 +139,7 @@ def _copy(
         raise _too_large(host, limit, announced)
     done = 0
     watch.hear(done)
-    while block := _read(response, host):
+    while block := _read(response, host, watch):
         done += len(block)
         if done > limit:
             raise _too_large(host, limit, 0)
@@ -152,8 +152,8 @@ def _copy(
         raise SwarmTimeout(f"{host} stopped at {done:,} of {announced:,} bytes", hint=_LATER)
 
 
-def _read(response: Any, host: str) -> bytes:
-    with _translated(host):
+def _read(response: Any, host: str, watch: _Watch) -> bytes:
+    with _translated(host, watch):
         block: bytes = response.read1(_BLOCK)
         return block
 
@@ -265,16 +265,20 @@ class _Handler(urllib.request.HTTPSHandler, urllib.request.HTTPHandler):
 
 
 @contextlib.contextmanager
-def _translated(host: str) -> Iterator[None]:
+def _translated(host: str, watch: _Watch) -> Iterator[None]:
     """What goes wrong on the network comes out as SwarmTimeout; what a server says, as it is."""
     try:
         yield
     except urllib.error.HTTPError:
         raise
     except urllib.error.URLError as error:
+        if watch.is_over:
+            raise SwarmTimeout(f"{host} sends too slowly", hint=_LATER) from error
         reason = getattr(error.reason, "strerror", None) or error.reason
         raise SwarmTimeout(f"{host} does not answer: {reason}", hint=_REACHES) from error
     except (http.client.HTTPException, OSError) as error:
+        if watch.is_over:  # we have shut it down, and this is what became of that
+            raise SwarmTimeout(f"{host} sends too slowly", hint=_LATER) from error
         said = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise SwarmTimeout(f"{host} gave no whole answer: {said}", hint=_LATER) from error
 
