@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -13,8 +14,10 @@ from conftest import wait_for
 from memocast import dht, signed, torrent
 from memocast import settings as settings_
 from memocast.channel import SALT, ChannelLink
+from memocast.errors import Refused
 from memocast.feed import MAX_ITEMS, VERSION, Item, Page, parsed
 from memocast.feeds import StoredPage
+from memocast.following import Follower
 from memocast.library import Library
 from memocast.registry import Registry
 from transfer import bare_session
@@ -216,3 +219,19 @@ def test_a_page_is_read_as_it_was_written() -> None:
     )
     page = Page("Anna's notes", (one,), LINK)
     assert parsed(page.to_bytes()) == page
+
+
+def test_pages_that_lead_in_circles_are_given_up(library: Library, tmp_path: Path) -> None:
+    # No feed can be so, whose pages name each other's hashes; a damaged library could.
+    channel = library.channels.add(ChannelLink(bytes(32), SALT, "Mallory"))
+    pages = []
+    for name, following in (("a", "b"), ("b", "a")):
+        (tmp_path / name).write_text(name)
+        pages.append(StoredPage(name * 40, following * 40, b"de", tmp_path / name))
+    library.feeds.hold(channel, pages, ())
+    library.channels.note_check(channel, 1, "something was wrong")
+    (channel,) = library.channels.all()
+    off = settings_.Settings(dht=False)
+    follower = Follower(library, off, Registry(library, off))
+    with pytest.raises(Refused, match="leads in circles"), contextlib.ExitStack() as files:
+        follower._walk(channel, "a" * 40, [], files)
