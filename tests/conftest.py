@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-pytest_plugins = ["a_dht", "browser", "sound_card"]
+pytest_plugins = ["a_dht", "browser", "sound_card", "web_server"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
