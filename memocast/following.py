@@ -148,7 +148,8 @@ class Follower:
             if older is not None:
                 if not channel.problem:
                     return
-                items += len(self._library.feeds.items(channel, page=info_hash))
+                if wanted:
+                    items += len(self._library.feeds.items(channel, page=info_hash))
                 info_hash = older
                 continue
             came = pages.enter_context(self._pulled(channel, info_hash))
@@ -196,9 +197,11 @@ class Follower:
 
     def _let_go(self, listed: Listed) -> None:
         """A memo that its channel took back is offered to nobody any more; whoever has it, has."""
-        if listed.memo and not listed.heard:
+        if listed.memo:
             with contextlib.suppress(MemocastError):
-                self._library.shares.stop(self._library.get(listed.memo))
+                memo = self._library.get(listed.memo)
+                if memo.origin == "fetched" and not memo.shared:  # by the user's own wish
+                    self._library.shares.stop(memo)
 
     # -- memos -----------------------------------------------------------------------
 

@@ -119,10 +119,10 @@ class Pairing:
             except SwarmTimeout as error:  # it comes with the next sync, or a newer one does
                 news.problems.append(error)
         state = replicas.state()
-        if {name: part.digest for name, part in _parts(state).items()} != {
-            name: digest for name, (digest, _) in root.items()
-        }:
-            self._publish(pair, root, _parts(state))
+        parts = _parts(state)
+        published = {name: digest for name, (digest, _) in root.items()}
+        if published != {name: part.digest for name, part in parts.items()}:
+            self._publish(pair, root, parts)
         self._apply(state, news)
         self._fetch(pair, state, news, notify, arrived)
 
