@@ -171,6 +171,13 @@ class Net:
         self._closing.append(context.close)
         return context
 
+    def texts(self) -> Iterator[str]:
+        """What the tabs show that are open."""
+        for context in self.browser.contexts:
+            for tab in context.pages:
+                with contextlib.suppress(Exception):  # a tab that the test crashed
+                    yield tab.inner_text("body", timeout=1000)
+
     def tidy(self) -> None:
         """Close the tabs of a test that is over."""
         while self._closing:
@@ -225,7 +232,12 @@ def open_net(folder: Path) -> Iterator[Net]:
 @pytest.fixture
 def net(whole_net: Net) -> Iterator[Net]:
     """The net, with no tab open yet."""
+    heard_before = len(whole_net.tracker.heard)
     yield whole_net
+    # pytest shows these where the test failed.
+    print("The tracker heard:", *whole_net.tracker.heard[heard_before:], sep="\n  ")
+    for text in whole_net.texts():
+        print("A tab said:", text, sep="\n")
     whole_net.tidy()
 
 
