@@ -53,6 +53,8 @@ def test_an_interrupted_fetch_goes_on_where_it_stopped(
     if number != signal.SIGKILL:
         assert process.returncode == 130
         assert "what has arrived is kept" in err
+    # libtorrent counts what it sent a second or two later.
+    wait_for("the count", lambda: anna.seeder()["memos"][memo]["uploaded"] > 500_000)
     anna.stop()  # which also writes down what it uploaded
     uploaded = tally(anna)
     assert uploaded > 500_000
