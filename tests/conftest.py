@@ -31,7 +31,7 @@ from memocast.presence import Presence
 from spawner import Spawner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
     from namespaces import Host
 
@@ -42,15 +42,30 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 pytest_plugins = ["a_dht", "browser", "sound_card", "web_server"]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None, None, None]:
     """Mark what needs a real browser: it is run apart from what needs real-time sound.
 
-    What is long is begun first, so that no worker is left with it at the end.
+    Each worker is given as many tests in a row. What is long is mostly waiting: it is spread over
+    all of them and over their time, so that something else keeps the processor busy meanwhile, and
+    none is left with it at the end.
     """
     for item in items:
         if "net" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.browser)
-    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+    yield  # which leaves those that were chosen
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    long = [item for item in items if item.get_closest_marker("long")]
+    rest = [item for item in items if not item.get_closest_marker("long")]
+    items.clear()
+    for number in range(workers):
+        share = rest[len(rest) * number // workers : len(rest) * (number + 1) // workers]
+        mine = long[number::workers]
+        for place, item in reversed(list(enumerate(mine))):
+            share.insert(len(share) * place * 2 // (3 * len(mine)), item)
+        items += share
 
 
 DEADLINE = 30.0

@@ -94,6 +94,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.long
 def test_a_feed_that_is_none_is_refused_and_the_last_good_state_stays(
     someone: Callable[..., Memocast], opus: Path
 ) -> None:

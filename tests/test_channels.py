@@ -40,6 +40,7 @@ def titles(user: Memocast, *options: str) -> set[str]:
     return {memo["title"] for memo in user.run("list", "--json", *options).json}
 
 
+@pytest.mark.long
 def test_what_is_published_reaches_who_follows(
     someone: Callable[..., Memocast], opus: Path
 ) -> None:
@@ -89,6 +90,7 @@ def test_what_is_published_reaches_who_follows(
     assert ben.run("sync").out == ""
 
 
+@pytest.mark.long
 def test_a_channel_outlives_its_author_and_the_memory_of_the_dht(
     someone: Callable[..., Memocast], opus: Path
 ) -> None:
@@ -128,6 +130,7 @@ def test_a_follower_who_was_off_catches_up_with_ten_publications(
     assert [ben.show(memo)["title"] for memo in came] == [f"Number {n}" for n in range(10)]
 
 
+@pytest.mark.long
 def test_the_running_seeder_brings_what_is_new_by_itself(
     someone: Callable[..., Memocast], opus: Path
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import libtorrent as lt
+import pytest
 
 from conftest import wait_for
 from memocast.crowd import FEW, Crowd
@@ -66,6 +67,7 @@ def test_complete_peers_take_no_place() -> None:
     assert places((crowd,), (crowd,)) == [EVERYBODY] * 2
 
 
+@pytest.mark.long
 def test_a_seeder_whose_peers_serve_each_other_serves_few_of_them(
     anna: Memocast, speech: Path, tmp_path: Path
 ) -> None:

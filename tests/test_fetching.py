@@ -101,6 +101,7 @@ def test_nobody_there_is_exit_6_with_what_was_tried(ben: Memocast) -> None:
     assert not list((ben.library / "incoming").glob("download-*"))
 
 
+@pytest.mark.long
 def test_a_sender_that_goes_away_is_exit_6_and_what_arrived_is_kept(
     anna: Memocast, ben: Memocast, long_wav: Path
 ) -> None:

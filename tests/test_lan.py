@@ -62,6 +62,7 @@ def test_the_session_for_the_lan_is_deaf_to_addresses_that_routers_pass_on(
     swarm.close()
 
 
+@pytest.mark.long
 def test_what_is_shared_on_the_lan_is_told_to_no_tracker_by_sender_and_follower(
     memocast: Callable[..., Memocast], opus: Path
 ) -> None:

@@ -104,6 +104,7 @@ def test_it_plays_while_it_is_downloaded(net: Net, anna: Memocast, long_memo: Pa
     assert found.get_attribute("data-phase") == "downloading", "the end of it came first"
 
 
+@pytest.mark.long
 def test_the_second_tab_gets_it_from_the_first_after_the_seeder_has_stopped(
     net: Net, anna: Memocast, opus: Path
 ) -> None:

@@ -66,6 +66,7 @@ def copied(tab: Page, button: Any) -> str:
     return str(wait_for("the link", lambda: tab.evaluate("navigator.clipboard.readText()")))
 
 
+@pytest.mark.long
 def test_an_answer_recorded_in_the_page_is_fetched_with_all_that_belongs_to_it(
     net: Net, memocast: Callable[..., Memocast], profile: BrowserContext, speech: Path
 ) -> None:
@@ -87,6 +88,7 @@ def test_an_answer_recorded_in_the_page_is_fetched_with_all_that_belongs_to_it(
     assert np.abs(np.array(memo["peaks"]) - peaks).mean() < 3
 
 
+@pytest.mark.long
 def test_what_is_said_while_paused_is_not_recorded(net: Net, profile: BrowserContext) -> None:
     tab = net.visit(context=profile)
     record(tab, seconds=1)

@@ -46,6 +46,7 @@ def headings(channel: Any) -> list[str]:
     return [str(text) for text in channel.locator("h3:visible").all_inner_texts()]
 
 
+@pytest.mark.long
 def test_a_channel_is_listed_and_of_its_memos_comes_what_is_asked_for(
     net: Net, anna: Memocast, opus: Path, flac: Path
 ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from transfer import sha256
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ def library(user: Memocast) -> dict[str, tuple[str, str]]:
     }
 
 
+@pytest.mark.long
 def test_three_devices_come_to_the_same_library(
     someone: Callable[[str], Memocast], opus: Path, flac: Path
 ) -> None:

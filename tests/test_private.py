@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import libtorrent as lt
+import pytest
 
 from conftest import needs, wait_for
 from memocast.description import SEALED_BYTES
@@ -63,6 +64,7 @@ def test_a_follower_passes_it_on_sealed_by_the_same_link(
     assert "x.age" not in share(ben, "latest", "--public")
 
 
+@pytest.mark.long
 def test_a_stranger_downloads_ciphertext_that_says_nothing_and_age_opens_it(
     anna: Memocast, memo: str, link: str, tmp_path: Path
 ) -> None:

@@ -55,6 +55,7 @@ def voice(samples: Any) -> Any:
 
 
 @pytest.mark.parametrize("format_", ["opus", "flac", "wav"])
+@pytest.mark.long
 def test_what_is_recorded_is_what_was_spoken(
     speaking_anna: Memocast, sound_card: SoundCard, speech: Path, format_: str
 ) -> None:

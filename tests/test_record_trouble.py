@@ -118,6 +118,7 @@ def test_sound_that_did_not_arrive_is_said_at_the_end_and_kept_with_the_memo(
     assert f"lost: {memo['lost']}" in speaking_anna.run("show", out.strip()).lines
 
 
+@pytest.mark.long
 def test_a_recording_that_missed_nothing_says_nothing(
     speaking_anna: Memocast, sound_card: SoundCard, speech: Path
 ) -> None:

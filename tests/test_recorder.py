@@ -74,6 +74,7 @@ def test_a_waveform_takes_constant_memory_and_stays_exact() -> None:
     assert list(slices) == pytest.approx(expected, abs=1.5)
 
 
+@pytest.mark.long
 def test_sound_that_did_not_arrive_is_counted_and_a_pause_is_not(
     speech: Path, tmp_path: Path
 ) -> None:

@@ -155,6 +155,7 @@ def test_without_a_link_and_a_terminal_fetch_says_what_it_takes(ben: Memocast) -
     assert "name a link to fetch" in ben.run("fetch", expect=2).err
 
 
+@pytest.mark.long
 def test_neither_key_nor_title_is_seen_on_the_wire(
     memocast: Callable[..., Memocast], opus: Path, tmp_path: Path
 ) -> None:

@@ -100,6 +100,7 @@ def test_enter_and_ctrl_c_end_the_recording_and_keep_it(speaking_anna: Memocast,
     assert speaking_anna.show(lines[3])["duration"] >= 1
 
 
+@pytest.mark.long
 def test_what_is_spoken_during_a_pause_is_left_out_and_the_time_stands_still(
     speaking_anna: Memocast, sound_card: SoundCard, phrase: Any, tmp_path: Path
 ) -> None:

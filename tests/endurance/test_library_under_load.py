@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 WORKER = Path(__file__).with_name("worker.py")
 API_WORKERS, CLI_WORKERS = 6, 2
-SECONDS = scaled(60, 3)
+SECONDS = scaled(60, 2)
 
 pytestmark = pytest.mark.timeout(SECONDS + 120)
 
