@@ -24,7 +24,7 @@ from memocast.settings import Settings
 from namespaces import two_hosts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
@@ -131,7 +131,7 @@ class Net:
     site: Site
     playwright: Playwright
     browser: Browser
-    _closing: list[Callable[[], object]] = field(default_factory=list)
+    _contexts: list[BrowserContext] = field(default_factory=list)
 
     def user(self, user: Memocast, *trackers: str) -> Memocast:
         """Put somebody's machine on this net, with these trackers or the net's own."""
@@ -155,7 +155,7 @@ class Net:
                 executable_path=shutil.which("chromium"),
                 args=[*CHROMIUM, *hearing(sound)],
             )
-        self._closing.append(context.close)
+        self._contexts.append(context)
         return context
 
     def visit(self, url: str = "", context: BrowserContext | None = None) -> Page:
@@ -168,21 +168,21 @@ class Net:
         """A new profile, which ends with the test."""
         context = (browser or self.browser).new_context(**options)
         context.set_default_timeout(DEADLINE * 1000)
-        self._closing.append(context.close)
+        self._contexts.append(context)
         return context
 
     def texts(self) -> Iterator[str]:
         """What the tabs show that are open."""
-        for context in self.browser.contexts:
+        for context in self._contexts:
             for tab in context.pages:
                 with contextlib.suppress(Exception):  # a tab that the test crashed
                     yield tab.inner_text("body", timeout=1000)
 
     def tidy(self) -> None:
         """Close the tabs of a test that is over."""
-        while self._closing:
+        while self._contexts:
             with contextlib.suppress(Exception):  # a browser that the test killed
-                self._closing.pop()()
+                self._contexts.pop().close()
 
 
 def hearing(sound: Path) -> tuple[str, ...]:
