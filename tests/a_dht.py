@@ -2,19 +2,65 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
+import libtorrent as lt
 import pytest
 
-from test_discovery import dht_nodes
+from clock import Clock
+from conftest import DEADLINE, running, wait_for
+from memocast import dht
 from trackers import HttpTracker
+from transfer import bare_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from conftest import Memocast
 
-NODES = 10
+NODES = 20
+
+
+def dht_nodes(count: int, **changes: object) -> tuple[list[lt.session], list[str]]:
+    """Bare libtorrent sessions that know each other, each on a loopback address of its own."""
+    sessions = [
+        bare_session(
+            listen_interfaces=f"127.0.{number}.1:0",
+            enable_dht=True,
+            # Of so few nodes each is asked so often that it would take that for an attack, and
+            # has to say so much that it would leave out some answers.
+            dht_block_ratelimit=1_000,
+            dht_upload_rate_limit=1_000_000,
+            **changes,
+        )
+        for number in range(1, count + 1)
+    ]
+    addresses = [
+        (f"127.0.{number}.1", session.listen_port())
+        for number, session in enumerate(sessions, start=1)
+    ]
+
+    def acquainted() -> bool:
+        for session in sessions:
+            for address in addresses:
+                session.add_dht_node(address)
+            session.post_session_stats()
+        known: list[int] = []
+        for session in sessions:
+            session.wait_for_alert(200)
+            known.extend(
+                alert.values["dht.dht_nodes"]
+                for alert in session.pop_alerts()
+                if isinstance(alert, lt.session_stats_alert)
+            )
+        return len(known) == len(sessions) and min(known) > 0
+
+    wait_for("a DHT", acquainted)
+    return sessions, [f"{host}:{port}" for host, port in addresses]
 
 
 @pytest.fixture
@@ -26,6 +72,48 @@ def bootstrap() -> Iterator[str]:
     nodes, addresses = dht_nodes(NODES)
     yield " ".join(addresses[:3])
     del nodes
+
+
+class ForgetfulDht:
+    """Nodes in a process of their own, on whose clock hours can go by.
+
+    libtorrent keeps an item for two hours at least, whatever `dht_item_lifetime` says.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._clock = Clock(folder)
+        self._process = subprocess.Popen(
+            [sys.executable, Path(__file__).with_name("dht_server.py"), str(NODES)],
+            env={**os.environ, **self._clock.environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> Self:
+        assert self._process.stdout is not None
+        self._addresses = self._process.stdout.readline().split()[:3]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with running(self._process):
+            pass
+
+    @property
+    def bootstrap(self) -> str:
+        """A few of its nodes, as the setting `dht_bootstrap` has them."""
+        return " ".join(self._addresses)
+
+    def knows(self, link: str) -> bool:
+        """Whether its nodes have the item of the channel."""
+        key = bytes.fromhex(link.partition("urn:btpk:")[2][:64])
+        with dht.Dht() as client:
+            nodes = dht.resolved(tuple(self._addresses), 1)
+            return client.get(key, b"memocast", nodes, DEADLINE).item is not None
+
+    def advance(self, hours: int) -> None:
+        """Let that much time have gone by since it began."""
+        self._clock.jump(hours * 3600)
 
 
 @pytest.fixture

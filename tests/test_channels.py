@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from a_dht import ForgetfulDht
 from conftest import wait_for
-from test_discovery import dht_nodes
 from transfer import sha256
 
 if TYPE_CHECKING:
@@ -38,6 +38,11 @@ def publish(user: Memocast, audio: Path, *titles: str) -> list[str]:
 def titles(user: Memocast, *options: str) -> set[str]:
     """Those of the user's memos."""
     return {memo["title"] for memo in user.run("list", "--json", *options).json}
+
+
+def offered(user: Memocast) -> set[str]:
+    """The ids of the memos that the user's seeder offers, or would."""
+    return {memo["id"] for memo in user.run("status", "--json").json["memos"]}
 
 
 @pytest.mark.long
@@ -92,31 +97,32 @@ def test_what_is_published_reaches_who_follows(
 
 @pytest.mark.long
 def test_a_channel_outlives_its_author_and_the_memory_of_the_dht(
-    someone: Callable[..., Memocast], opus: Path
+    someone: Callable[..., Memocast], opus: Path, tmp_path: Path
 ) -> None:
-    anna, ben, carla = someone("anna"), someone("ben"), someone("carla")
-    link = create(anna)
-    publish(anna, opus, *(f"Number {number}" for number in range(3)))
-    ben.run("follow", link)
-    ben.run("sync")
-    ben.run("seed", "--background")
-    anna.stop()
-    shutil.rmtree(anna.library)
-    # Other nodes, which know nothing: as after two hours without anybody.
-    nodes, addresses = dht_nodes(12)
-    for user in (ben, carla):
-        user.environment["MEMOCAST_DHT_BOOTSTRAP"] = " ".join(addresses[:3])
-    carla.run("follow", link)
-    in_vain = carla.run("sync", "--timeout", "3", expect=6)
-    assert "the DHT has nothing of the channel 'Anna's notes'" in in_vain.err
-    assert "hint: its owner, or somebody who follows it, has to be online" in in_vain.err
-    with sqlite3.connect(ben.library / "library.db") as database:  # nodes that are gone by now
-        database.execute("DELETE FROM state WHERE key = 'dht_nodes'")
-    database.close()
-    ben.run("sync")
-    assert len(carla.run("sync").out.split()) == 3
-    assert titles(carla) == {"Number 0", "Number 1", "Number 2"}
-    del nodes
+    with ForgetfulDht(tmp_path) as nodes:
+        anna, ben, carla = (
+            someone(name, MEMOCAST_DHT_BOOTSTRAP=nodes.bootstrap)
+            for name in ("anna", "ben", "carla")
+        )
+        link = create(anna)
+        publish(anna, opus, *(f"Number {number}" for number in range(3)))
+        ben.run("follow", link)
+        ben.run("sync")
+        ben.run("seed", "--background")
+        anna.stop()
+        shutil.rmtree(anna.library)
+        nodes.advance(hours=1)
+        assert nodes.knows(link)
+        nodes.advance(hours=3)
+        wait_for("the nodes to forget it", lambda: not nodes.knows(link))
+        carla.run("follow", link)
+        in_vain = carla.run("sync", "--timeout", "3", expect=6)
+        assert "the DHT has nothing of the channel 'Anna's notes'" in in_vain.err
+        assert "hint: its owner, or somebody who follows it, has to be online" in in_vain.err
+        ben.run("sync")
+        assert nodes.knows(link)
+        assert len(carla.run("sync").out.split()) == 3
+        assert titles(carla) == {"Number 0", "Number 1", "Number 2"}
 
 
 def test_a_follower_who_was_off_catches_up_with_ten_publications(
@@ -248,6 +254,27 @@ def test_record_publishes_and_what_is_new_is_played(
     assert ben.show(got)["heard"] is True
     assert ben.run("play", "--new").err == "memocast: everything was heard\n"
     assert "name the memo to play, or --new" in ben.run("play", expect=2).err
+
+    # One that its channel took back is offered by nobody any more, although it was heard.
+    assert offered(ben) == {got}
+    anna.run("channel", "retract", memo)
+    ben.run("sync")
+    assert offered(ben) == set()
+    assert ben.audio(got).exists()
+
+
+def test_a_memo_that_was_taken_back_is_still_offered_by_a_follower_who_shares_it(
+    someone: Callable[..., Memocast], opus: Path
+) -> None:
+    anna, ben = someone("anna"), someone("ben")
+    ben.run("follow", create(anna))
+    (memo,) = publish(anna, opus, "Passed on")
+    (got,) = ben.run("sync").out.split()
+    ben.run("share", got, "--no-seed")
+    anna.run("channel", "retract", memo)
+    ben.run("sync")
+    assert titles(ben, "--channel", "Anna's notes") == set()
+    assert offered(ben) == {got}
 
 
 @pytest.fixture

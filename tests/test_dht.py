@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Self
 import libtorrent as lt
 import pytest
 
+from a_dht import dht_nodes
 from conftest import wait_for
 from memocast import dht, signed
 from memocast.errors import Refused
-from test_discovery import dht_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import libtorrent as lt
 import pytest
 
+from a_dht import dht_nodes
 from conftest import PRIVATE, wait_for
 from trackers import HttpTracker, UdpTracker
-from transfer import address_of, assert_same_memo, bare_session, info_hash
+from transfer import address_of, assert_same_memo, info_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,44 +82,6 @@ def test_a_dht_of_our_own(memocast: Callable[..., Memocast], opus: Path) -> None
     assert_same_memo(anna, memo, ben, fetched.out.strip())
     anna.stop()
     del nodes
-
-
-def dht_nodes(count: int, **changes: object) -> tuple[list[lt.session], list[str]]:
-    """Bare libtorrent sessions that know each other, each on a loopback address of its own."""
-    sessions = [
-        bare_session(
-            listen_interfaces=f"127.0.{number}.1:0",
-            enable_dht=True,
-            # Of so few nodes each is asked so often that it would take that for an attack, and
-            # has to say so much that it would leave out some answers.
-            dht_block_ratelimit=1_000,
-            dht_upload_rate_limit=1_000_000,
-            **changes,
-        )
-        for number in range(1, count + 1)
-    ]
-    addresses = [
-        (f"127.0.{number}.1", session.listen_port())
-        for number, session in enumerate(sessions, start=1)
-    ]
-
-    def acquainted() -> bool:
-        for session in sessions:
-            for address in addresses:
-                session.add_dht_node(address)
-            session.post_session_stats()
-        known: list[int] = []
-        for session in sessions:
-            session.wait_for_alert(200)
-            known.extend(
-                alert.values["dht.dht_nodes"]
-                for alert in session.pop_alerts()
-                if isinstance(alert, lt.session_stats_alert)
-            )
-        return len(known) == len(sessions) and min(known) > 0
-
-    wait_for("a DHT", acquainted)
-    return sessions, [f"{host}:{port}" for host, port in addresses]
 
 
 def test_the_local_network(memocast: Callable[..., Memocast], opus: Path) -> None:

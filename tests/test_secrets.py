@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from a_dht import dht_nodes
 from conftest import needs, running, wait_for
 from memocast.errors import Refused
 from memocast.sealing import identity, new_key, recipient_of, seal, unseal
@@ -17,7 +18,6 @@ from memocast.text import redacted
 from namespaces import two_hosts
 from private import key_in
 from terminal import Terminal
-from test_discovery import dht_nodes
 from trackers import HttpTracker
 from transfer import info_hash
 

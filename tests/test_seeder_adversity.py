@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conftest import needs, running, wait_for
+from clock import Clock
+from conftest import running, wait_for
 from namespaces import two_hosts
 from test_seeder import pid, seeding
 from trackers import BadTracker
@@ -181,14 +182,7 @@ def test_a_port_that_is_free_again_brings_the_same_link(
 def test_a_clock_that_jumps_disturbs_nothing(
     anna: Memocast, memocast: Callable[..., Memocast], opus: Path, tmp_path: Path
 ) -> None:
-    needs("faketime")
-    (library,) = Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
-    offset = tmp_path / "offset"
-
-    def jump(seconds: int) -> None:
-        offset.with_name("next").write_text(f"{seconds:+}\n")
-        offset.with_name("next").replace(offset)
-
+    clock = Clock(tmp_path)
     # With the monotonic clock left alone, libfaketime lets Python's `sleep` fail: it takes
     # the moment to wake up at for a duration.
     (tmp_path / "sitecustomize.py").write_text(
@@ -196,19 +190,16 @@ def test_a_clock_that_jumps_disturbs_nothing(
     )
     dated = anna.with_(
         PYTHONPATH=str(tmp_path),
-        LD_PRELOAD=str(library),
-        FAKETIME_TIMESTAMP_FILE=str(offset),
-        FAKETIME_NO_CACHE="1",
         # No system lets a jump touch this one.
         FAKETIME_DONT_FAKE_MONOTONIC="1",
+        **clock.environment,
     )
-    jump(0)
     memo = anna.add(opus)
     link = anna.run("share", memo, "--direct", "--no-seed").out.strip()
     with running(dated.start("seed")) as seeder:
         session = wait_for("the seeder", anna.seeder)["session_pid"]
         for count, seconds in enumerate((YEAR, -10 * YEAR), 1):
-            jump(seconds)
+            clock.jump(seconds)
             anna.run("share", anna.add(opus, title=f"After jump {count}"))
             wait_for("it to follow the library", lambda count=count: seeding(anna) == 1 + count)
             assert memocast(f"ben{count}").run("fetch", link).out
