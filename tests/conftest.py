@@ -68,8 +68,11 @@ def pytest_collection_modifyitems(
         items += share
 
 
-DEADLINE = 30.0
-"""Seconds that anything a test waits for may take on a slow machine."""
+DEADLINE = 60.0
+"""Seconds that anything a test waits for may take on a slow machine.
+
+A page that found nobody asks again after a quarter of a minute, and then after half of one.
+"""
 
 # How long an example takes says how busy the machine is.
 settings.register_profile("memocast", deadline=None, suppress_health_check=[HealthCheck.too_slow])

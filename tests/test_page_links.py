@@ -7,14 +7,13 @@ import hashlib
 import json
 import re
 import socket
-import subprocess
 import threading
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 import pytest
 
-from conftest import needs
+from camera import photographed
 from memocast import stun
 from memocast.link import page_link, parse
 from memocast.pages import SOURCE, WEBTORRENT
@@ -231,26 +230,6 @@ def test_a_stun_server_is_known_by_its_answer() -> None:
 
 
 # -- for a phone's camera ----------------------------------------------------------------
-
-HALVES = {" ": (0, 0), "▀": (255, 0), "▄": (0, 255), "█": (255, 255)}
-"""What each character of a QR code is of two pixels, on a dark terminal."""
-
-
-def photographed(drawn: str, folder: Path) -> str:
-    """What a camera reads from a QR code on a terminal."""
-    rows = [line for line in drawn.splitlines() if line and set(line) <= set(HALVES)]
-    scale = 4
-    pixels = []
-    for row in rows:
-        for half in (0, 1):
-            line = b"".join(bytes([HALVES[char][half]]) * scale for char in row)
-            pixels += [line] * scale
-    picture = folder / "screen.pgm"
-    head = f"P5 {len(pixels[0])} {len(pixels)} 255\n".encode()
-    picture.write_bytes(head + b"".join(pixels))
-    return subprocess.run(
-        [needs("zbarimg"), "--quiet", "--raw", picture], capture_output=True, text=True, check=True
-    ).stdout.strip()
 
 
 def test_a_phone_reads_the_page_link_from_the_terminal(

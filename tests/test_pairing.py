@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from camera import photographed
 from transfer import sha256
 
 if TYPE_CHECKING:
@@ -24,13 +25,15 @@ def library(user: Memocast) -> dict[str, tuple[str, str]]:
 
 @pytest.mark.long
 def test_three_devices_come_to_the_same_library(
-    someone: Callable[[str], Memocast], opus: Path, flac: Path
+    someone: Callable[[str], Memocast], opus: Path, flac: Path, tmp_path: Path
 ) -> None:
     phone, laptop, desk = someone("phone"), someone("laptop"), someone("desk")
     first = phone.add(opus, title="On the phone")
     secret = phone.run("pair")
     assert secret.out.startswith("memocast-pair:AGE-SECRET-KEY-1")
-    assert secret.out == phone.run("pair").out, "for one more device"
+    again = phone.run("pair", "--qr")
+    assert secret.out == again.out, "for one more device"
+    assert photographed(again.err, tmp_path) == secret.out.strip()
     phone.run("sync")
     phone.run("seed", "--background")
 
