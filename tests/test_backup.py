@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from conftest import Memocast, needs
+from conftest import DEADLINE, Memocast, needs, running, wait_for
 from test_docs import README
 from transfer import sha256
 
@@ -43,7 +44,7 @@ def test_a_backup_made_while_the_library_is_in_use_is_whole(
         for number in range(2):
             script = documented_commands(anna.library, tmp_path / f"copy {number}")
             # A memo that is removed while 'cp' lists the folder is no failure.
-            anna.shell(f"{script}\ntrue")
+            assert "Error" not in anna.shell(f"{script}\ntrue").err
         for worker in running:
             worker.result()
     for number in range(2):
@@ -57,3 +58,27 @@ def test_a_backup_made_while_the_library_is_in_use_is_whole(
         for memo in kept:
             assert sha256(copy.audio(memo)) == sha256(opus)
             assert copy.show(memo)["info_hash"] == anna.show(memo)["info_hash"]
+
+
+def test_a_backup_waits_while_a_command_has_the_database_for_itself(
+    memocast: Callable[..., Memocast], anna: Memocast, opus: Path, tmp_path: Path
+) -> None:
+    # As the last one that closes it does, for a moment.
+    memo = anna.add(opus)
+    target = tmp_path / "copy"
+    script = documented_commands(anna.library, target)
+    with closing(sqlite3.connect(anna.library / "library.db")) as database:
+        database.execute("PRAGMA locking_mode = EXCLUSIVE")
+        database.execute("BEGIN IMMEDIATE")
+        process = subprocess.Popen(["sh", "-c", script], stderr=subprocess.PIPE, text=True)
+        with running(process):
+            wait_for(
+                "it to find the database locked, or to end",
+                lambda: process.poll() is not None or (target / "library.db").exists(),
+            )
+            database.rollback()
+            database.close()
+            _, err = process.communicate(timeout=DEADLINE)
+    assert (process.returncode, err) == (0, "")
+    copy = memocast("copy", MEMOCAST_LIBRARY=str(target))
+    assert [found["id"] for found in copy.run("list", "--json").json] == [memo]
