@@ -26,11 +26,17 @@ class Page {
   swarm = null
   canStream = false
   attempts = 0
+  problems = '' // what is wrong with the link
+  broken = '' // why nobody can be reached
+  forgotten = '' // why nothing that was kept is here
 
   async open () {
     const missing = whatIsMissing()
-    if (missing) return this.fail(missing)
-    get('trouble').textContent = ''
+    if (missing) {
+      get('trouble').textContent = missing
+      return
+    }
+    this.tell()
     document.querySelector('main').hidden = false
     this.store = await openStore().catch(() => null)
     for (const kept of await this.store?.memos().catch(() => this.forgetful()) ?? []) this.showKept(kept)
@@ -47,7 +53,8 @@ class Page {
   /** What was kept cannot be read: the page goes on without. */
   forgetful () {
     this.store = null
-    this.fail('This browser does not give back what it kept here.')
+    this.forgotten = 'This browser does not give back what it kept here.'
+    this.tell()
     return []
   }
 
@@ -62,13 +69,13 @@ class Page {
       this.swarm = new Swarm(WebTorrent, settings)
     } catch {
       this.broken = navigator.onLine ? NOT_LOADED : 'There is no network. What this browser keeps can be played.'
-      this.fail(this.broken)
+      this.tell()
       for (const card of this.cards.values()) card.show()
       return
     } finally {
       this.connecting = false
     }
-    this.fail(this.problems ?? '')
+    this.tell()
     for (const card of this.cards.values()) if (card.link && !card.kept) this.join(card)
     for (const card of [...this.cards.values()].filter(card => card.kept).slice(0, MOST_OFFERED)) {
       card.follow(this.swarm.offer(card.kept))
@@ -76,14 +83,20 @@ class Page {
     this.canStream = await streaming
   }
 
-  fail (words) {
-    get('trouble').textContent = words
+  /** Say what is wrong, if anything is. */
+  tell () {
+    get('trouble').textContent = this.problems || this.broken || this.forgotten
   }
 
   // -- links -----------------------------------------------------------------------
 
   showLink () {
-    if (!carriesLink(location)) return
+    this.problems = ''
+    if (carriesLink(location)) this.openLink()
+    this.tell()
+  }
+
+  openLink () {
     const { links, problems } = parse(location.href)
     if (/[?&]seeds=/.test(location.search) && links.length) {
       // Old links have it in the query, which goes to the web server: once is enough.
@@ -91,7 +104,6 @@ class Page {
     }
     if (!links.length && !problems.length) problems.push('There is no magnet link in this address. Copy the link again, whole.')
     this.problems = problems.join(' ')
-    this.fail(this.problems || this.broken || '')
     for (const link of links) this.fetch(link)
   }
 

@@ -15,7 +15,7 @@ import pytest
 
 from browser import Net, card, until
 from conftest import wait_for
-from scale import chances, pause, record, scaled
+from scale import FULL, chances, pause, record, scaled
 from test_seeder import is_running
 
 if TYPE_CHECKING:
@@ -149,6 +149,7 @@ def test_people_who_wait_are_served_whatever_becomes_of_others_at_their_address(
     )
 
 
+@pytest.mark.skipif(not FULL, reason="measures; the full endurance run does it")
 def test_a_page_sounds_soon(net: Net, memocast: Callable[..., Memocast], megabyte: Path) -> None:
     """How long from opening the link to the first sound and to the whole, for 1 MB.
 
@@ -158,7 +159,7 @@ def test_a_page_sounds_soon(net: Net, memocast: Callable[..., Memocast], megabyt
     link = shared(net, anna, megabyte)
     shutil.copy(megabyte, net.site.folder / "megabyte.opus")
     sound, whole, plain = [], [], []
-    for _ in range(scaled(20, 1)):
+    for _ in range(20):
         tab = net.context().new_page()
         tab.add_init_script(WATCH)
         tab.goto(link)
