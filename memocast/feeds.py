@@ -238,22 +238,21 @@ class Feeds:
                     (stored[0].info_hash, channel.number),
                 )
                 stays = {page.info_hash for page in stored} | set(kept)
-                rows = self._database.execute(
-                    "SELECT info_hash FROM page WHERE channel = ?", (channel.number,)
-                ).fetchall()
-                gone = [row["info_hash"] for row in rows if row["info_hash"] not in stays]
-                self._forget(channel, gone)
+                self._forget(channel, [page for page in self._hashes(channel) if page not in stays])
             self._removals.finish()
 
     def forget(self, channel: Channel) -> None:
         """Have nothing of its feed any more."""
         with self._translated():
             with database.transaction(self._database):
-                rows = self._database.execute(
-                    "SELECT info_hash FROM page WHERE channel = ?", (channel.number,)
-                ).fetchall()
-                self._forget(channel, [row["info_hash"] for row in rows])
+                self._forget(channel, self._hashes(channel))
             self._removals.finish()
+
+    def _hashes(self, channel: Channel) -> list[str]:
+        rows = self._database.execute(
+            "SELECT info_hash FROM page WHERE channel = ?", (channel.number,)
+        ).fetchall()
+        return [row["info_hash"] for row in rows]
 
     def _store(self, channel: Channel, stored: StoredPage) -> None:
         target = self.page_file(stored.info_hash)

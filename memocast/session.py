@@ -58,7 +58,7 @@ class Session:
 
     def wanted(self) -> Mapping[str, Seedable]:
         """The memos to offer now, by info-hash."""
-        raise NotImplementedError
+        raise NotImplementedError  # a Seeder and a WebSeeder each have their own
 
     def take(self, event: events.Event) -> None:
         """Something happened in the swarm."""

@@ -45,7 +45,7 @@ def spent(pid: int) -> float:
 def use(pid: int, seconds: float) -> float:
     """The share of one core that they use, over so many seconds."""
     before, begun = spent(pid), time.monotonic()
-    time.sleep(seconds)
+    time.sleep(seconds)  # it is over that time that they are measured
     return (spent(pid) - before) / (time.monotonic() - begun)
 
 

@@ -200,7 +200,7 @@ class _Watch:
             self.late = now or self.late
             if time.monotonic() - begun < EARLY:
                 self.early = now
-            time.sleep(0.1)
+            time.sleep(0.1)  # the memory is looked at ten times a second
         self.peak = sum(peaks.values())
 
 

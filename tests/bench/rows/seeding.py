@@ -252,7 +252,7 @@ def _fetched(
                 with contextlib.suppress(OSError):
                     if _is_given(host, *probe):
                         return time.perf_counter()
-                time.sleep(0.02)
+                time.sleep(0.02)  # nothing tells that it would be answered now
         raise Failed(f"a memo could not be fetched within {DEADLINE:g} s")
 
     with ThreadPoolExecutor(len(probes)) as pool:
