@@ -2,14 +2,11 @@
 
 libtorrent's binding can put an item only with its owner's private key; whoever
 follows a channel has the item, but not the key. This client asks, and answers
-nobody: it says that it is read-only (BEP 43), so that no node counts on it.
+nobody.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-import select
 import socket
 import time
 from dataclasses import dataclass, field
@@ -17,13 +14,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from memocast import signed
 from memocast.errors import Refused
+from memocast.krpc import Address, Krpc
 from memocast.signed import SignedItem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-Address = tuple[str, int]
-"""An IPv4 address and a UDP port."""
 
 CLOSEST = 8
 """So many nodes keep an item: those whose ids are closest to its target."""
@@ -32,10 +27,15 @@ _AT_ONCE = 8
 _MOST_ASKED = 200
 """Nodes; a look-up among a million takes some thirty."""
 
-_ANSWER_SECONDS = 1.0
+_MOST_NAMED = 16
+"""Nodes that one answer may name; BEP 5 has it name eight."""
+
+_PATIENCE_SECONDS = 1.0
+"""Then others are asked instead. An answer that comes later still counts."""
+
+_TURN_SECONDS = 0.1
 _ID_BYTES = 20
 _COMPACT_BYTES = 26
-_MAX_DATAGRAM = 1 << 16
 
 
 @dataclass(slots=True)
@@ -68,26 +68,16 @@ class Found:
 
 
 class Dht:
-    """A socket that asks.
-
-    Its address is one of `own`, or any where those are taken. Nodes remember who puts, read-only
-    or not, and others would wait for it: so it had better be an address where we are to be found.
-    """
+    """A client that asks. `own` are addresses to ask from, as in `Krpc`."""
 
     def __init__(self, own: Iterable[Address] = ()) -> None:
-        self._id = os.urandom(_ID_BYTES)
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.setblocking(False)
-        for address in own:
-            with contextlib.suppress(OSError):
-                self._socket.bind(address)
-                break
+        self._krpc = Krpc(own)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *failure: object) -> None:
-        self._socket.close()
+        self._krpc.__exit__(*failure)
 
     def get(self, key: bytes, salt: bytes, nodes: Iterable[Address], seconds: float) -> Found:
         """Look for the item of that key and salt, beginning with these nodes, for at most so long.
@@ -98,26 +88,24 @@ class Dht:
         deadline = time.monotonic() + seconds
         asked: dict[bytes, _Node] = {}
         while time.monotonic() < deadline:
-            moment = time.monotonic()
-            for node in lookup.to_ask(moment):
-                number = os.urandom(4)
-                if self._send(node.address, b"get", number, {b"target": lookup.target}):
+            for node in lookup.to_ask(time.monotonic()):
+                number = self._krpc.ask(node.address, b"get", {b"target": lookup.target})
+                if number:
                     asked[number] = node
                 else:
                     node.has_failed = True
             if lookup.is_done:
                 break
-            for number, answer, address in self._receive(_ANSWER_SECONDS / 10):
-                node_asked = asked.get(number)
-                if node_asked and node_asked.address == address and not node_asked.has_answered:
-                    lookup.take(node_asked, answer)
+            for answer in self._krpc.settled(_TURN_SECONDS):
+                if node_asked := asked.pop(answer.number, None):
+                    lookup.take(node_asked, answer.message or {})
         return lookup.found()
 
     def put(self, item: SignedItem, found: Found, seconds: float) -> int:
         """Give the item to the closest nodes that were found; return how many took it."""
         import libtorrent as lt
 
-        asked: dict[bytes, Address] = {}
+        asked: set[bytes | None] = set()
         for node in found.closest:
             said: dict[bytes, Any] = {
                 b"k": item.key,
@@ -128,57 +116,17 @@ class Dht:
             }
             if item.salt:
                 said[b"salt"] = item.salt
-            number = os.urandom(4)
-            if self._send(node.address, b"put", number, said):
-                asked[number] = node.address
+            asked.add(self._krpc.ask(node.address, b"put", said))
+        asked.discard(None)
         taken = 0
-        deadline = time.monotonic() + min(seconds, _ANSWER_SECONDS)
+        deadline = time.monotonic() + min(seconds, _PATIENCE_SECONDS)
         while asked and time.monotonic() < deadline:
-            for number, answer, address in self._receive(_ANSWER_SECONDS / 10):
-                if asked.get(number) == address:
-                    del asked[number]
-                    taken += answer.get(b"y") == b"r"  # an error has an `r` too
+            for answer in self._krpc.settled(_TURN_SECONDS):
+                if answer.number in asked:
+                    asked.remove(answer.number)
+                    # An error has an `r` too.
+                    taken += (answer.message or {}).get(b"y") == b"r"
         return taken
-
-    # -- messages ------------------------------------------------------------------
-
-    def _send(self, to: Address, query: bytes, number: bytes, said: dict[bytes, Any]) -> bool:
-        import libtorrent as lt
-
-        message: dict[bytes, Any] = {
-            b"a": {b"id": self._id, **said},
-            b"q": query,
-            b"ro": 1,
-            b"t": number,
-            b"y": b"q",
-        }
-        try:
-            self._socket.sendto(lt.bencode(message), to)
-        except OSError:  # no way there; others may be reached
-            return False
-        return True
-
-    def _receive(self, seconds: float) -> list[tuple[bytes, dict[bytes, Any], Address]]:
-        """The answers that come within that time: to which query, what, from where."""
-        import libtorrent as lt
-
-        answers: list[tuple[bytes, dict[bytes, Any], Address]] = []
-        readable, _, _ = select.select([self._socket], [], [], seconds)
-        while readable:
-            try:
-                datagram, address = self._socket.recvfrom(_MAX_DATAGRAM)
-            except BlockingIOError:
-                break
-            except OSError:  # a node that is gone, which an earlier datagram was for
-                continue
-            try:
-                message: Any = lt.bdecode(datagram)
-            except RuntimeError:
-                continue
-            number = message.get(b"t") if isinstance(message, dict) else None
-            if isinstance(number, bytes):
-                answers.append((number, message, address))
-        return answers
 
 
 class _Lookup:
@@ -199,7 +147,7 @@ class _Lookup:
     def to_ask(self, moment: float) -> list[_Node]:
         """The nodes to ask now, marked as asked."""
         for node in self._waiting():
-            node.has_failed = moment - node.asked_at > _ANSWER_SECONDS
+            node.has_failed = moment - node.asked_at > _PATIENCE_SECONDS
         wanted = self._next()[: max(0, _AT_ONCE - len(self._waiting()))]
         for node in wanted:
             node.is_asked, node.asked_at = True, moment
@@ -227,7 +175,7 @@ class _Lookup:
         return int.from_bytes(node.id, "big") ^ int.from_bytes(self.target, "big")
 
     def take(self, node: _Node, answer: dict[bytes, Any]) -> None:
-        """Note what a node that was asked has answered."""
+        """Note what a node that was asked has answered; nothing usable counts as no answer."""
         said = answer.get(b"r")
         node_id = said.get(b"id") if isinstance(said, dict) else None
         if (
@@ -237,7 +185,7 @@ class _Lookup:
         ):
             node.has_failed = True
             return
-        node.has_answered = True
+        node.has_answered, node.has_failed = True, False
         node.id = node_id
         token = said.get(b"token")
         node.token = token if isinstance(token, bytes) else b""
@@ -314,9 +262,10 @@ def resolved(names: Iterable[str], seconds: float) -> list[Address]:
 
 
 def _compact(nodes: bytes) -> list[tuple[Address, bytes]]:
-    """Addresses and ids of BEP 5's compact node info."""
+    """Addresses and ids of BEP 5's compact node info, of the first nodes in it."""
     found = []
-    for begin in range(0, len(nodes) - _COMPACT_BYTES + 1, _COMPACT_BYTES):
+    end = min(len(nodes), _MOST_NAMED * _COMPACT_BYTES)
+    for begin in range(0, end - _COMPACT_BYTES + 1, _COMPACT_BYTES):
         entry = nodes[begin : begin + _COMPACT_BYTES]
         port = int.from_bytes(entry[24:], "big")
         if port:

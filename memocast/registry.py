@@ -7,6 +7,7 @@ owner's uptime.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from memocast import dht
@@ -15,11 +16,13 @@ from memocast.errors import MemocastError
 
 if TYPE_CHECKING:
     from memocast.channel import Channel
+    from memocast.krpc import Address
     from memocast.library import Library
     from memocast.settings import Settings
     from memocast.signed import SignedItem
 
 _LOOK_SECONDS = 10.0
+_LEAST_SECONDS = 2.0
 _RESOLVE_SECONDS = 3.0
 _REMEMBERED = 40
 """Nodes, to begin with next time: a bootstrap node is asked for by everybody."""
@@ -64,14 +67,16 @@ class Registry:
     def _look(self, client: dht.Dht, channel: Channel) -> dht.Found:
         nodes = self._library.channels.nodes()
         key, salt = channel.link.key, channel.link.salt
+        deadline = time.monotonic() + _LOOK_SECONDS
         if len(nodes) >= _ENOUGH:
             found = client.get(key, salt, nodes, _LOOK_SECONDS)
             if found.closest:
                 return found
         bootstrap = dht.resolved(self._settings.dht_bootstrap, _RESOLVE_SECONDS)
-        return client.get(key, salt, [*nodes, *bootstrap], _LOOK_SECONDS)
+        left = max(_LEAST_SECONDS, deadline - time.monotonic())
+        return client.get(key, salt, [*nodes, *bootstrap], left)
 
-    def _remember(self, nodes: list[dht.Address]) -> None:
+    def _remember(self, nodes: list[Address]) -> None:
         if nodes:
             channels = self._library.channels
             channels.note_nodes(list(dict.fromkeys([*nodes, *channels.nodes()]))[:_REMEMBERED])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import select
 import socket
@@ -13,12 +14,15 @@ import libtorrent as lt
 import pytest
 
 from a_dht import dht_nodes
-from conftest import wait_for
+from conftest import DEADLINE, Memocast, wait_for
 from memocast import dht, signed
 from memocast.errors import Refused
+from memocast.krpc import Krpc
+from strangers import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from memocast.signed import SignedItem
 
@@ -177,6 +181,94 @@ def test_a_node_that_lies_is_not_believed_and_hides_nothing(lie: str) -> None:
         assert found.item == version(3)
         assert liar.asked == 1
         assert found.holders <= 1
+
+
+class Flood(Node):
+    """A node that sends without end once it was asked, by a socket of its own or another."""
+
+    def __init__(self, flood: Callable[[dict[bytes, Any]], bytes], *, elsewhere: bool) -> None:
+        super().__init__(flood)
+        self._other = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._other.bind(("127.0.0.1", 0))
+        self._sending = self._other if elsewhere else self._socket
+
+    def __exit__(self, *failure: object) -> None:
+        super().__exit__(*failure)
+        self._other.close()
+
+    def _serve(self) -> None:
+        datagram, address = b"", ("", 0)
+        while not self._ending.is_set():
+            if not datagram or select.select([self._socket], [], [], 0)[0]:
+                if not select.select([self._socket], [], [], 0.05)[0]:
+                    continue
+                query, address = self._socket.recvfrom(1 << 16)
+                self.asked += 1
+                datagram = self._answer(lt.bdecode(query))  # type: ignore[arg-type]
+            with contextlib.suppress(OSError):  # nobody listens there any more
+                self._sending.sendto(datagram, address)
+
+
+def lists(query: dict[bytes, Any]) -> bytes:
+    """A well-formed answer of 50 kB that takes some hundred times as much memory when decoded."""
+    return b"d1:rl" + b"le" * 25_000 + b"e1:t4:" + query[b"t"] + b"1:y1:re"
+
+
+FLOODS: dict[str, Callable[[dict[bytes, Any]], bytes]] = {
+    "large answers": lists,
+    "answers to other questions": lambda _: said({b"t": b"zzzz"}),
+    "its answer, again and again": lambda query: said(query),
+    "empty datagrams": lambda _: b"",
+    "a version that is newer": told(version(9, STRANGER), k=KEY),
+    "lists in lists": lambda _: b"l" * 1_000 + b"e" * 1_000,
+}
+
+
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["itself", "from another address"])
+@pytest.mark.parametrize("flood", FLOODS)
+def test_a_node_that_sends_without_end_hides_nobody(flood: str, elsewhere: bool) -> None:
+    with (
+        Flood(FLOODS[flood], elsewhere=elsewhere) as flooding,
+        Node(told(version(3), id=b"h" * 20)) as honest,
+        dht.Dht() as client,
+    ):
+        found = client.get(KEY, SALT, [flooding.address, honest.address], DEADLINE)
+        assert found.item == version(3)
+        assert client.put(version(3), found, SECONDS) >= 1
+        assert flooding.asked >= 1
+
+
+def test_the_answer_to_a_question_counts_only_from_the_node_that_was_asked() -> None:
+    """A stranger who guesses the number of a question does not answer it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+        asked.bind(("127.0.0.1", 0))
+        asked.settimeout(DEADLINE)
+        with Krpc() as krpc, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            number = krpc.ask(asked.getsockname(), b"get", {b"target": bytes(20)})
+            query, asker = asked.recvfrom(1 << 16)
+            answer = said(lt.bdecode(query))  # type: ignore[arg-type]
+            stranger.sendto(answer, asker)
+            assert krpc.settled(0.2) == []
+            asked.sendto(answer, asker)
+            (settled,) = krpc.settled(DEADLINE)
+            assert (settled.number, settled.message) == (number, lt.bdecode(answer))
+            asked.sendto(answer, asker)
+            assert krpc.settled(0.2) == [], "a question is answered once"
+
+
+@pytest.mark.parametrize("flood", [lists, FLOODS["its answer, again and again"]])
+def test_sync_ends_and_stays_small_however_much_a_node_sends(
+    flood: Callable[[dict[bytes, Any]], bytes], tmp_path: Path
+) -> None:
+    ben = Memocast(tmp_path / "ben", MEMOCAST_DHT="true")
+    with Flood(flood, elsewhere=False) as node:
+        bootstrap = ben.with_(MEMOCAST_DHT_BOOTSTRAP=f"127.0.0.1:{node.address[1]}")
+        link = f"magnet:?xs=urn:btpk:{KEY.hex()}&s={SALT.hex()}"
+        bootstrap.run("follow", link, expect=None)
+        # It checks the memory of the command, and that it ends.
+        looked = run(bootstrap, "sync", scratch=tmp_path)
+        assert node.asked
+    assert "the DHT has nothing of the channel" in looked.err
 
 
 def test_of_several_versions_the_newest_counts() -> None:

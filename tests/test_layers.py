@@ -74,14 +74,14 @@ LAYERS = [
     ["podcast"],
     ["feed", "signed", "replica"],
     ["memo", "settings"],
-    ["text", "program", "ports", "files", "sockets", "plain", "web"],
+    ["text", "program", "ports", "files", "sockets", "plain", "web", "krpc"],
     ["errors", "__init__"],
 ]
 ALLOWED = {
     "typer": {"cli"},
     "rich": {"cli"},
     "segno": {"cli"},
-    "libtorrent": {"swarm", "transfer", "tuning", "download", "events", "torrent", "dht"},
+    "libtorrent": {"swarm", "transfer", "tuning", "download", "events", "torrent", "dht", "krpc"},
     "cryptography": {"signed", "pairing"},
     "feedparser": {"podcast"},
     "sounddevice": {"devices"},

@@ -1,0 +1,140 @@
+"""Krpc: questions to nodes of the DHT, and the one answer that each may give (BEP 5).
+
+Each question has a socket of its own, connected to the node that is asked. The kernel
+drops what others send there, and a node that sends without end fills a buffer in which
+only its own answer would have lain.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Address = tuple[str, int]
+"""An IPv4 address and a UDP port."""
+
+MAX_DATAGRAM = 2_048
+"""Bytes. The longest answer has a value of 1,000 (BEP 44), sixteen nodes and a few short fields."""
+
+_ANSWER_SECONDS = 4.0
+_MOST_WRONG = 3
+"""Datagrams of a node that do not answer what it was asked; then its answer is not waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a question. `message` is None when no answer came in time."""
+
+    number: bytes
+    message: dict[bytes, Any] | None
+
+
+@dataclass(slots=True)
+class _Question:
+    number: bytes
+    to: Address
+    until: float
+    wrong: int = 0
+
+
+class Krpc:
+    """Questions that are asked from one address.
+
+    That is one of `own`, or any where those are taken. Nodes remember who puts something, and
+    others would wait for that one: it had better be an address where we can be reached.
+    """
+
+    def __init__(self, own: Iterable[Address] = ()) -> None:
+        self._id = os.urandom(20)
+        self._open: dict[socket.socket, _Question] = {}
+        self._anchor = _socket()
+        """Holds the address while no question is open. Nothing is read from it."""
+        for address in own:
+            with contextlib.suppress(OSError):
+                self._anchor.bind(address)
+                break
+        else:
+            self._anchor.bind(("", 0))
+        self._own: Address = self._anchor.getsockname()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        for each in (self._anchor, *self._open):
+            each.close()
+
+    def ask(self, to: Address, query: bytes, arguments: dict[bytes, Any]) -> bytes | None:
+        """Send a query; return the number that its answer will have, None when it cannot be sent.
+
+        It says that we are read-only (BEP 43), so that no node counts on us.
+        """
+        import libtorrent as lt
+
+        number = os.urandom(4)
+        message: dict[bytes, Any] = {
+            b"a": {b"id": self._id, **arguments},
+            b"q": query,
+            b"ro": 1,
+            b"t": number,
+            b"y": b"q",
+        }
+        asking = _socket()
+        try:
+            asking.bind(self._own)
+            asking.connect(to)
+            asking.send(lt.bencode(message))
+        except (OSError, OverflowError):  # no way there; others may be reached
+            asking.close()
+            return None
+        self._open[asking] = _Question(number, to, time.monotonic() + _ANSWER_SECONDS)
+        return number
+
+    def settled(self, seconds: float) -> list[Answer]:
+        """Wait up to `seconds` for questions to be answered, or to be given up."""
+        answers = []
+        readable, _, _ = select.select(list(self._open), [], [], seconds)
+        for asking in readable:
+            question = self._open[asking]
+            message = _received(asking, question)
+            question.wrong += message is None
+            if message is not None or question.wrong >= _MOST_WRONG:
+                answers.append(self._settle(asking, message))
+        moment = time.monotonic()
+        late = [asking for asking, question in self._open.items() if moment > question.until]
+        return answers + [self._settle(asking, None) for asking in late]
+
+    def _settle(self, asking: socket.socket, message: dict[bytes, Any] | None) -> Answer:
+        asking.close()
+        return Answer(self._open.pop(asking).number, message)
+
+
+def _socket() -> socket.socket:
+    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    made.setblocking(False)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    return made
+
+
+def _received(asking: socket.socket, question: _Question) -> dict[bytes, Any] | None:
+    """One datagram, when it is the question's answer."""
+    import libtorrent as lt
+
+    try:
+        datagram, address = asking.recvfrom(MAX_DATAGRAM + 1)
+        # A socket takes datagrams of anyone between its bind and its connect.
+        if len(datagram) > MAX_DATAGRAM or address != question.to:
+            return None
+        message: Any = lt.bdecode(datagram)
+    except (OSError, RuntimeError):  # the node is gone, or what it sent is not bencoded
+        return None
+    is_answer = isinstance(message, dict) and message.get(b"t") == question.number
+    return message if is_answer else None
