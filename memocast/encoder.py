@@ -7,7 +7,8 @@ import os
 import struct
 from typing import TYPE_CHECKING, Any
 
-from memocast.audio import blocks, whole_ogg_pages
+from memocast.audio import whole_ogg_pages
+from memocast.decoder import blocks
 from memocast.errors import LibraryError, NoSound, Refused
 from memocast.opus import OpusWriter
 

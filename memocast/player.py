@@ -12,7 +12,7 @@ from memocast.errors import DeviceError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from memocast.audio import Samples
+    from memocast.decoder import Samples
     from memocast.tempo import Tempo
 
     Blocks = Callable[[float], Iterator[tuple[int, Samples]]]

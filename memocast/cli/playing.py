@@ -61,16 +61,14 @@ def play(
 
 def play_memo(current: State, memo: Memo, device: str) -> bool:
     """Play to the end, or until the user stops it: then False."""
-    from memocast import audio
+    from memocast.decoder import blocks
     from memocast.player import Player
 
     # The terminal is put back on these too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.default_int_handler)
     path = current.library.path(memo)
-    player = Player(
-        lambda start: audio.blocks(path, memo.format, start), memo.duration / 1000, device
-    )
+    player = Player(lambda start: blocks(path, memo.format, start), memo.duration / 1000, device)
     player.start()
     if not memo.heard:
         current.library.feeds.heard(memo.id)
