@@ -22,6 +22,9 @@ MAX_PEERS = 100
 MAX_TORRENT_FILE = 8 << 20
 """Bytes. A .torrent of one memo is a few kilobytes; larger files are not read at all."""
 
+MAX_TEXT = 1 << 20
+"""Characters that are looked through for links. A page link to a hundred memos has 50,000."""
+
 MAX_KEY = 200
 """Characters. An age identity has 74."""
 
@@ -67,6 +70,8 @@ def parse(text: str) -> list[Link]:
 
 def parse_partly(text: str) -> tuple[list[Link], list[NotALink]]:
     """The same, but of a share URL that is damaged in part: its good links, and what is wrong."""
+    if len(text) > MAX_TEXT:
+        raise NotALink("what you gave is too long for a link", hint=_HINT)
     text = text.encode(errors="replace").decode().strip()
     if not text:
         raise NotALink("the link is empty", hint=_HINT)

@@ -23,7 +23,7 @@ from memocast.errors import Interrupted, MemocastError
 from memocast.text import acts_on_terminal, redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from rich.console import Console
@@ -35,8 +35,8 @@ R = TypeVar("R")
 def set_up_streams() -> None:
     """Keep stderr to ourselves, and survive streams that are closed or not UTF-8.
 
-    ALSA, PortAudio and mpg123 print to descriptor 2 on their own; what they
-    say goes nowhere, while `sys.stderr` goes on through a copy of it.
+    ALSA and PortAudio print to descriptor 2 on their own; what they say
+    goes nowhere, while `sys.stderr` goes on through a copy of it.
     """
     # A file opened later must not become descriptor 0, 1 or 2 because that was closed.
     nowhere = os.open(os.devnull, os.O_RDWR)
@@ -171,6 +171,14 @@ def stdout_is_terminal() -> bool:
 def stderr_is_terminal() -> bool:
     """Whether meters and colours can be shown."""
     return sys.stderr.isatty()
+
+
+def lines(most: int) -> Iterator[str]:
+    """The lines of standard input; of one that is longer, `most` characters and one more."""
+    while line := sys.stdin.readline(most + 1):
+        yield line
+        while line and not line.endswith("\n"):
+            line = sys.stdin.readline(most)  # the rest, or the end
 
 
 def stdin_is_terminal() -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -97,6 +96,8 @@ def fetch(
 
 def _texts(links: list[str]) -> Iterator[tuple[str, bool]]:
     """What was given as links, each with whether others could have read it anyway."""
+    from memocast.link import MAX_TEXT
+
     if not links and not console.stdin_is_terminal():
         raise UsageError("name a link to fetch", hint="'-' reads links from standard input")
     for link in links or ["-"]:
@@ -107,7 +108,7 @@ def _texts(links: list[str]) -> Iterator[tuple[str, bool]]:
             while text := console.ask_secret("paste a link (it is not shown; empty ends): "):
                 yield text, False
         else:
-            yield from ((line, False) for line in sys.stdin if line.strip())
+            yield from ((line, False) for line in console.lines(MAX_TEXT) if line.strip())
 
 
 def _parsed(texts: Iterator[tuple[str, bool]], attempts: console.Attempts) -> Iterator[Link]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -76,11 +75,13 @@ def pair(
 
 
 def _read(given: str) -> str:
+    from memocast.link import MAX_TEXT
+
     if given != "-":
         return given
     if console.stdin_is_terminal():
         return console.ask_secret("paste the secret (it is not shown): ")
-    return sys.stdin.readline()
+    return next(console.lines(MAX_TEXT), "")
 
 
 def _join(current: State, secret: str, known: Channel | None) -> Channel:
