@@ -6,13 +6,14 @@ bytes choose one known decoder, and only that one ever sees it.
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING
 
-from memocast import chunks, container
+from memocast import chunks, container, limited
 from memocast.decoder import blocks, cut_short, too_long
-from memocast.errors import NoSound, Refused
+from memocast.errors import MissingDecoder, NoSound, Refused
 from memocast.parts import behind_tags, parts
 
 if TYPE_CHECKING:
@@ -23,6 +24,14 @@ MAX_DURATION = 24 * 3600
 """Seconds. A few kilobytes can decompress to years of silence; nobody speaks longer."""
 
 _HEAD_BYTES = 64
+
+_DECODING_SECONDS = 3_600
+"""Of one core. A day of Opus takes 400 on a fast one."""
+
+_SILENT_SECONDS = 60.0
+"""In which nothing new is decoded."""
+
+_REFUSALS = {kind.__name__: kind for kind in (Refused, NoSound, MissingDecoder)}
 _LONGEST_DURATION_ERROR = 100
 """Milliseconds. A claimed duration further from the decoded one is not believed."""
 
@@ -109,11 +118,36 @@ def examine(
     progress: Callable[[float], None] | None = None,
     limit: float = MAX_DURATION,
 ) -> Sound:
-    """Decode the whole file once; `progress` hears the seconds decoded so far.
+    """Decode the whole file once, in a process with limits of time and memory.
 
-    Raises NoSound when there is none in it, and Refused when it is not audio,
-    damaged, cut short or longer than `limit` seconds.
+    `progress` hears the seconds decoded so far. Raises OSError, NoSound when there is none in it,
+    and Refused when it is not audio, damaged, cut short or longer than `limit` seconds.
     """
+    identify(path)  # what is no audio needs no process
+    asked = {"path": os.fsencode(path).hex(), "limit": limit}
+    try:
+        said = limited.run(
+            "memocast.examining",
+            json.dumps(asked).encode(),
+            _DECODING_SECONDS,
+            tell=progress or (lambda _: None),
+            patience=_SILENT_SECONDS,
+        )
+    except limited.Exceeded:
+        raise Refused(
+            f"{path.name} takes more time or memory to decode than sound does",
+            hint="convert it, if you trust it: ffmpeg -i FILE sound.flac",
+        ) from None
+    if "errno" in said:
+        raise OSError(said["errno"], said["why"], str(path))
+    if "refused" in said:
+        refusal = _REFUSALS[said["refused"]]
+        raise refusal(said["message"], hint=said["hint"])
+    return Sound(said["format"], said["duration"], bytes.fromhex(said["peaks"]))
+
+
+def decoded(path: Path, progress: Callable[[float], None], limit: float) -> Sound:
+    """The same in this process, which a stranger's file can make take any time and memory."""
     from memocast.peaks import Peaks
 
     format_ = identify(path)
@@ -125,8 +159,7 @@ def examine(
         peaks.feed(block)
         if peaks.frames > limit * rate:
             raise too_long(path)
-        if progress:
-            progress(peaks.frames / rate)
+        progress(peaks.frames / rate)
     if peaks is None or not peaks.frames:
         raise NoSound(f"{path.name} holds no sound", hint="play it elsewhere to see what it is")
     return Sound(format_, round(peaks.frames * 1000 / rate), peaks.slices())

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+_ANEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_TO_USE_NAMES = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
+"""O_PATH needs no right to list the folder's names, only that to use them."""
+
+_COPIED_AT_ONCE = 1 << 26
+"""Bytes. Ctrl-C waits that long."""
 
 Stamp = tuple[int, int]
 """A file's size in bytes and its time of modification in nanoseconds; (0, 0) when it is gone."""
@@ -22,31 +31,83 @@ def stamp(path: Path | str) -> Stamp:
     return (status.st_size, status.st_mtime_ns)
 
 
-def write_atomically(path: Path, content: bytes, mode: int = 0o666) -> None:
-    """Readers of `path` see the old content or the new, never a part, even after a crash."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
+@contextlib.contextmanager
+def creating(path: Path, *, mode: int = 0o666, replace: bool = False) -> Iterator[IO[bytes]]:
+    """A file to be written and read, which has the name `path` when the block ends without error.
+
+    It is made anew, with the permissions `mode` (less the umask) from its first byte. Until it is
+    whole and on disk it has a random name in the same folder; however the block ends, that name
+    goes. So others who can write there can neither guess it nor have it lead elsewhere.
+
+    Raises FileExistsError when something has the name `path`, unless it is to `replace` that; a
+    symbolic link is replaced itself, and what it leads to stays as it is.
+    """
+    partial = f".memocast-{os.urandom(8).hex()}.part"
+    # What the path leads to is looked up once: it may be another folder a moment later.
+    folder = os.open(path.parent, _TO_USE_NAMES)
     try:
-        with open(partial, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
-            file.write(content)
+        with open(
+            partial, "w+b", opener=lambda name, _: os.open(name, _ANEW, mode, dir_fd=folder)
+        ) as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+        if replace:
+            os.replace(partial, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+        else:
+            _name_anew(partial, path.name, folder)
+        _fsync_names(folder)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(partial, dir_fd=folder)
+        os.close(folder)
 
 
-def put_new(partial: Path, path: Path) -> None:
-    """Give the file `partial` the name `path`. Raises FileExistsError when something has it."""
+def _name_anew(partial: str, name: str, folder: int) -> None:
     try:
         # A hard link does not replace what someone else has put there meanwhile.
-        os.link(partial, path)
+        os.link(partial, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
     except FileExistsError:
         raise
     except OSError:  # a file system without links
-        if os.path.lexists(path):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
-        partial.rename(path)
+        os.close(os.open(name, _ANEW, 0o600, dir_fd=folder))
+        try:
+            os.replace(partial, name, src_dir_fd=folder, dst_dir_fd=folder)
+        except BaseException:
+            os.unlink(name, dir_fd=folder)
+            raise
+
+
+def _fsync_names(folder: int) -> None:
+    try:
+        readable = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
+    except PermissionError:  # a folder in which everybody may only put something
+        return
+    try:
+        os.fsync(readable)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):  # not known there
+            raise
+    finally:
+        os.close(readable)
+
+
+def write_atomically(path: Path, content: bytes, mode: int = 0o666) -> None:
+    """Readers of `path` see the old content or the new, never a part, even after a crash."""
+    with creating(path, mode=mode, replace=True) as file:
+        file.write(content)
+
+
+def copy(source: Path, target: IO[bytes]) -> None:
+    """Write what is in the file `source` to the new file `target`."""
+    import shutil
+
+    with source.open("rb") as file:
+        # Some file systems have both share their blocks; other systems have no such call.
+        with contextlib.suppress(AttributeError, OSError):
+            while os.copy_file_range(file.fileno(), target.fileno(), _COPIED_AT_ONCE):
+                pass
+        shutil.copyfileobj(file, target)
 
 
 def file_hash(path: Path) -> bytes:

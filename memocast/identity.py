@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 from typing import TYPE_CHECKING
 
 from memocast import sealing
 from memocast.database import translated
-from memocast.files import write_atomically
+from memocast.files import creating
 from memocast.memo import now, rfc3339
 
 if TYPE_CHECKING:
@@ -31,15 +31,13 @@ def own_recipient(root: Path) -> str:
         key = sealing.new_key()
         recipient = sealing.recipient_of(key)
         text = f"# created: {rfc3339(now())}\n# public key: {recipient}\n{key}\n"
-        made = path.with_name(f"{_NAME}.{os.getpid()}.new")
-        with translated(path):
-            write_atomically(made, text.encode(), 0o600)
-            try:
-                os.link(made, path)  # of two processes that make one, the first one's is kept
-            except FileExistsError:
-                pass
-            finally:
-                made.unlink()
+        # Of two processes that make one, the first one's is kept.
+        with (
+            translated(path),
+            contextlib.suppress(FileExistsError),
+            creating(path, mode=0o600) as file,
+        ):
+            file.write(text.encode())
     return str(sealing.identities_in(path)[0].to_public())
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memocast.errors import MemocastError, UsageError
+from memocast.files import write_atomically
 from memocast.settings import web_trackers
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ WEBTORRENT = "2.8.5"
 
 _SETTINGS = "settings.json"
 _MARK = '<meta name="generator" content="memocast page">'
+_HEAD_BYTES = 1 << 16
+"""Of a page; the mark is in its first thousand."""
 
 
 def write(folder: Path, settings: Settings, *, force: bool = False) -> list[Path]:
@@ -30,7 +34,7 @@ def write(folder: Path, settings: Settings, *, force: bool = False) -> list[Path
     try:
         if folder.exists() and not folder.is_dir():
             raise UsageError(f"'{folder}' is not a folder", hint="name a folder for the page")
-        if not force and index.exists() and _MARK not in index.read_text(errors="replace"):
+        if not force and os.path.lexists(index) and not _is_ours(index):
             raise UsageError(
                 f"'{index}' is another page",
                 hint="name an empty folder, or replace it with --force",
@@ -39,15 +43,21 @@ def write(folder: Path, settings: Settings, *, force: bool = False) -> list[Path
         written = []
         for source in sorted(SOURCE.iterdir()):
             content = _settings(settings) if source.name == _SETTINGS else source.read_bytes()
-            target = folder / source.name
-            target.write_bytes(content)
-            written.append(target)
+            write_atomically(folder / source.name, content)
+            written.append(folder / source.name)
     except OSError as error:
         raise MemocastError(
             f"cannot write the page to '{folder}': {error.strerror}",
             hint="check the folder's owner and its free space",
         ) from error
     return written
+
+
+def _is_ours(index: Path) -> bool:
+    if not index.is_file():
+        return False
+    with index.open("rb") as file:
+        return _MARK.encode() in file.read(_HEAD_BYTES)
 
 
 def _settings(settings: Settings) -> bytes:

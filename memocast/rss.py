@@ -11,7 +11,6 @@ import hashlib
 import html
 import os
 import re
-import shutil
 import uuid
 from dataclasses import dataclass, field
 from email.utils import format_datetime
@@ -23,7 +22,7 @@ from memocast import __version__, link
 from memocast.channel import ChannelLink
 from memocast.errors import MemocastError, NoSuchMemo, UsageError
 from memocast.feed import MIME_TYPES
-from memocast.files import file_hash, put_new, write_atomically
+from memocast.files import copy, creating, file_hash, write_atomically
 from memocast.podcast import ITUNES_NAMESPACE, PODCAST_NAMESPACES, TORRENT_NAMESPACE, TORRENT_TYPE
 from memocast.text import cut
 from memocast.torrent import NAME_MAX_BYTES, file_name
@@ -185,12 +184,8 @@ class _Writer:
 
     def _copy(self, source: Path, target: Path) -> None:
         # No link: whoever writes tags into the files there would damage the library's.
-        partial = self._folder / f".{os.getpid()}.part"
-        try:
-            shutil.copyfile(source, partial)
-            put_new(partial, target)
-        finally:
-            partial.unlink(missing_ok=True)
+        with creating(target) as file:
+            copy(source, file)
 
     def _remove(self, stays: set[str]) -> None:
         for id_, (name, integrity) in self._before.items():

@@ -260,11 +260,11 @@ def run(
         process = ben.start(*command.split(), *words, stdin=given, stdout=out, stderr=err)  # type: ignore[arg-type]
         alarm = threading.Timer(SECONDS, process.kill)
         alarm.start()
-        # The peak of this very program: what `wait4` tells begins at what the tests' own
-        # process had when it started it.
+        # The peak of this very program and of those that it starts: what `wait4` tells begins at
+        # what the tests' own process had when it started it.
         peak = 0
         while process.poll() is None:
-            peak = max(peak, high_water(process.pid))
+            peak = max(peak, *map(high_water, family(process.pid)))
             select.select([], [], [], 0.01)
         alarm.cancel()
     assert process.returncode >= 0, f"{command} hung or was killed: {process.returncode}"
@@ -272,11 +272,20 @@ def run(
     return Result(process.returncode, names[1].read_text(), names[2].read_text())
 
 
+def family(pid: int) -> list[int]:
+    """The process, and those that its main thread started."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):
+        children = []
+    return [pid, *(found for child in children for found in family(int(child)))]
+
+
 def high_water(pid: int) -> int:
     """The most memory that the process has had, in kB; 0 when it is gone."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
-    except ProcessLookupError:
+    except (FileNotFoundError, ProcessLookupError):
         return 0
     found = re.search(r"VmHWM:\s*(\d+)", status)
     return int(found[1]) if found else 0

@@ -64,6 +64,7 @@ LAYERS = [
     ["streaming"],
     ["keyfile"],
     ["channel", "dht"],
+    ["examining"],
     ["audio"],
     ["link", "decoder", "tempo", "tuning"],
     ["container", "growing", "parts", "uniform"],
@@ -76,7 +77,7 @@ LAYERS = [
     ["podcast"],
     ["feed", "signed", "replica"],
     ["memo", "settings"],
-    ["text", "program", "ports", "files", "sockets", "plain", "web", "krpc"],
+    ["text", "program", "ports", "files", "sockets", "plain", "web", "krpc", "limited", "tagging"],
     ["errors", "__init__"],
 ]
 ALLOWED = {
@@ -89,7 +90,7 @@ ALLOWED = {
     "sounddevice": {"devices"},
     "soundfile": {"decoder", "encoder", "streaming"},
     "av": {"decoder", "uniform", "opus"},
-    "mutagen": {"audio", "container", "tags"},
+    "mutagen": {"audio", "container", "tagging"},
     "pyrage": {"sealing"},
     "platformdirs": {"cli", "settings"},
 }

@@ -327,7 +327,9 @@ def test_export_refuses_what_cannot_work(anna: Memocast, opus: Path, options: li
     assert list(anna.home.iterdir()) == [anna.library]
 
 
-def test_export_with_force_replaces_files_only(anna: Memocast, opus: Path) -> None:
+def test_export_with_force_replaces_files_and_links_but_nothing_else(
+    anna: Memocast, opus: Path
+) -> None:
     anna.add(opus)
     os.mkfifo(anna.home / "fifo")
     (anna.home / "real.opus").write_text("old")
@@ -335,9 +337,11 @@ def test_export_with_force_replaces_files_only(anna: Memocast, opus: Path) -> No
     refused = anna.run("export", "latest", "-o", "fifo", "--force", expect=2)
     assert "'fifo' is no regular file" in refused.err
     assert (anna.home / "fifo").is_fifo()
+    assert "exists" in anna.run("export", "latest", "-o", "link.opus", expect=2).err
     anna.run("export", "latest", "-o", "link.opus", "--force")
-    assert (anna.home / "link.opus").is_symlink()
-    assert (anna.home / "real.opus").read_bytes() == opus.read_bytes()
+    assert not (anna.home / "link.opus").is_symlink()
+    assert (anna.home / "link.opus").read_bytes() == opus.read_bytes()
+    assert (anna.home / "real.opus").read_text() == "old"
 
 
 @pytest.mark.parametrize("extension", ["opus", "flac", "mp3", "wav", "m4a"])

@@ -218,12 +218,7 @@ def export(
             hint="follow it elsewhere by its link: memocast channel show",
         )
     text = to_text(found)
-
-    def fill(partial: Path) -> None:
-        partial.touch(0o600)
-        partial.write_text(text)
-
-    write(file, fill)
+    write(file, lambda opened: opened.write(text.encode()), mode=0o600)
     console.note(f"whoever has {console.safe(str(file))} can publish there; keep it to yourself")
 
 

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,7 @@ from memocast.cli import console
 from memocast.cli.output import write
 from memocast.cli.state import JsonOption, MemosArgument, state
 from memocast.errors import UsageError
+from memocast.files import copy
 
 if TYPE_CHECKING:
     from memocast.library import Library
@@ -45,6 +46,8 @@ def export(
     Example: memocast export latest --tags -o ~/Music
     """
     current = state(context)
+    if output == "/dev/stdout":  # a link, which a file must not take the place of
+        output = "-"
     if output == "-" and (len(memo) > 1 or tags or json):
         raise UsageError("'-o -' writes one memo as it is", hint="leave out --tags and --json")
     if len(memo) > 1 and not _is_folder(output):
@@ -90,11 +93,11 @@ def _is_folder(path: str | Path) -> bool:
 
 
 def _export(library: Library, memo: Memo, path: Path, *, tags: bool, force: bool) -> None:
-    def fill(partial: Path) -> None:
-        shutil.copyfile(library.path(memo), partial)
+    def fill(file: IO[bytes]) -> None:
+        copy(library.path(memo), file)
         if tags:
             from memocast.tags import write_tags
 
-            write_tags(partial, memo)
+            write_tags(file, memo)
 
     write(path, fill, force=force)

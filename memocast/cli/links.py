@@ -87,8 +87,14 @@ def _write_torrent(path: Path, torrent: Torrent, trackers: list[str]) -> None:
     from memocast.torrent import with_trackers
 
     content = with_trackers(torrent, trackers)
-    if not (path.is_file() and path.read_bytes() == content):
-        write(path, lambda partial: partial.write_bytes(content))
+    if not _holds(path, content):
+        write(path, lambda file: file.write(content))
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    if not path.is_file() or path.stat().st_size != len(content):
+        return False
+    return path.read_bytes() == content
 
 
 def _own_addresses(current: State, *, lan: bool) -> list[tuple[str, int]]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from memocast.errors import MemocastError, UsageError
-from memocast.files import put_new
+from memocast.files import creating
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,32 +23,28 @@ def check_target(path: Path, *, force: bool = False) -> None:
             raise UsageError(f"there is no directory '{path.parent}'", hint="create it first")
         if path.exists() and not path.is_file():
             raise UsageError(f"'{path}' is no regular file", hint="name another file")
-        if path.exists() and not force:
+        if os.path.lexists(path) and not force:
             raise _exists(path)
 
 
-def write(path: Path, fill: Callable[[Path], object], *, force: bool = False) -> None:
-    """Have `fill` write a file beside `path`, then put it in place, whole or not at all."""
+def write(
+    path: Path,
+    fill: Callable[[IO[bytes]], object],
+    *,
+    mode: int = 0o666,
+    force: bool = False,
+) -> None:
+    """Have `fill` write a new file, then put it in place, whole or not at all.
+
+    A symbolic link is not followed: with `force` the file takes the link's own place.
+    """
     check_target(path, force=force)
-    # A symbolic link stays one; and a tagger goes by the extension.
-    path = path.resolve()
-    partial = path.with_name(f".{os.getpid()}.part{path.suffix}")
     with _translated(path):
         try:
-            fill(partial)
-            _put(partial, path, force=force)
-        finally:
-            partial.unlink(missing_ok=True)
-
-
-def _put(partial: Path, path: Path, *, force: bool) -> None:
-    if force:
-        partial.replace(path)
-        return
-    try:
-        put_new(partial, path)
-    except FileExistsError:
-        raise _exists(path) from None
+            with creating(path, mode=mode, replace=force) as file:
+                fill(file)
+        except FileExistsError:
+            raise _exists(path) from None
 
 
 def _exists(path: Path) -> UsageError:

@@ -1,0 +1,155 @@
+"""Limited: a module of ours in a process of its own, which has so much time and memory.
+
+There are small files over which a parser sits for hours, or for which it takes gigabytes. What
+strangers made is parsed and decoded here where the library that does it knows no bounds.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import importlib
+import json
+import os
+import resource
+import select
+import signal
+import sys
+import time
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+
+MEMORY_BYTES = 280 << 20
+"""Of its own, without what it has of files. The largest podcast's feed that is read takes 250 MB,
+full of emoji."""
+
+_ADDRESS_BYTES = 2 << 30
+"""Of address space, on systems that count nothing else."""
+
+_FILES = 64
+_GROWTH_BYTES = 16 << 20
+"""By which a file that is changed may grow: several times what memocast ever adds to one."""
+
+_ANSWER_BYTES = 64 << 20
+"""Of all that it says. The longest answer is a feed's, of 16 MB."""
+
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+"""numpy would set memory aside for each core."""
+
+
+class Exceeded(Exception):
+    """It took too much time or memory, or its process died."""
+
+
+def run(
+    module: str,
+    given: bytes,
+    seconds: int,
+    file: IO[bytes] | None = None,
+    tell: Callable[[Any], object] = lambda _: None,
+    patience: float | None = None,
+) -> Any:
+    """What `module.answer(given, file)` returns in a process of its own, by way of JSON.
+
+    It gets `seconds` of one core; `tell` hears what it says with `say`, and `patience` is how
+    many seconds it may say nothing, twice as many as of the core by default. Of open files it has
+    `file` only, and may change that if it was opened for writing. Raises Exceeded.
+    """
+    import subprocess
+
+    descriptor = file.fileno() if file else -1
+    # -P: a folder called 'memocast' where the user happens to be is not our code.
+    command = [sys.executable, "-P", "-m", __name__, module, str(seconds), str(descriptor)]
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,  # a command line, other users see, and an address can be a secret
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        pass_fds=[descriptor] if file else [],
+        env={**os.environ, **_ONE_THREAD},
+    ) as process:
+        try:
+            return _heard(process, given, tell, patience or 2.0 * seconds)
+        except (OSError, ValueError, KeyError) as error:
+            raise Exceeded from error
+        finally:
+            process.kill()
+
+
+def _heard(
+    process: subprocess.Popen[bytes],
+    given: bytes,
+    tell: Callable[[Any], object],
+    patience: float,
+) -> Any:
+    """Give it what it is to read, which it does first; pass on what it says; return its answer."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(given)
+    process.stdin.close()
+    said = bytearray()
+    total = 0
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        if not select.select([process.stdout], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            break
+        block = os.read(process.stdout.fileno(), 1 << 16)
+        total += len(block)
+        if not block or total > _ANSWER_BYTES:
+            break
+        said += block
+        while b"\n" in block and b"\n" in said:
+            line, _, said = said.partition(b"\n")
+            message = json.loads(line)
+            if "answer" in message:
+                return message["answer"]
+            tell(message["said"])
+            deadline = time.monotonic() + patience
+    raise Exceeded
+
+
+def say(value: Any) -> None:
+    """In the process with limits: have `tell` hear this."""
+    _write({"said": value})
+
+
+def _write(message: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """Set the limits, import the module that was named, write its answer to standard output."""
+    # Ctrl-C is for whoever waits for this process, and ends it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    module, seconds, descriptor = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    file = None
+    limits = {
+        resource.RLIMIT_CPU: seconds,
+        resource.RLIMIT_DATA: MEMORY_BYTES,
+        resource.RLIMIT_AS: _ADDRESS_BYTES,
+        resource.RLIMIT_NOFILE: _FILES,
+        resource.RLIMIT_CORE: 0,
+    }
+    if descriptor >= 0:
+        file = os.fdopen(descriptor, "r+b" if _is_writable(descriptor) else "rb")
+        limits[resource.RLIMIT_FSIZE] = os.fstat(descriptor).st_size + _GROWTH_BYTES
+    for limit, most in limits.items():
+        _, hard = resource.getrlimit(limit)
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(limit, (most, most))
+    # Not as __main__, where this module is another one.
+    answer = importlib.import_module(module).answer(sys.stdin.buffer.read(), file)
+    if file:
+        file.flush()
+    _write({"answer": answer})
+
+
+def _is_writable(descriptor: int) -> bool:
+    return fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
+
+
+if __name__ == "__main__":
+    main()

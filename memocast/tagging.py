@@ -1,0 +1,95 @@
+"""Tagging: the tags of a file that a stranger may have made, in a process with limits.
+
+ID3 compresses what it holds, to any size; boxes of MP4 nest; a FLAC has pictures without end.
+mutagen goes along with all of that. So this module runs in `limited`, on behalf of `tags`.
+"""
+
+# mypy: allow-untyped-calls
+from __future__ import annotations
+
+import json
+from typing import IO, Any
+
+_MOST_CHARS = 10_000
+"""Of a text that is read: more than any that memocast takes from a file."""
+
+_PROBLEM_CHARS = 200
+
+
+def answer(given: bytes, file: IO[bytes]) -> dict[str, str]:
+    """Write the tags that are given into the file; without any, return those that it has.
+
+    `given` is JSON: `format`, as that of a memo, and perhaps `fields` with title, date and
+    comment. What went wrong is returned as `problem`.
+    """
+    asked = json.loads(given)
+    file.seek(0)
+    try:
+        opened = _opened(file, asked["format"])
+        if "fields" not in asked:
+            return _read(opened)
+        _write(opened, asked["format"], asked["fields"])
+        file.seek(0)
+        opened.save(file)
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever mutagen raises on files that are not as they should be
+        return {"problem": (str(error) or type(error).__name__)[:_PROBLEM_CHARS]}
+    return {}
+
+
+def _opened(file: IO[bytes], format_: str) -> Any:
+    """The file as mutagen has it; each of its modules takes some milliseconds to import."""
+    if format_ == "opus":
+        from mutagen.oggopus import OggOpus
+
+        return OggOpus(file)
+    if format_ == "ogg":
+        from mutagen import File
+        from mutagen.oggflac import OggFLAC
+        from mutagen.oggspeex import OggSpeex
+        from mutagen.oggvorbis import OggVorbis
+
+        return File(file, options=[OggVorbis, OggFLAC, OggSpeex])
+    if format_ == "flac":
+        from mutagen.flac import FLAC
+
+        return FLAC(file)
+    if format_ == "m4a":
+        from mutagen.mp4 import MP4
+
+        return MP4(file)
+    if format_ == "mp3":
+        from mutagen.mp3 import MP3
+
+        return MP3(file)
+    if format_ == "wav":
+        from mutagen.wave import WAVE
+
+        return WAVE(file)
+    from mutagen.aiff import AIFF
+
+    return AIFF(file)
+
+
+def _read(opened: Any) -> dict[str, str]:
+    found = opened.tags or {}
+    wanted = ("title", "comment", "description", "date")
+    return {name: str(found[name][0])[:_MOST_CHARS] for name in wanted if found.get(name)}
+
+
+def _write(opened: Any, format_: str, fields: dict[str, str]) -> None:
+    if format_ in ("mp3", "wav", "aiff"):
+        from mutagen.id3 import COMM, TDRC, TIT2, Encoding
+
+        if opened.tags is None:
+            opened.add_tags()
+        utf8 = Encoding.UTF8
+        opened.tags.add(TIT2(encoding=utf8, text=fields["title"]))
+        opened.tags.add(TDRC(encoding=utf8, text=fields["date"]))
+        if "comment" in fields:
+            opened.tags.add(COMM(encoding=utf8, lang="und", desc="", text=fields["comment"]))
+        return
+    names = {"title": "\xa9nam", "date": "\xa9day", "comment": "\xa9cmt"}
+    for name, text in fields.items():
+        opened[names[name] if format_ == "m4a" else name] = text
