@@ -103,6 +103,7 @@ CASES = named(
         Case("piped-not-utf8", 5, piped(b"\xff\xfe\x80\n")),
         Case("piped-escapes", 5, piped(b"\x1b]0;owned\x07\x9b31m\n")),
         Case("piped-megabyte", 5, piped(b"x" * 1_000_000)),
+        Case("piped-100-megabytes", 5, lambda _: Offer(lines=b"x" * 100_000_000)),
         Case("piped-megabyte-of-page", 5, piped(b"https://h/?" + b"seeds=%41&" * 100_000)),
         Case(
             "piped-megabyte-of-magnet", 6, piped(MAGNET.encode() + b"&a=b" * 250_000), options=SOON

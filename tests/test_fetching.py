@@ -152,6 +152,15 @@ def test_links_are_read_from_standard_input(anna: Memocast, ben: Memocast, opus:
     assert [ben.show(memo)["title"] for memo in result.lines] == ["One", "Two"]
 
 
+def test_a_line_that_is_too_long_for_a_link_does_not_hide_the_next(
+    anna: Memocast, ben: Memocast, memo: str
+) -> None:
+    link = anna.run("share", memo, "--direct").out.strip()
+    result = ben.run("fetch", "-", stdin=f"{'x' * (2 << 20)}\n{link}", expect=5)
+    assert len(result.lines) == 1
+    assert result.err.count("is no link") == 1
+
+
 def test_of_several_links_all_are_tried_and_the_first_failure_counts(
     anna: Memocast, ben: Memocast, memo: str
 ) -> None:
