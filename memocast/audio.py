@@ -28,6 +28,7 @@ _HEAD_BYTES = 64
 _DECODING_SECONDS = 3_600
 """Of one core. A day of Opus takes 400 on a fast one."""
 
+_OPENING_SECONDS = 5
 _SILENT_SECONDS = 60.0
 """In which nothing new is decoded."""
 
@@ -144,6 +145,20 @@ def examine(
         refusal = _REFUSALS[said["refused"]]
         raise refusal(said["message"], hint=said["hint"])
     return Sound(said["format"], said["duration"], bytes.fromhex(said["peaks"]))
+
+
+def refuse_head(head: bytes) -> None:
+    """Raises Refused unless libsndfile opens a file that begins so, in a process with limits.
+
+    The code books of a Vorbis header can take gigabytes, which what follows it cannot.
+    """
+    asked = json.dumps({"head": head.hex()}).encode()
+    try:
+        is_good = limited.run("memocast.examining", asked, _OPENING_SECONDS)
+    except limited.Exceeded:
+        is_good = False
+    if not is_good:
+        raise Refused("what arrives is damaged", hint="see the error of 'fetch'")
 
 
 def decoded(path: Path, progress: Callable[[float], None], limit: float) -> Sound:

@@ -7,6 +7,7 @@ bounded here first.
 from __future__ import annotations
 
 import contextlib
+import io
 import math
 import os
 from typing import IO, TYPE_CHECKING, Any, Self
@@ -96,6 +97,17 @@ def sound_file(path: Path) -> Any:
 
     # As bytes: a name that is not UTF-8 is a name all the same.
     return soundfile.SoundFile(os.fsencode(path))
+
+
+def opens(head: bytes) -> bool:
+    """Whether libsndfile takes the first bytes of a file for the beginning of one."""
+    import soundfile
+
+    try:
+        soundfile.SoundFile(io.BytesIO(head)).close()
+    except soundfile.SoundFileError:
+        return False
+    return True
 
 
 def too_long(path: Path) -> Refused:

@@ -12,15 +12,20 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
-from memocast import audio, limited
+from memocast import audio, decoder, limited
 from memocast.errors import Refused
 
 _SAID_SECONDS = 0.1
 
 
-def answer(given: bytes, _file: IO[bytes] | None = None) -> dict[str, Any]:
-    """What `audio.decoded` makes of the file. `given` is JSON: its `path` in hex, and a `limit`."""
+def answer(given: bytes, _file: IO[bytes] | None = None) -> dict[str, Any] | bool:
+    """What `audio.decoded` makes of the file. `given` is JSON: its `path` in hex, and a `limit`.
+
+    Where it is the `head` of a file, in hex, whether that can be opened.
+    """
     asked = json.loads(given)
+    if "head" in asked:
+        return decoder.opens(bytes.fromhex(asked["head"]))
     path = Path(os.fsdecode(bytes.fromhex(asked["path"])))
     said_at = 0.0
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
+import operator
 import os
 import queue
 import threading
 from typing import TYPE_CHECKING, Any
 
-from memocast.audio import format_of
+from memocast.audio import format_of, refuse_head
 from memocast.decoder import BLOCK_SAMPLES, check
 from memocast.errors import Refused
 from memocast.parts import MOST_PARTS
@@ -25,6 +27,10 @@ _FORMATS = ("opus", "ogg", "wav", "flac")
 """Those that can be played from their beginning while the rest is still missing."""
 
 _CHUNK_BYTES = 1 << 14
+
+_HEAD_BYTES = 1 << 16
+"""In which the headers of an Ogg's first stream lie."""
+
 _BLOCK_SECONDS = 0.2
 _OGG_HEADER = 27
 _OGG_BEGINS = 2
@@ -45,6 +51,9 @@ def streamed(open_: Callable[[], View], start: float = 0.0) -> Iterator[tuple[in
         source.seek(0)
         if format_ not in _FORMATS:
             return
+        if format_ == "ogg":
+            refuse_head(_head(source))
+            source.seek(0)
         try:
             for file, skip in _files(source, format_, start):
                 check("what arrives", file.samplerate, file.channels)
@@ -55,6 +64,13 @@ def streamed(open_: Callable[[], View], start: float = 0.0) -> Iterator[tuple[in
                 yield uniform.rate, rest
         except soundfile.SoundFileError as error:
             raise Refused("what arrives is damaged", hint="see the error of 'fetch'") from error
+
+
+def _head(source: View) -> bytes:
+    head = b""
+    while len(head) < _HEAD_BYTES and (more := source.read(_HEAD_BYTES - len(head))):
+        head += more
+    return head
 
 
 def _blocks(file: Any, skip: int) -> Iterator[Samples]:
@@ -89,68 +105,77 @@ def _files(source: View, format_: str, start: float) -> Iterator[tuple[Any, int]
 
 def _piped(source: View, is_ogg: bool, passed: int) -> Iterator[int]:
     """A pipe for each stream in the source but the first `passed`, which a thread writes into."""
-    readers: queue.Queue[int | None] = queue.Queue()
+    readers: queue.Queue[int | Refused | None] = queue.Queue()
 
     def pump() -> None:
-        writer, streams = -1, 0
         try:
-            for begins, content in _ogg_pages(source) if is_ogg else _chunks(source):
-                if begins and streams < MOST_PARTS:
-                    _close(writer)
-                    writer, streams = -1, streams + 1
-                    if streams > passed:
-                        reader, writer = os.pipe()
-                        readers.put(reader)
-                writer = _written(writer, content)
+            for number, contents in _streams(source, is_ogg):
+                if number > passed:
+                    head = b"" if number == 1 else _checked(contents)
+                    reader, writer = os.pipe()
+                    readers.put(reader)
+                    _write(writer, itertools.chain([head], contents))
+        except Refused as error:
+            readers.put(error)
         finally:
-            _close(writer)
             readers.put(None)
 
     threading.Thread(target=pump, name="pump", daemon=True).start()
+    reader = None
     try:
         while (reader := readers.get()) is not None:
+            if isinstance(reader, Refused):
+                raise reader
             yield reader
     finally:
         source.stop()
         while reader is not None:
             reader = readers.get()
-            _close(-1 if reader is None else reader)
+            if isinstance(reader, int):
+                os.close(reader)
 
 
-def _chunks(source: View) -> Iterator[tuple[bool, bytes]]:
-    begins = True
-    while chunk := source.read(_CHUNK_BYTES):
-        yield begins, chunk
-        begins = False
+def _streams(source: View, is_ogg: bool) -> Iterator[tuple[int, Iterator[bytes]]]:
+    """What the streams in the source consist of, which are counted from 1."""
+    if not is_ogg:
+        yield 1, iter(lambda: source.read(_CHUNK_BYTES) or b"", b"")
+        return
+    for number, pages in itertools.groupby(_ogg_pages(source), operator.itemgetter(0)):
+        if number <= MOST_PARTS:
+            yield number, (content for _, content in pages)
 
 
-def _ogg_pages(source: View) -> Iterator[tuple[bool, bytes]]:
-    """The pages (RFC 3533, section 6), and whether a stream begins with them.
+def _ogg_pages(source: View) -> Iterator[tuple[int, bytes]]:
+    """The pages (RFC 3533, section 6), each with the number of its stream.
 
-    Those that are multiplexed begin together. What is no page is handed on as it is.
+    Streams that are multiplexed begin together. What is no page is handed on as it is.
     """
     buffered = io.BufferedReader(source)
-    began = False
+    number, began = 0, False
     while head := buffered.read(_OGG_HEADER):
         is_page = len(head) == _OGG_HEADER and head.startswith(b"OggS")
         table = buffered.read(head[-1]) if is_page else b""
         begins = is_page and bool(head[5] & _OGG_BEGINS)
-        yield begins and not began, head + table + buffered.read(sum(table))
+        number += begins and not began
+        yield number, head + table + buffered.read(sum(table))
         began = begins
     buffered.detach()
 
 
-def _written(writer: int, content: bytes) -> int:
-    """Write to a pipe; the descriptor, or -1 when nobody reads it any more."""
-    try:
-        while writer >= 0 and content:
-            content = content[os.write(writer, content) :]
-    except OSError:
-        _close(writer)
-        return -1
-    return writer
+def _checked(contents: Iterator[bytes]) -> bytes:
+    """The head of a stream that is not the first. Raises Refused when it cannot be opened."""
+    head = b""
+    while len(head) < _HEAD_BYTES and (more := next(contents, b"")):
+        head += more
+    if format_of(head) != "opus":
+        refuse_head(head)
+    return head
 
 
-def _close(descriptor: int) -> None:
-    if descriptor >= 0:
-        os.close(descriptor)
+def _write(writer: int, contents: Iterator[bytes]) -> None:
+    """Write to a pipe until somebody reads it no more, and close it."""
+    with contextlib.suppress(OSError), os.fdopen(writer, "wb", buffering=0) as pipe:
+        for content in contents:
+            left = content
+            while left:
+                left = left[pipe.write(left) or 0 :]

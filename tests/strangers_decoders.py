@@ -118,6 +118,27 @@ def silent_vorbis(channels: int, rate: int) -> bytes:
     return repaged(file.getvalue(), lambda head: head[:12] + struct.pack("<I", rate) + head[16:])
 
 
+def code_books(count: int = 200) -> bytes:
+    """Ogg Vorbis whose setup header has so many code books of eight million entries each.
+
+    They are told in a few bits (Vorbis I, section 3.2.1): all are of one length.
+    """
+    entries = 2**23 - 1
+    book = ((0x564342, 24), (1, 16), (entries, 24), (1, 1), (22, 5), (entries, 23), (0, 4))
+    number = at = 0
+    for value, width in ((count - 1, 8), *(book * count)):
+        number |= value << at
+        at += width
+    setup = b"\x05vorbis" + number.to_bytes(at // 8 + 1, "little") + bytes(20_000)
+    content = io.BytesIO(voice("OGG", "VORBIS"))
+    first = OggPage(content)
+    comment = b"\x03vorbis" + bytes(8) + b"\1"
+    pages = OggPage.from_packets([comment, setup], sequence=1)
+    for page in pages:
+        page.serial = first.serial
+    return b"".join(page.write() for page in [first, *pages])
+
+
 def box(name: bytes, *content: bytes) -> bytes:
     """A box of ISO/IEC 14496-12."""
     body = b"".join(content)
@@ -256,6 +277,8 @@ CASES = named(
                 (6, lambda: silent_vorbis(6, 2**30)),
             )
         ),
+        Case("vorbis-of-code-books", 7, made(code_books)),
+        Case("opus-then-code-books", 7, made(lambda: voice("OGG", "OPUS") + code_books())),
         Case("vorbis-of-minutes-at-768-khz", 0, made(lambda: silent_vorbis(2, 768_000))),
         Case("vorbis-of-minutes-in-16-channels", 0, made(lambda: silent_vorbis(16, 96_000))),
         Case("wav-of-1024-channels", 7, sent(wav(channels=1_024, align=2_048))),

@@ -6,6 +6,7 @@ import functools
 import sqlite3
 import struct
 import subprocess
+import sys
 import tempfile
 import threading
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from memocast.errors import NoSound, Refused
 from memocast.growing import Growing
 from memocast.parts import MOST_PARTS
 from memocast.streaming import streamed
+from strangers import MOST_MEMORY
+from strangers_decoders import code_books
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -181,6 +184,37 @@ def test_who_stops_listening_in_the_first_stream_leaves_nothing_open(tmp_path: P
     next(listening)
     listening.close()
     wait_for("the end of the pump", lambda: "pump" not in {t.name for t in threading.enumerate()})
+
+
+LISTEN = """
+import sys
+from pathlib import Path
+from memocast.errors import Refused
+from memocast.growing import Growing
+from memocast.streaming import streamed
+
+content = Path(sys.argv[1]).read_bytes()
+growing = Growing(len(content), len(content), lambda _: None)
+growing.arrived(0, content)
+try:
+    print(sum(len(block) for _, block in streamed(growing.open, float(sys.argv[2]))))
+except Refused:
+    print("refused")
+print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
+"""
+
+
+@pytest.mark.parametrize("start", [0.0, 0.5])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_headers_that_take_gigabytes_are_not_listened_to(
+    is_first: bool, start: float, tmp_path: Path
+) -> None:
+    path = tmp_path / "hostile.ogg"
+    path.write_bytes((b"" if is_first else opus(440).content()) + code_books())
+    listening = [sys.executable, "-c", LISTEN, path, str(start)]
+    said, memory = subprocess.check_output(listening, text=True).split()
+    assert said == "refused"
+    assert int(memory) < MOST_MEMORY
 
 
 def test_a_joined_voice_note_travels_with_its_true_length(
