@@ -15,10 +15,10 @@ import uuid
 from dataclasses import dataclass, field
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
 from xml.etree import ElementTree as Xml
 
-from memocast import __version__, link
+from memocast import __version__, earlier, link
 from memocast.channel import ChannelLink
 from memocast.errors import MemocastError, NoSuchMemo, UsageError
 from memocast.feed import MIME_TYPES
@@ -48,7 +48,6 @@ _ITUNES = f"{{{ITUNES_NAMESPACE}}}"
 _PODCAST = f"{{{PODCAST_NAMESPACES[0]}}}"
 _TORRENT = f"{{{TORRENT_NAMESPACE}}}"
 _PREFIXES = {"atom": _ATOM, "itunes": _ITUNES, "podcast": _PODCAST, "torrent": _TORRENT}
-_PURPOSE = "memocast-channel"
 _GUIDS = uuid.UUID("ead4c236-bf58-58c6-a2c6-a6b28d128cb6")
 """The namespace of every podcast:guid, as the specification has it."""
 
@@ -224,23 +223,11 @@ def _entries(path: Path, channel: Channel) -> dict[str, tuple[str, str]]:
     """
     if not os.path.lexists(path):
         return {}
-    try:
-        root = Xml.fromstring(path.read_bytes())  # noqa: S314
-        marks = root.findall(f"channel/{_PODCAST}txt[@purpose='{_PURPOSE}']")
-    except Xml.ParseError:
-        marks = []
-    if [mark.text for mark in marks] != [_identity(channel)]:
+    found = earlier.entries(path, _identity(channel))
+    if found is None:
         raise UsageError(
             f"'{path}' is not the feed of '{channel.name}'", hint="name an empty folder"
         )
-    found = {}
-    for item in root.findall("channel/item"):
-        address = item.find("enclosure")
-        integrity = item.find(f"{_PODCAST}alternateEnclosure/{_PODCAST}integrity")
-        if address is not None and integrity is not None:
-            name = unquote(urlsplit(address.get("url", "")).path.rpartition("/")[2])
-            if name and "/" not in name and "\0" not in name:
-                found[item.findtext("guid", "")] = (name, integrity.get("value", ""))
     return found
 
 
@@ -264,7 +251,7 @@ def _document(channel: Channel, episodes: list[_Episode], base_url: str) -> byte
         )
         named = address.partition("://")[2].rstrip("/")
         _add(top, f"{_PODCAST}guid", str(uuid.uuid5(_GUIDS, named)))
-    _add(top, f"{_PODCAST}txt", _identity(channel), purpose=_PURPOSE)
+    earlier.mark(top, _identity(channel))
     for episode in episodes:
         _add_item(top, episode, base_url)
     Xml.indent(root)

@@ -73,7 +73,7 @@ LAYERS = [
     ["torrent"],
     ["description"],
     ["sealing", "draft", "peaks"],
-    ["reading"],
+    ["reading", "earlier"],
     ["podcast"],
     ["feed", "signed", "replica"],
     ["memo", "settings"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -76,9 +75,7 @@ def fetch(
     opened_with = identities(current.root, identity)
     limits = Limits(values.seconds(timeout), values.byte_count(max_size))
     peers = tuple(values.peer(text) for text in peer or [])
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # 'nohup' asked for that
-        signal.signal(signal.SIGHUP, signal.default_int_handler)
+    console.end_tidily()
     attempts = console.Attempts()
 
     def fetch_one(link: Link) -> None:

@@ -48,6 +48,7 @@ def rss(
     current = state(context)
     found = current.library.channels.get(channel)
     address = _base(base_url)
+    console.end_tidily()
     done = writing.write(current.library, found, folder, address, in_the_clear=in_the_clear)
     if json:
         left_out = [{"id": item.id, "title": item.title, "why": why} for item, why in done.left_out]
