@@ -17,7 +17,7 @@ from strangers import run
 from test_podcast_out import publish
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from conftest import Memocast
