@@ -10,8 +10,10 @@ import json
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
+from memocast import documents
 from memocast.errors import Refused
 from memocast.memo import DESCRIPTION_MAX_BYTES, TITLE_MAX_BYTES, rfc3339
 from memocast.text import cut
@@ -104,21 +106,32 @@ def parsed(content: bytes) -> Page:
     if len(content) > MAX_PAGE_BYTES:
         raise Refused("the feed's page is too large", hint="tell the channel's owner")
     try:
-        document = json.loads(content)
-    except (ValueError, RecursionError):
-        document = None
-    version = document.get("version") if isinstance(document, dict) else None
+        document = dict(documents.members(content))
+        version = _said(document.get("version"))
+    except ValueError:
+        version = None
     if not isinstance(version, str) or not version.startswith("https://jsonfeed.org/version/1"):
         raise Refused("the channel leads to something that is no feed", hint="tell its owner")
-    items = document.get("items")
-    if not isinstance(items, list) or len(items) > MAX_ITEMS:
+    try:
+        items = list(islice(documents.elements(document.get("items", b"")), MAX_ITEMS + 1))
+    except ValueError:
+        items = None
+    if items is None or len(items) > MAX_ITEMS:
         raise Refused("the feed's page has too many items", hint="tell the channel's owner")
-    found = {item.id: item for item in map(_item, items) if item}
+    found = {item.id: item for item in map(_item, map(_said, items)) if item}
     return Page(
-        title=_text(document.get("title"), NAME_MAX_BYTES).strip(),
+        title=_text(_said(document.get("title")), NAME_MAX_BYTES).strip(),
         items=tuple(found.values()),
-        next=_magnet(document.get("next_url")),
+        next=_magnet(_said(document.get("next_url"))),
     )
+
+
+def _said(value: bytes | None) -> object:
+    """What a part of the document says; None where that is no JSON."""
+    try:
+        return None if value is None else documents.loads(value)
+    except ValueError:
+        return None
 
 
 def _item(said: object) -> Item | None:

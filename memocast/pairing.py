@@ -1,51 +1,65 @@
 """Pairing: the user's own devices, which bring each other up to date.
 
 They meet at a signed item of the DHT, as followers of a channel do, whose key
-all of them have. It leads to a *root*: an age file that says in which parts the
-state of the last one is, each an age file too. Who finds changes there merges
-them with its own, and publishes what comes out unless that was known already.
+all of them have (`Meeting`). Who finds changes there merges them with its own,
+and publishes what comes out unless that was known already.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import re
-from dataclasses import dataclass
+import time
 from typing import TYPE_CHECKING
 
-from memocast import dht, link, sealing, signed, torrent
+from memocast import link, sealing, signed
 from memocast.arrival import Limits
-from memocast.channel import ChannelLink, page_magnet
-from memocast.errors import NoSuchMemo, Refused, SwarmTimeout, WrongKey
-from memocast.feeds import StoredPage
+from memocast.channel import ChannelLink
+from memocast.disputes import Disputes
+from memocast.entries import Reasons, Root, spoken_description, spoken_title
+from memocast.errors import (
+    LibraryError,
+    MemocastError,
+    MissingDecoder,
+    NoSuchMemo,
+    Refused,
+    SwarmTimeout,
+    WrongKey,
+)
 from memocast.fetcher import Adopted, fetch
+from memocast.meeting import Found, Meeting, Part
 from memocast.memo import ID_PATTERN, new_id
-from memocast.pull import pulled
-from memocast.replica import MAX_BUCKET_BYTES, Entry, bucket, from_bytes, to_bytes
+from memocast.replica import DAY, Entry, bucket, to_bytes
 from memocast.sharer import Wish, share
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Collection, Mapping
 
     from memocast.channel import Channel
     from memocast.following import News
     from memocast.library import Library
     from memocast.registry import Registry
+    from memocast.replicas import Change, Room
     from memocast.settings import Settings
+    from memocast.signed import SignedItem
     from memocast.stages import Stage
 
 SALT = b"memocast pair"
 PREFIX = "memocast-pair:"
-_MAX_ROOT_BYTES = 1 << 16
 _MAX_SIZE = 2**50
 _ENOUGH_FAILURES = 3
 """So many memos in a row that nobody sent: the others are off."""
 
-Root = dict[str, tuple[str, str]]
-"""The parts of a state: for each bucket its SHA-256 in the clear, and its torrent's info-hash."""
+_PATIENCE = 3
+"""So often what another device published is waited for in vain, before it is published over.
+
+It publishes again when it is back, and finds that what it knows is not there.
+"""
+
+_UNREACHED = "unreached"
+_UNSENT = "unsent"
+_REFUSED = "refused"
 
 
 def new_secret() -> str:
@@ -76,14 +90,6 @@ def secret_of(pair: Channel) -> str:
     return PREFIX + pair.link.age
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A bucket of the state: what it says, and as what it is held."""
-
-    digest: str
-    content: bytes
-
-
 class Pairing:
     """Brings the library up to its paired devices, and them up to it."""
 
@@ -109,22 +115,62 @@ class Pairing:
         not be fetched is in the news.
         """
         replicas = self._library.replicas
-        replicas.collect()
+        changes = replicas.collect()
         self._seal_what_is_new(pair, tell)
         item, _ = self._registry.renew(pair)
-        root = self._held(pair)
-        if item and (head := dht.pointed_at(item.value)) != pair.head:
-            try:
-                root = self._take(pair, head)
-            except SwarmTimeout as error:  # it comes with the next sync, or a newer one does
-                news.problems.append(error)
+        meeting = Meeting(self._library, self._settings, self._registry, pair, self._timeout)
+        disputes = Disputes(replicas)
+        root, is_overdue = self._heard(meeting, item, changes, disputes, news)
         state = replicas.state()
         parts = _parts(state)
-        published = {name: digest for name, (digest, _) in root.items()}
-        if published != {name: part.digest for name, part in parts.items()}:
-            self._publish(pair, root, parts)
+        differing = _differing(root, parts, disputes)
+        if differing or (is_overdue and parts):
+            try:
+                meeting.publish(root, parts)
+            except Refused as error:
+                news.problems.append(error)
+            else:
+                for theirs, ours in differing:
+                    disputes.answer(theirs, ours)
         self._apply(state, news)
         self._fetch(pair, state, news, notify, arrived)
+
+    def _heard(
+        self,
+        meeting: Meeting,
+        item: SignedItem | None,
+        changes: Collection[Change],
+        disputes: Disputes,
+        news: News,
+    ) -> tuple[Root, bool]:
+        """Merge what another device published; its root, and whether to wait for it no more."""
+        if item is None:
+            return meeting.held(), False
+        replicas = self._library.replicas
+        room: Room | None = None
+        left_out = Reasons()
+
+        def merge(found: Found) -> None:
+            nonlocal room
+            room = room or replicas.room()
+            reasons = found.reasons
+            if refused := replicas.merge(found.entries.values(), changes, room):
+                reasons["more than there is room for"] += refused
+            # What is not taken as it is said, or not at all, is published otherwise from here.
+            if (not found.is_whole or reasons) and disputes.begin(found.id):
+                left_out.update(reasons)
+
+        try:
+            root = meeting.take(item.value, merge)
+        except SwarmTimeout as error:  # it comes with the next sync, or a newer one does
+            news.problems.append(error)
+            times = replicas.recall(_UNREACHED).get(item.value.hex(), 0) + 1
+            replicas.remember(_UNREACHED, {item.value.hex(): times})
+            return meeting.held(), times >= _PATIENCE
+        finally:
+            if left_out:
+                news.problems.append(_left_out(left_out))
+        return root, False
 
     # -- audio -----------------------------------------------------------------------
 
@@ -159,35 +205,58 @@ class Pairing:
         notify: Callable[[Stage], None],
         arrived: Callable[[str], None],
     ) -> None:
-        here = self._library.replicas.memos()
-        missing = [
-            entry
+        replicas = self._library.replicas
+        here = replicas.memos()
+        missing = {
+            key: entry
             for key, entry in state.items()
             if entry.is_alive and entry.link and key not in here
-        ]
+        }
+        unsent = {key: n for key, n in replicas.recall(_UNSENT).items() if key in missing}
+        # What was no memo is none the next time: an info-hash leads to the same bytes for ever.
+        refused = {
+            key: link
+            for key, link in replicas.recall(_REFUSED).items()
+            if key in missing and missing[key].link == link
+        }
+        tomorrow = (time.time_ns() // 1_000_000 + DAY) // 1000
+
+        def turn(entry: Entry) -> tuple[int, int]:
+            """The newest first, and last what nobody sent before."""
+            return unsent.get(entry.key, 0), -min(entry.created, tomorrow)
+
         failures = 0
-        for entry in sorted(missing, key=lambda entry: -entry.created):
-            try:
-                memo = self._adopted(pair, entry, notify)
-            except SwarmTimeout as error:
-                news.problems.append(error)
-                failures += 1
-                if failures == _ENOUGH_FAILURES:
-                    return
-                continue
-            except Refused as error:
-                news.problems.append(error)
-                continue
-            failures = 0
-            news.memos.append(memo)
-            arrived(memo)
+        try:
+            for entry in sorted(missing.values(), key=turn):
+                if entry.key in refused:
+                    continue
+                try:
+                    memo = self._adopted(pair, entry, notify)
+                except LibraryError:
+                    raise
+                except MemocastError as error:
+                    news.problems.append(error)
+                    if isinstance(error, SwarmTimeout):
+                        unsent[entry.key] = unsent.get(entry.key, 0) + 1
+                        failures += 1
+                        if failures == _ENOUGH_FAILURES:
+                            return
+                    elif not isinstance(error, MissingDecoder):
+                        refused[entry.key] = entry.link
+                    continue
+                failures = 0
+                news.memos.append(memo)
+                arrived(memo)
+        finally:
+            replicas.remember(_UNSENT, unsent)
+            replicas.remember(_REFUSED, refused)
 
     def _adopted(self, pair: Channel, entry: Entry, notify: Callable[[Stage], None]) -> str:
         """Fetch the entry's audio; the id of its memo."""
         (where,) = link.parse(entry.link)
         has_id = re.fullmatch(ID_PATTERN, entry.key)
         adopted = Adopted(
-            id=entry.key if has_id else new_id(),
+            id=entry.key if has_id and not self._is_taken(entry.key) else new_id(),
             origin="added" if entry.origin == "added" else "recorded",
             recipient=sealing.recipient_of(pair.link.age),
         )
@@ -206,6 +275,14 @@ class Pairing:
         self._library.replicas.settle(entry.key, memo.id)
         return memo.id
 
+    def _is_taken(self, id_: str) -> bool:
+        """Whether a memo of another entry has that id."""
+        try:
+            self._library.get(id_)
+        except NoSuchMemo:
+            return False
+        return True
+
     def _apply(self, state: Mapping[str, Entry], news: News) -> None:
         """Do here what was done to memos elsewhere."""
         for key, id_ in self._library.replicas.memos().items():
@@ -218,106 +295,42 @@ class Pairing:
                 self._library.remove(memo)
                 self._library.replicas.settle(key, None)
                 news.removed += 1
-            elif (memo.title, memo.description) != (entry.title, entry.description):
+            elif (spoken_title(memo.title), spoken_description(memo.description)) != (
+                entry.title,
+                entry.description,
+            ):
                 self._library.edit(memo, entry.title, entry.description)
                 news.changed += 1
 
-    # -- the state -------------------------------------------------------------------
 
-    def _held(self, pair: Channel) -> Root:
-        """The root that was published or found last."""
-        if not pair.head:
-            return {}
-        try:
-            content = self._library.feeds.page_file(pair.head).read_bytes()
-            return _root(self._unsealed(pair, content))
-        except (OSError, Refused):
-            return {}
-
-    def _take(self, pair: Channel, head: str) -> Root:
-        """Merge the state that another device published; return its root."""
-        feeds = self._library.feeds
-        with contextlib.ExitStack() as files:
-            stored = [self._pulled(files, head, _MAX_ROOT_BYTES)]
-            root = _root(self._read(pair, stored[0].file))
-            entries: list[Entry] = []
-            for _, info_hash in root.values():
-                if feeds.older(pair, info_hash) is not None:
-                    continue  # it was merged when it came
-                part = self._pulled(files, info_hash, MAX_BUCKET_BYTES)
-                entries += from_bytes(self._read(pair, part.file))
-                stored.append(part)
-            self._library.replicas.merge(entries)
-            feeds.hold(pair, stored, {info_hash for _, info_hash in root.values()})
-        return root
-
-    def _pulled(self, files: contextlib.ExitStack, info_hash: str, max_size: int) -> StoredPage:
-        (where,) = link.parse(page_magnet(info_hash, "", self._settings.trackers))
-        came = files.enter_context(
-            pulled(self._library, where, self._settings, max_size, self._timeout)
-        )
-        return StoredPage(came.torrent.info_hash, "", came.torrent.content, came.file)
-
-    def _read(self, pair: Channel, file: Path) -> bytes:
-        with self._library.translated():
-            content = file.read_bytes()
-        return self._unsealed(pair, content)
-
-    def _unsealed(self, pair: Channel, content: bytes) -> bytes:
-        return sealing.unseal(content, [sealing.identity(pair.link.age)])
-
-    def _publish(self, pair: Channel, root: Root, parts: Mapping[str, _Part]) -> None:
-        """Have this state found by the other devices."""
-        with self._library.translated():
-            entry = self._library.incoming.create("page")
-        try:
-            made: list[StoredPage] = []
-            published: Root = {}
-            for name, part in parts.items():
-                known = root.get(name)
-                if known and known[0] == part.digest:
-                    published[name] = known
-                    continue
-                made.append(self._sealed(pair, part.content, entry.folder / f"part-{name}"))
-                published[name] = (part.digest, made[-1].info_hash)
-            document = json.dumps({"v": 1, "parts": published}).encode()
-            head = self._sealed(pair, document, entry.folder / "root")
-            kept = {info_hash for _, info_hash in published.values()}
-            self._library.feeds.hold(pair, [head, *made], kept)
-        finally:
-            entry.discard()
-        self._library.channels.next_item(pair, dht.pointer(head.info_hash))
-        self._registry.renew(pair)
-
-    def _sealed(self, pair: Channel, content: bytes, file: Path) -> StoredPage:
-        with self._library.translated():
-            file.write_bytes(sealing.seal(content, [sealing.recipient_of(pair.link.age)]))
-            made = torrent.make_page(file, "")
-        return StoredPage(made.info_hash, "", made.content, file)
-
-
-def _parts(state: Mapping[str, Entry]) -> dict[str, _Part]:
+def _parts(state: Mapping[str, Entry]) -> dict[str, Part]:
     """The state, divided; the same state gives the same digests."""
     groups: dict[str, list[Entry]] = {}
     for key, entry in state.items():
         groups.setdefault(bucket(key), []).append(entry)
     contents = {name: to_bytes(entries) for name, entries in sorted(groups.items())}
     return {
-        name: _Part(hashlib.sha256(content).hexdigest(), content)
+        name: Part(hashlib.sha256(content).hexdigest(), content)
         for name, content in contents.items()
     }
 
 
-def _root(content: bytes) -> Root:
-    """The root in such a document. Raises Refused when it is none."""
-    try:
-        parts = json.loads(content)["parts"]
-        found = {str(name): (str(digest), str(where)) for name, (digest, where) in parts.items()}
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        found = {"": ("", "")}
-    if not all(re.fullmatch("[0-9a-f]{40}", info_hash) for _, info_hash in found.values()):
-        raise Refused(
-            "what another device says of its memos cannot be read",
-            hint="upgrade memocast on all of your devices",
-        ) from None
+def _differing(root: Root, parts: Mapping[str, Part], disputes: Disputes) -> list[tuple[str, str]]:
+    """The parts that are published otherwise than they are here: the digests of both."""
+    found = []
+    for name in sorted({*root, *parts}):
+        theirs = root[name][0] if name in root else ""
+        ours = parts[name].digest if name in parts else ""
+        if theirs != ours and not disputes.is_settled(theirs, ours):
+            found.append((theirs, ours))
     return found
+
+
+def _left_out(reasons: Reasons) -> Refused:
+    """What is told of entries that were left out. The words are ours, none of the device's."""
+    said = ", ".join(f"{reason} ({count})" for reason, count in reasons.most_common())
+    return Refused(
+        f"of what another device says, this was left out: {said}",
+        hint="upgrade memocast on all of your devices; if one of them was lost, pair the others"
+        " anew: memocast pair --end",
+    )

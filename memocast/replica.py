@@ -5,17 +5,17 @@ has the moment of its last change, by a hybrid logical clock (Kulkarni et al.,
 "Logical Physical Clocks", 2014); of two states the later change of each field
 is taken. Merging is commutative, associative and idempotent: devices that have
 heard of the same changes have the same state.
+
+A clock can be wrong by years. A moment to come says which change came after which, and not when
+it was made: anyone who knows of such a change comes after it, by a turn, and so does a change
+that was made here without knowing of it (`Replicas.merge`).
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-from memocast.errors import Refused
-from memocast.memo import DESCRIPTION_MAX_BYTES, TITLE_MAX_BYTES
-from memocast.text import cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,9 +24,17 @@ BUCKETS = "0123456789abcdefghjkmnpqrstvwxyz"
 """A state is divided by the first letters of its keys: a change makes one part of it anew."""
 
 MAX_BUCKET_BYTES = 1 << 24
-_MAX_ENTRIES = 100_000
-_MAX_LINK = 8_000
-_MAX_MILLISECONDS = 2**50
+MAX_COUNT = 2**50
+"""Of milliseconds and of turns: older releases refuse a whole part for one number above it."""
+
+DAY = 24 * 3600 * 1000
+"""Milliseconds. No clock that is set at all is further ahead."""
+
+_CENTURY = 36_525 * DAY
+"""No clock is wrong by more: those that count seconds in 32 bits end in 2038 or 2106."""
+
+_SPAN = 2**40
+"""Milliseconds: 35 years."""
 
 
 class Stamp(NamedTuple):
@@ -37,10 +45,25 @@ class Stamp(NamedTuple):
     device: str = ""
 
     def next(self, moment: int, device: str) -> Stamp:
-        """The stamp of a change at `moment`, in ms, by somebody who knows of this one."""
+        """The stamp of a change at `moment`, in ms, by somebody who knows of this one.
+
+        There always is one: where the turns are used up, the next millisecond begins.
+        """
         if moment > self.ms:
             return Stamp(moment, 0, device)
-        return Stamp(self.ms, self.turn + 1, device)
+        if self.turn < MAX_COUNT:
+            return Stamp(self.ms, self.turn + 1, device)
+        return Stamp(self.ms + 1, 0, device)
+
+    def clamped(self, now: int) -> Stamp:
+        """The stamp as it is believed at `now`, in ms: with room for the changes after it.
+
+        Everybody puts what no clock says at the same place, for 35 years: so all agree on it, and
+        it is the same when it comes again. What is just within the century needs no such place:
+        a millisecond later there is a millisecond of room above it.
+        """
+        ms = self.ms if self.ms <= now + _CENTURY else (now // _SPAN + 2) * _SPAN
+        return Stamp(ms, min(self.turn, MAX_COUNT), self.device)
 
 
 NEVER = Stamp()
@@ -70,6 +93,20 @@ class Entry:
     def is_alive(self) -> bool:
         """Whether the memo is there: a removal beats what was changed before it, not after it."""
         return self.removed_at < max(self.title_at, self.description_at)
+
+    @property
+    def last(self) -> Stamp:
+        """When anything of it was changed last."""
+        return max(self.title_at, self.description_at, self.removed_at)
+
+    def clamped(self, now: int) -> Entry:
+        """The entry as it is believed at `now`, in ms."""
+        return replace(
+            self,
+            title_at=self.title_at.clamped(now),
+            description_at=self.description_at.clamped(now),
+            removed_at=self.removed_at.clamped(now),
+        )
 
 
 def merged(one: Entry, other: Entry) -> Entry:
@@ -103,9 +140,27 @@ def union(one: Mapping[str, Entry], other: Iterable[Entry]) -> dict[str, Entry]:
     return found
 
 
+def insisted(mine: Entry, found: Entry, field: str, now: int, device: str) -> Entry:
+    """`found`, with what was changed in `mine` here, at `now`, unknown to the others.
+
+    `field` is `title`, `description` or `removed`. It comes after what is from the future, since
+    that was not made later, whatever it says; what is from the past keeps its order.
+    """
+    at: Stamp = getattr(mine, f"{field}_at")
+    rivals = (
+        found.last if field == "removed" else max(found.removed_at, getattr(found, f"{field}_at"))
+    )
+    if rivals <= at or rivals.ms <= now + DAY:
+        return found
+    changes: dict[str, Any] = {f"{field}_at": rivals.next(now, device)}
+    if field != "removed":
+        changes[field] = getattr(mine, field)
+    return replace(found, **changes)
+
+
 def bucket(key: str) -> str:
     """The part of the state that has this key."""
-    return key[0] if key[:1] in BUCKETS else "0"
+    return key[0] if key and key[0] in BUCKETS else "0"
 
 
 def to_bytes(entries: Iterable[Entry]) -> bytes:
@@ -113,41 +168,3 @@ def to_bytes(entries: Iterable[Entry]) -> bytes:
     ordered = sorted(entries, key=lambda entry: entry.key)
     document = {"v": 1, "memos": [asdict(entry) for entry in ordered]}
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def from_bytes(content: bytes) -> list[Entry]:
-    """The entries of such a document. Raises Refused when it is none."""
-    try:
-        document = json.loads(content)
-        memos = document["memos"]
-        if len(memos) > _MAX_ENTRIES:
-            raise ValueError(len(memos))
-        return [_entry(said) for said in memos]
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise Refused(
-            "what another device says of its memos cannot be read",
-            hint="upgrade memocast on all of your devices",
-        ) from error
-
-
-def _entry(said: dict[str, Any]) -> Entry:
-    known = {field.name for field in fields(Entry)}
-    values = {name: value for name, value in said.items() if name in known}
-    for name in ("title_at", "description_at", "removed_at"):
-        ms, turn, device = values[name]
-        values[name] = Stamp(_integer(ms), _integer(turn), cut(str(device), 32))
-    for name in ("created", "duration", "size"):
-        values[name] = _integer(values[name])
-    values["key"] = cut(str(values["key"]), 64)
-    values["title"] = cut(str(values["title"]), TITLE_MAX_BYTES)
-    values["description"] = cut(str(values["description"]), DESCRIPTION_MAX_BYTES)
-    values["link"] = cut(str(values["link"]), _MAX_LINK)
-    if values["origin"] not in ("recorded", "added", "fetched"):
-        raise ValueError(values["origin"])
-    return Entry(**values)
-
-
-def _integer(value: object) -> int:
-    if type(value) is not int or not 0 <= value <= _MAX_MILLISECONDS:
-        raise ValueError(value)
-    return value

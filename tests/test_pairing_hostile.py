@@ -1,0 +1,234 @@
+"""A paired device that means ill, or has made a mistake: the others go on, and agree."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import pytest
+
+from clock import Clock
+from memocast import dht, sealing, signed, torrent
+from memocast import settings as settings_
+from memocast.feeds import StoredPage
+from memocast.library import Library
+from memocast.registry import Registry
+from memocast.replica import bucket
+from test_entries import BAD
+from test_pairing import library
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from conftest import Memocast
+
+YEAR = 365 * 24 * 3600
+
+
+class Mallory:
+    """Has found a device of somebody's, and says to the others what she wants."""
+
+    def __init__(self, device: Memocast) -> None:
+        self.device = device
+        self._library = Library(device.library)
+        pair = self._library.channels.pair()
+        assert pair is not None
+        self._pair = pair
+        self._number = 0
+
+    def entries(self) -> dict[str, dict[str, Any]]:
+        """What the device knows, as it would say it."""
+        state = self._library.replicas.state()
+        return {key: json.loads(json.dumps(asdict(entry))) for key, entry in state.items()}
+
+    def say(self, entries: Iterable[Any], other: Iterable[StoredPage] = (), **parts: Any) -> None:
+        """Publish a state of these entries, with these parts in its root, and the other pages."""
+        groups: dict[str, list[str]] = {}
+        for entry in entries:
+            said = entry if isinstance(entry, str) else json.dumps(entry)
+            name = bucket(str(entry["key"])) if isinstance(entry, dict) else "a"
+            groups.setdefault(name, []).append(said)
+        pages = [*other]
+        for name, said_all in groups.items():
+            content = '{"v":1,"memos":[' + ",".join(said_all) + "]}"
+            plain = content.encode(errors="surrogateescape")
+            pages.append(self.page(plain))
+            parts.setdefault(name, [hashlib.sha256(plain).hexdigest(), pages[-1].info_hash])
+        self.publish(json.dumps({"v": 1, "parts": parts}).encode(), pages)
+
+    def publish(self, root: bytes, pages: Iterable[StoredPage] = ()) -> None:
+        """Publish that as the root."""
+        head = self.page(root)
+        self._library.feeds.hold(self._pair, [head, *pages], ())
+        self.point(dht.pointer(head.info_hash))
+
+    def point(self, value: bytes) -> None:
+        """Have the DHT lead the others to it."""
+        registry = Registry(self._library, self._settings())
+        known, _ = registry.renew(self._pair)
+        # A busy machine may not have found the newest.
+        seq = known.seq + 10 if known else 0
+        item = signed.sign(self._pair.secret, self._pair.link.salt, seq, value)
+        self._library.channels.note_item(self._pair, item)
+        found, holders = registry.renew(self._pair)
+        assert found == item
+        assert holders
+
+    def page(self, plain: bytes) -> StoredPage:
+        """A page that says so."""
+        self._number += 1
+        file = self.device.home / f"page-{self._number}"
+        file.write_bytes(sealing.seal(plain, [sealing.recipient_of(self._pair.link.age)]))
+        made = torrent.make_page(file, "")
+        return StoredPage(made.info_hash, "", made.content, file)
+
+    def _settings(self) -> settings_.Settings:
+        environment = self.device.environment
+        return settings_.load(
+            self.device.home / "none.toml",
+            {name: value for name, value in environment.items() if name.startswith("MEMOCAST_")},
+        )
+
+    def close(self) -> None:
+        self._library.close()
+
+
+def joined(device: Memocast, secret: str) -> None:
+    device.run("pair", "-", stdin=secret)
+    device.run("sync")
+    device.run("seed", "--background")
+
+
+@pytest.mark.long
+def test_bad_entries_are_left_out_alone_and_the_next_edit_reaches_all(
+    someone: Callable[..., Memocast], opus: Path, flac: Path, speech: Path
+) -> None:
+    phone, laptop, lost = someone("phone"), someone("laptop"), someone("lost")
+    first = phone.add(opus, title="First")
+    second = phone.add(flac, title="Second")
+    secret = phone.run("pair").out
+    phone.run("sync")
+    phone.run("seed", "--background")
+    joined(laptop, secret)
+    third = lost.add(speech, title="Third")
+    joined(lost, secret)
+    mallory = Mallory(lost)
+    try:
+        good = mallory.entries()
+        assert set(good) == {first, second, third}
+        for key in (first, second):
+            good[key] |= {"title": "changed by Mallory", "title_at": [2**50, 2**50, "evil"]}
+        laptop.run("edit", second, "--title", "meant by its owner")
+        bad = [entry for what, entry in BAD.items() if what != "a key of another part"]
+        lie = mallory.page(b"of another digest")
+        parts = {"\ud800": 7, "y": ["0" * 64, lie.info_hash]}
+        mallory.say([*bad, *good.values()], [lie], **parts)
+        heard = phone.run("sync", expect=7)
+        assert heard.out.split() == [third]
+        assert heard.err.count("of what another device says, this was left out: ") == 1
+        assert "a link that leads to no memo (10)" in heard.err
+        assert "a part that cannot be read (1)" in heard.err
+        assert "hint: upgrade memocast on all of your devices; if one of them was lost" in heard.err
+        assert "your devices: 1 new memo, 2 changed\n" in heard.err
+        assert library(phone)[first] == library(phone)[second] == ("changed by Mallory", "")
+        # Nothing of it sticks: neither here nor in what the others hear from here.
+        assert phone.run("sync").err == "memocast: your devices: 0 new memos\n"
+        assert laptop.run("sync").out.split() == [third]
+        expected = {
+            first: ("changed by Mallory", ""),
+            second: ("meant by its owner", ""),
+            third: ("Third", ""),
+        }
+        assert library(laptop) == expected
+        laptop.run("edit", first, "--title", "mended")
+        laptop.run("sync")
+        expected[first] = ("mended", "")
+        for device in (phone, lost):
+            device.run("sync")
+            assert library(device) == expected
+        # When the same comes again, it is known.
+        mallory.say([*bad, *good.values()])
+        assert phone.run("sync").err == "memocast: your devices: 0 new memos\n"
+        laptop.run("sync")
+        assert library(phone) == library(laptop) == expected
+        # What cannot be read at all does not keep the others from hearing of each other.
+        mallory.publish(b"nonsense")
+        phone.run("edit", third, "--title", "renamed")
+        assert "a state that cannot be read (1)" in phone.run("sync", expect=7).err
+        mallory.point(dht.pointer("0" * 40))
+        assert "a state that cannot be read (1)" in phone.run("sync", expect=7).err
+        laptop.run("sync")
+        assert library(laptop) == {**expected, third: ("renamed", "")}
+    finally:
+        mallory.close()
+
+
+@pytest.mark.long
+def test_a_device_whose_clock_was_years_ahead_agrees_with_the_others_again(
+    someone: Callable[..., Memocast], opus: Path, tmp_path: Path
+) -> None:
+    phone, laptop = someone("phone"), someone("laptop")
+    clock = Clock(tmp_path)
+    clock.jump(9 * YEAR)
+    ahead = laptop.with_(**clock.environment)
+    memo = phone.add(opus, title="First")
+    secret = phone.run("pair").out
+    phone.run("sync")
+    phone.run("seed", "--background")
+    laptop.run("pair", "-", stdin=secret)
+    assert ahead.run("sync").out.split() == [memo]
+    laptop.run("seed", "--background")
+    ahead.run("edit", memo, "--title", "from the future", "-d", "from the future")
+    ahead.run("sync")
+    phone.run("edit", memo, "-d", "not heard of it yet")
+    phone.run("sync")
+    assert library(phone)[memo] == ("from the future", "not heard of it yet")
+    phone.run("edit", memo, "--title", "later")
+    phone.run("sync")
+    ahead.run("sync")
+    assert library(laptop)[memo] == ("later", "not heard of it yet"), "its clock is wrong still"
+    laptop.run("edit", memo, "--title", "the clock is right again")
+    laptop.run("sync")
+    phone.run("sync")
+    assert library(phone)[memo] == ("the clock is right again", "not heard of it yet")
+    phone.run("remove", memo, "--yes")
+    phone.run("sync")
+    laptop.run("sync")
+    assert library(laptop) == {}
+
+
+def test_links_that_lead_to_no_memo_keep_none_from_arriving(
+    someone: Callable[..., Memocast], opus: Path
+) -> None:
+    phone, lost = someone("phone"), someone("lost")
+    secret = phone.run("pair").out
+    phone.run("sync")
+    memo = lost.add(opus, title="Good")
+    joined(lost, secret)
+    mallory = Mallory(lost)
+    try:
+        (good,) = mallory.entries().values()
+        magnet = "magnet:?xt=urn:btih:"
+        nowhere = [
+            {**good, "key": f"{n}" * 8, "link": f"{magnet}{n}" + "0" * 39, "created": 2**50}
+            for n in range(1, 4)
+        ]
+        mallory.say([good, *nowhere])
+        waited = phone.run("sync", "--timeout", "1s", expect=6)
+        assert waited.out == "", "three in a row, and the others are off"
+        page = mallory.page(b"no memo")
+        tracker = quote(lost.environment["MEMOCAST_TRACKERS"], safe="")
+        other = {**good, "key": "99999999", "link": f"{magnet}{page.info_hash}&tr={tracker}"}
+        mallory.say([good, other], [page])
+        heard = phone.run("sync", "--timeout", "1s", expect=None)
+        assert heard.out.split() == [memo]
+        assert "this is a page of a channel's feed, and no memo" in heard.err
+        again = phone.run("sync", "--timeout", "1s", expect=6)
+        assert "this is a page" not in again.err, "an info-hash leads to the same for ever"
+        assert library(phone) == {memo: ("Good", "")}
+    finally:
+        mallory.close()
