@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+NUMBERS = (1, 2, 3)
+"""Of the copies, the newest first."""
+
 _ROTATION = ((3, 24 * 3600.0), (2, 3600.0))
 """Each older copy, and the age in seconds from which a younger one takes its place."""
 
@@ -47,6 +50,26 @@ class Backups:
     def copy(self, number: int) -> Path:
         """Where that copy is, or would be."""
         return self._folder / f"{number}.db"
+
+    def refuse_to_begin_anew(self, audio_folder: Path) -> None:
+        """No database beside audio files, or copies of it, is a loss and not a beginning.
+
+        Raises DamagedLibrary.
+        """
+        # In this order: a memo's file is there only after the database was.
+        with os.scandir(audio_folder) as files:
+            holds_audio = next(files, None) is not None
+        if self._database.exists() and self._database.stat().st_size:
+            return
+        if holds_audio:
+            raise DamagedLibrary(self._database, "it is gone, but its audio files are here")
+        if any(self.copy(number).exists() for number in NUMBERS):
+            raise DamagedLibrary(self._database, "it is gone, but a copy of it is here")
+
+    def check(self, connection: sqlite3.Connection) -> None:
+        """Raises DamagedLibrary when SQLite's own check finds something wrong with it."""
+        if found := problem(connection):
+            raise DamagedLibrary(self._database, found)
 
     def renew(self, connection: sqlite3.Connection) -> None:
         """Copy the open database when it has changed, and the last copy is not too young.
@@ -79,7 +102,7 @@ class Backups:
         """The newest copy that is whole and of a schema up to `version`."""
         import sqlite3
 
-        for number in (1, 2, 3):
+        for number in NUMBERS:
             path = self.copy(number)
             if not path.exists():
                 continue

@@ -123,15 +123,18 @@ def _retry_while_busy(connection: sqlite3.Connection, statement: str) -> None:
 
 @contextlib.contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """All of the block's statements take effect, or none."""
+    """All of the block's statements take effect, or none; within another, with the other's."""
+    if connection.in_transaction:
+        yield
+        return
     connection.execute("BEGIN IMMEDIATE")
     try:
         _refuse_if_replaced(connection)
         yield
+        connection.execute("COMMIT")
     except BaseException:
         roll_back(connection)
         raise
-    connection.execute("COMMIT")
 
 
 def roll_back(connection: sqlite3.Connection) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from memocast.feed import Item
     from memocast.library import Library
+    from memocast.listed import Listed
     from memocast.memo import Memo
     from memocast.podcast import Podcast
     from memocast.settings import Settings
@@ -83,11 +84,12 @@ class Episodes:
         self._timeout = timeout
         self._notify = notify
 
-    def fetch(self, item: Item, max_size: int) -> Memo:
+    def fetch(self, listed: Listed, max_size: int) -> Memo:
         """Bring an episode: by its torrent, and when that cannot be had, from the web.
 
         Raises what `fetcher.fetch` and `web.get` raise; of the web when both fail.
         """
+        item = listed.item
         if item.link != item.audio:
             try:
                 return self._by_torrent(item, max_size)
@@ -97,7 +99,7 @@ class Episodes:
                 if not item.audio:
                     raise _named(error, item) from error
         try:
-            return self._from_web(item, max_size)
+            return self._from_web(listed, max_size)
         except LibraryError:
             raise
         except MemocastError as error:
@@ -117,8 +119,8 @@ class Episodes:
         web.get(address, content, MAX_TORRENT_FILE, timeout)
         return Link(torrent=content.getvalue())
 
-    def _from_web(self, item: Item, max_size: int) -> Memo:
-        library = self._library
+    def _from_web(self, listed: Listed, max_size: int) -> Memo:
+        library, item = self._library, listed.item
         with library.translated():
             entry = library.incoming.create("import")
         try:
@@ -133,7 +135,9 @@ class Episodes:
             created = item.published if item.published.timestamp() else now()
             with library.translated():
                 staged.rename(entry.audio(sound.format))
-            return library.keep(entry, replace(draft, created=created), sound.duration, sound.peaks)
+            # Nothing but the item tells later that this is it, and is not to come once more.
+            draft = replace(draft, created=created, item=listed.number)
+            return library.keep(entry, draft, sound.duration, sound.peaks)
         except BaseException:
             entry.discard()
             raise

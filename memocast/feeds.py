@@ -105,17 +105,12 @@ class Feeds:
                 (memo, int(time.time()), channel.number, item.id),
             )
 
-    def retract(self, listed: Listed) -> None:
-        """Have an item no more."""
-        with self._translated():
-            self._database.execute("DELETE FROM item WHERE number = ?", (listed.number,))
-
-    def settle(self, listed: Listed, memo: str) -> None:
-        """The item became this memo."""
+    def settle(self, number: int, memo: str) -> None:
+        """The item of that number became this memo."""
         with self._translated():
             self._database.execute(
                 "UPDATE item SET memo = ?, arrived = ?, problem = '' WHERE number = ?",
-                (memo, int(time.time()), listed.number),
+                (memo, int(time.time()), number),
             )
 
     def note_problem(self, listed: Listed, problem: str) -> None:
@@ -240,6 +235,17 @@ class Feeds:
                 stays = {page.info_hash for page in stored} | set(kept)
                 self._forget(channel, [page for page in self._hashes(channel) if page not in stays])
             self._removals.finish()
+
+    def sweep(self) -> None:
+        """Delete pages that were put in place by somebody who could not go on."""
+        with self._translated(), database.transaction(self._database):
+            # Pages are put in place within a transaction; while this one lasts, none can be
+            # on its way.
+            rows = self._database.execute("SELECT info_hash FROM page").fetchall()
+            known = {row["info_hash"] for row in rows}
+            for path in self._folder.iterdir():
+                if path.name not in known:
+                    path.unlink(missing_ok=True)
 
     def forget(self, channel: Channel) -> None:
         """Have nothing of its feed any more."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from memocast import dht, episodes, fetcher, link, sealing
 from memocast.arrival import Limits
 from memocast.channel import page_magnet
-from memocast.errors import LibraryError, MemocastError, Refused, SwarmTimeout
+from memocast.errors import LibraryError, MemocastError, NoSuchMemo, Refused, SwarmTimeout
 from memocast.feed import MAX_PAGE_BYTES, Item, Page, parsed
 from memocast.feeds import StoredPage
 from memocast.pull import Pulled, pulled
@@ -191,17 +191,20 @@ class Follower:
                 if known.item.id not in listed
             ]
         news.listed = sum(feeds.item(channel, id_) is None for id_ in listed)
-        feeds.replace(channel, [(stored, page.items) for stored, page in found], gone)
-        for known in gone:
-            self._let_go(known)
+        with self._library.together():
+            feeds.replace(channel, [(stored, page.items) for stored, page in found], gone)
+            for known in gone:
+                self._let_go(known)
 
     def _let_go(self, listed: Listed) -> None:
         """A memo that its channel took back is offered to nobody any more; whoever has it, has."""
         if listed.memo:
-            with contextlib.suppress(MemocastError):
+            try:
                 memo = self._library.get(listed.memo)
-                if memo.origin == "fetched" and not memo.shared:  # by the user's own wish
-                    self._library.shares.stop(memo)
+            except NoSuchMemo:  # its audio is gone; 'doctor' tells
+                return
+            if memo.origin == "fetched" and not memo.shared:  # by the user's own wish
+                self._library.shares.stop(memo)
 
     # -- memos -----------------------------------------------------------------------
 
@@ -218,14 +221,14 @@ class Follower:
             if listed.arrived is not None or self._must_wait(listed):
                 continue
             try:
-                memo = self._fetched(channel, listed.item, notify)
+                memo = self._fetched(channel, listed, notify)
             except LibraryError:
                 raise
             except MemocastError as error:
                 news.problems.append(error)
                 self._library.feeds.note_problem(listed, error.message)
                 continue
-            self._library.feeds.settle(listed, memo)
+            self._library.feeds.settle(listed.number, memo)
             news.memos.append(memo)
             arrived(memo)
 
@@ -233,7 +236,8 @@ class Follower:
         pause = min(_FIRST_PAUSE * 2**listed.tries, _DAY)
         return bool(listed.problem) and not self._eager and time.time() < listed.tried + pause
 
-    def _fetched(self, channel: Channel, item: Item, notify: Callable[[Stage], None]) -> str:
+    def _fetched(self, channel: Channel, listed: Listed, notify: Callable[[Stage], None]) -> str:
+        item = listed.item
         max_size = channel.limits.max_size or DEFAULT_MAX_SIZE
         if item.size > max_size:
             raise Refused(
@@ -242,7 +246,7 @@ class Follower:
             )
         if channel.source:
             podcasts = episodes.Episodes(self._library, self._settings, self._timeout, notify)
-            return podcasts.fetch(item, max_size).id
+            return podcasts.fetch(listed, max_size).id
         (where,) = link.parse(item.link)
         limits = Limits(self._timeout, max_size)
         identities = self._identities(channel)

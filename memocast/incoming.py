@@ -137,7 +137,7 @@ class Incoming:
             return entry
 
     def left_behind(self) -> Iterator[Entry]:
-        """Claim, one by one, the recordings, imports and sealings that nobody owns."""
+        """Claim, one by one, the recordings, imports, sealings and pages that nobody owns."""
         with self._gate():
             for refuse in self.folder.glob(f"{_REFUSE}*"):  # its owner died over it
                 shutil.rmtree(refuse, ignore_errors=True)
@@ -145,13 +145,11 @@ class Incoming:
                 if entry := self._claim(folder):
                     entry.hide()
                     entry.release()
-            for folder in self.folder.glob("page-*"):  # it comes again with the next sync
-                if entry := self._claim(folder):
-                    entry.discard()
             entries = [
                 self._claim(folder)
                 for folder in sorted(self.folder.iterdir())
-                if folder.is_dir() and folder.name.startswith(("recording-", "import-", "sealing-"))
+                if folder.is_dir()
+                and folder.name.startswith(("recording-", "import-", "sealing-", "page-"))
             ]
         yield from (entry for entry in entries if entry is not None)
 

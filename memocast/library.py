@@ -7,6 +7,7 @@ the row after, and what a crash leaves between the two is found again in
 
 from __future__ import annotations
 
+import contextlib
 import os
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 from memocast import backups, database
 from memocast.catalog import Catalog
 from memocast.draft import Draft
-from memocast.errors import DamagedLibrary
+from memocast.errors import LibraryError
 from memocast.files import fsync_and_hash, fsync_and_hash_pieces, fsync_file, fsync_folder, stamp
 from memocast.incoming import Entry, Incoming
 from memocast.memo import Memo, Origin, new_id, now
@@ -25,7 +26,7 @@ from memocast.shares import Shares
 from memocast.torrent import piece_length
 
 if TYPE_CHECKING:
-    import contextlib
+    from collections.abc import Iterator
     from pathlib import Path
 
     from memocast.channel import Channel
@@ -51,7 +52,8 @@ class Library:
                 raise PermissionError(13, "the folder is read-only", str(root))
         self.incoming = Incoming(root / "incoming")
         self._backups = backups.Backups(self.database_path, root / "backups")
-        self._refuse_to_begin_anew()
+        with self.translated():
+            self._backups.refuse_to_begin_anew(self.audio_folder)
         self._database = database.connect(self.database_path)
         self._catalog = Catalog(self._database, self.audio_folder)
         self._removals = Removals(self._database, root)
@@ -80,17 +82,6 @@ class Library:
         from memocast.replicas import Replicas
 
         return Replicas(self._database, self.root)
-
-    def _refuse_to_begin_anew(self) -> None:
-        """An empty database beside audio files is a loss, not a beginning."""
-        with database.translated(self.database_path):
-            # In this order: a memo's file is there only after the database was.
-            with os.scandir(self.audio_folder) as files:
-                holds_audio = next(files, None) is not None
-            if holds_audio and not (
-                self.database_path.exists() and self.database_path.stat().st_size
-            ):
-                raise DamagedLibrary(self.database_path, "it is gone, but its audio files are here")
 
     def close(self) -> None:
         """Let go of the database."""
@@ -242,6 +233,8 @@ class Library:
                 )
             if share:
                 self.shares.insert(draft.id, share, age_file)
+            if draft.item is not None:
+                self.feeds.settle(draft.item, draft.id)
         return draft.id
 
     def edit(self, memo: Memo, title: str | None, description: str | None) -> Memo:
@@ -298,6 +291,25 @@ class Library:
                 target.rename(entry.audio(draft.format))
         return draft
 
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """All that the block changes takes effect at once, or nothing does.
+
+        Whatever of it fails must end the block: what was changed before that is undone by then.
+        """
+        begun = False
+        with self.translated():
+            try:
+                with database.transaction(self._database):
+                    begun = True
+                    yield
+            except BaseException:
+                if begun:
+                    with contextlib.suppress(LibraryError):
+                        self.feeds.sweep()
+                raise
+            self._removals.finish()
+
     # -- what processes agree on -----------------------------------------------
 
     def listen_port(self, *, lan: bool = False) -> int:
@@ -317,9 +329,7 @@ class Library:
     def check(self) -> None:
         """Raises DamagedLibrary when SQLite's own check finds something wrong."""
         with self.translated():
-            found = backups.problem(self._database)
-        if found:
-            raise DamagedLibrary(self.database_path, found)
+            self._backups.check(self._database)
 
     def translated(self) -> contextlib.AbstractContextManager[None]:
         """A block whose OSError and sqlite3.Error come out as LibraryError."""

@@ -201,10 +201,11 @@ class Meeting:
             document = json.dumps({"v": 1, "parts": published}).encode()
             head = self._sealed(document, entry.folder / "root")
             kept = {info_hash for _, info_hash in published.values()}
-            self._library.feeds.hold(self._pair, [head, *made], kept)
+            with self._library.together():
+                self._library.feeds.hold(self._pair, [head, *made], kept)
+                self._library.channels.next_item(self._pair, dht.pointer(head.info_hash))
         finally:
             entry.discard()
-        self._library.channels.next_item(self._pair, dht.pointer(head.info_hash))
         self._registry.renew(self._pair)
 
     def _sealed(self, content: bytes, file: Path) -> StoredPage:

@@ -90,6 +90,18 @@ def secret_of(pair: Channel) -> str:
     return PREFIX + pair.link.age
 
 
+def end(library: Library) -> bool:
+    """Be paired no more, and forget all that was for the other devices; whether it was paired."""
+    pair = library.channels.pair()
+    with library.together():
+        if pair:
+            library.feeds.forget(pair)
+            library.channels.remove(pair)
+        library.replicas.forget()
+        library.shares.unpair()
+    return pair is not None
+
+
 class Pairing:
     """Brings the library up to its paired devices, and them up to it."""
 

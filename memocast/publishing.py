@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from memocast import dht, sealing, torrent
@@ -13,7 +14,7 @@ from memocast.memo import now
 from memocast.sharer import Wish, share
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from memocast.channel import Channel
@@ -37,16 +38,12 @@ class Publisher:
         self._settings = settings
         self._channel = channel
 
-    def publish(self, memo: Memo, tell: Callable[[int], None] = lambda _: None) -> Item:
-        """Share the memo, and have it in the feed once `renew` is called.
-
-        Raises MemocastError when it is there already.
-        """
-        channel = self._channel
+    def offer(self, memo: Memo, tell: Callable[[int], None] = lambda _: None) -> Item:
+        """Share the memo; return the item to `publish`. Raises MemocastError."""
         recipients = self._recipients()
         mode: Mode = "addressed" if recipients else "public"
         shared = share(self._library, memo, Wish(mode, mode, recipients), tell)
-        item = Item(
+        return Item(
             id=f"urn:btih:{shared.info_hash}",
             title=memo.title,
             text=memo.description,
@@ -56,59 +53,83 @@ class Publisher:
             size=memo.size,
             duration=memo.duration,
         )
-        if self._library.feeds.item(channel, item.id):
-            raise MemocastError(
-                f"memo {memo.id} is in '{channel.name}' already", hint="memocast channel show"
-            )
-        self._library.feeds.publish(channel, item, memo.id)
-        return item
 
-    def renew(self) -> None:
-        """Make the newest page anew, with what was published since, and sign it."""
-        feeds, channel = self._library.feeds, self._channel
-        older = feeds.older(channel, channel.head) if channel.head else None
-        fresh = [listed.item for listed in feeds.unpaged(channel)]
-        self._replace(fresh, older or "", [], [])
+    def has(self, item: Item) -> bool:
+        """Whether followers find it: on a page that the signed item leads to."""
+        feeds, channel = self._library.feeds, self._now()
+        listed = feeds.item(channel, item.id)
+        signed = self._library.channels.item(channel)
+        if listed is None or signed is None or dht.pointed_at(signed.value) != channel.head:
+            return False
+        return listed.page in feeds.pages(channel, channel.head, ())
 
-    def retract(self, listed: Listed) -> None:
-        """Have an item no more; its page, and those that lead to it, are made anew."""
-        feeds, channel = self._library.feeds, self._channel
-        leading: list[str] = []
-        older: str | None = channel.head
-        while older:
-            leading.append(older)
-            older = feeds.older(channel, older)
-            if listed.page in (None, leading[-1]):
-                break
-        kept = [
-            [other.item for other in feeds.items(channel, page=info_hash) if other != listed]
-            for info_hash in leading[1:]
-        ]
-        fresh = [other.item for other in feeds.unpaged(channel) if other != listed]
-        self._replace(fresh, older or "", kept, [listed])
+    def publish(self, offers: Sequence[tuple[Memo, Item]]) -> None:
+        """Have these in the feed, in this order, and its newest page signed: all, or nothing."""
+        feeds = self._library.feeds
+        with self._changing() as (channel, folder):
+            for memo, item in offers:
+                feeds.publish(channel, item, memo.id)
+            older = feeds.older(channel, channel.head) if channel.head else None
+            fresh = [listed.item for listed in feeds.unpaged(channel)]
+            self._replace(channel, folder, fresh, older or "", [], [])
+
+    def retract(self, gone: Sequence[Listed]) -> None:
+        """Have these items no more: their pages, and those that lead there, are made anew."""
+        feeds = self._library.feeds
+        with self._changing() as (channel, folder):
+            numbers = {listed.number for listed in gone}
+            left = {listed.page for listed in gone} - {None}
+            leading: list[str] = []
+            older: str | None = channel.head
+            while older:
+                leading.append(older)
+                left.discard(older)
+                older = feeds.older(channel, older)
+                if not left:
+                    break
+
+            def kept(known: Iterable[Listed]) -> list[Item]:
+                return [listed.item for listed in known if listed.number not in numbers]
+
+            between = [kept(feeds.items(channel, page=page)) for page in leading[1:]]
+            self._replace(channel, folder, kept(feeds.unpaged(channel)), older or "", between, gone)
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[tuple[Channel, Path]]:
+        """The channel as it is, and a folder for new pages; what is done takes effect together."""
+        library = self._library
+        with library.translated():
+            entry = library.incoming.create("page")
+        try:
+            with library.together():
+                yield self._now(), entry.folder
+        finally:
+            entry.discard()
+
+    def _now(self) -> Channel:
+        found = self._library.channels.known(self._channel.link)
+        if found is None:
+            raise MemocastError(f"the channel '{self._channel.name}' was removed", hint="try again")
+        return found
 
     def _replace(
         self,
+        channel: Channel,
+        folder: Path,
         fresh: Sequence[Item],
         older: str,
         between: Sequence[Sequence[Item]],
         gone: Iterable[Listed],
     ) -> None:
         """Lead to the items `fresh`, the newest first, then to those `between`, then to `older`."""
-        library, channel = self._library, self._channel
         pages: list[tuple[StoredPage, Sequence[Item]]] = []
-        with library.translated():
-            entry = library.incoming.create("page")
-        try:
-            groups = [*_grouped(fresh), *(group for group in between if group)]
-            for group in reversed(groups):
-                stored = self._stored(group, older, entry.folder / f"page-{len(pages)}")
-                pages.insert(0, (stored, group))
-                older = stored.info_hash
-            library.feeds.replace(channel, pages, gone)
-        finally:
-            entry.discard()
-        library.channels.next_item(channel, dht.pointer(pages[0][0].info_hash))
+        groups = [*_grouped(fresh), *(group for group in between if group)]
+        for group in reversed(groups):
+            stored = self._stored(group, older, folder / f"page-{len(pages)}")
+            pages.insert(0, (stored, group))
+            older = stored.info_hash
+        self._library.feeds.replace(channel, pages, gone)
+        self._library.channels.next_item(channel, dht.pointer(older))
 
     def _stored(self, items: Sequence[Item], older: str, file: Path) -> StoredPage:
         channel = self._channel

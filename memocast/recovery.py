@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,10 +21,17 @@ if TYPE_CHECKING:
     from memocast.library import Library
     from memocast.memo import Memo
 
+_WRITING_SECONDS = 60.0
+"""A file of the library's own folder that is not whole after so long is nobody's any more."""
+
 
 def adopt(library: Library, tell: Callable[[str], None]) -> None:
     """Turn each recording that nobody owns any more into a memo, once; `tell` what was done."""
     with library.translated():
+        for partial in library.root.glob("*.part"):
+            with contextlib.suppress(FileNotFoundError):  # just now it became whole
+                if time.time() - partial.stat().st_mtime > _WRITING_SECONDS:
+                    partial.unlink()
         entries = list(library.incoming.left_behind())
     for entry in entries:
         try:
@@ -41,6 +50,10 @@ def _adopted(library: Library, entry: Entry) -> Memo | None:
     if entry.kind == "sealing":  # the audio it was made from is where it was
         if isinstance(info_hash := entry.facts().get(SEALED), str):
             library.shares.take_back(info_hash)
+        entry.discard()
+        return None
+    if entry.kind == "page":  # it is made, or comes, once more
+        library.feeds.sweep()
         entry.discard()
         return None
     draft = library.recover(entry) if entry.facts() else _nameless(library, entry)

@@ -34,8 +34,11 @@ class Removals:
         self._database.execute("DELETE FROM state WHERE key = ?", (self._key(path),))
 
     def finish(self) -> None:
-        """Delete what is to go. A file that cannot be deleted now is tried again next time."""
-        if not self._intended():
+        """Delete what is to go. A file that cannot be deleted now is tried again next time.
+
+        Nothing goes before the transaction that a caller is in has taken effect.
+        """
+        if self._database.in_transaction or not self._intended():
             return
         with database.transaction(self._database):
             # While this lasts, nobody can call one off and put a file there.

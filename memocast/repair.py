@@ -73,7 +73,8 @@ def _rebuild(root: Path, tell: Callable[[str], None]) -> None:
                 "a recording or a fetch is in progress", hint="end it first, then repair again"
             )
         rebuilt = path.with_suffix(".rebuilt")
-        rebuilt.unlink(missing_ok=True)
+        for leftover in root.glob(f"{rebuilt.name}*"):  # of a repair that was interrupted
+            leftover.unlink()
         copy = backups.Backups(path, root / "backups").newest(len(schema.MIGRATIONS))
         if copy:
             rebuilt.touch(0o600)

@@ -9,6 +9,7 @@ process begins (its command line, its interpreter's options, what it imports) us
 
 serves requests that come over that socket: four descriptors (the command's three streams, and
 where to write its pid and its exit code, a line each), the length of a JSON document and that.
+A command can be watched by strace, which can also kill it.
 """
 
 from __future__ import annotations
@@ -62,13 +63,15 @@ class Spawner:
         folder: Path,
         stdin: bytes,
         timeout: float,
+        strace: Sequence[str] = (),
     ) -> tuple[int, bytes, bytes]:
         """Run memocast to its end: its exit code, and what it wrote to its two streams.
 
-        It is on the machine that this thread is on, perhaps one of a test's own.
+        It is on the machine that this thread is on, perhaps one of a test's own. With options
+        for `strace`, that watches it from its first step on.
         """
         words = [os.fsdecode(argument) for argument in arguments]
-        request = json.dumps([words, dict(environment), str(folder), Host.here()])
+        request = json.dumps([words, dict(environment), str(folder), Host.here(), [*strace]])
         content = request.encode("utf-8", "surrogatepass")
         with contextlib.ExitStack() as ours:
             theirs = []
@@ -158,16 +161,43 @@ def _watch(request: list[Any], descriptors: Sequence[int]) -> NoReturn:
     """Run the command in a process of its own, and tell how that ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     *streams, status = descriptors
+    *request, strace = request
     process = os.fork()
     if process == 0:
         os.close(status)
+        if strace:
+            _await_tracer()
         _become(request, streams)
     for one in streams:
         os.close(one)
     os.write(status, f"{process}\n".encode())
+    tracer = _traced(process, strace) if strace else None
     _, ended = os.waitpid(process, 0)
+    if tracer:
+        tracer.wait()
     os.write(status, f"{os.waitstatus_to_exitcode(ended)}\n".encode())
     os._exit(0)
+
+
+def _traced(process: int, options: Sequence[str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        ["strace", "--quiet=all", "-f", "-p", str(process), *options], stdin=subprocess.DEVNULL
+    )
+
+
+def _await_tracer() -> None:
+    import ctypes
+
+    # Where Yama guards processes, one has to allow that another than its parent looks at it.
+    pr_set_ptracer, anybody = 0x59616D61, ctypes.c_ulong(-1)
+    ctypes.CDLL(None).prctl(pr_set_ptracer, anybody, 0, 0, 0)
+    deadline = time.monotonic() + 10
+    with open("/proc/self/status") as status:  # noqa: PTH123
+        while "TracerPid:\t0\n" in status.read():
+            if time.monotonic() > deadline:
+                os._exit(1)
+            time.sleep(0.001)
+            status.seek(0)
 
 
 def _become(request: list[Any], streams: Sequence[int]) -> NoReturn:

@@ -71,7 +71,10 @@ def create(
     name = checked_name(name)
     channels = current.library.channels
     if channels.is_taken(name):
-        raise UsageError(f"there is a channel '{name}' already", hint="choose another name")
+        raise UsageError(
+            f"there is a channel '{name}' already",
+            hint=f"choose another name; its link: memocast channel show {_quoted(name)}",
+        )
     secret = signed.new_secret()
     link = ChannelLink(
         key=signed.public_key(secret),
@@ -191,8 +194,7 @@ def retract(
                 f"memo {gone.id} is not in '{channel.name}'",
                 hint=f"see what is: memocast channel show {_quoted(channel.name)}",
             )
-        publisher = Publisher(current.library, current.settings, again(current, channel))
-        publisher.retract(listed[0])
+        Publisher(current.library, current.settings, channel).retract(listed)
 
     if attempts.each(found, retract_one):
         announce(current, channel)

@@ -112,8 +112,9 @@ def unfollow(context: typer.Context, channel: ChannelArgument) -> None:
             f"'{found.name}' is your own channel, and its key is nowhere else",
             hint="followers keep what they have; take memos out with: memocast channel retract",
         )
-    library.feeds.forget(found)
-    library.channels.remove(found)
+    with library.together():
+        library.feeds.forget(found)
+        library.channels.remove(found)
     console.note(f"you do not follow '{console.safe(found.name)}' any more")
 
 

@@ -50,7 +50,12 @@ def pair(
     if end:
         if secret is not None:
             raise UsageError("--end takes no secret", hint="memocast pair --end")
-        _end(current, known)
+        was_paired = pairing.end(current.library)
+        console.note(
+            "this device is paired no more; its memos stay as they are"
+            if was_paired
+            else "this device was not paired"
+        )
         return
     if secret is not None:
         known = _join(current, _read(secret), known)
@@ -97,15 +102,3 @@ def _join(current: State, secret: str, known: Channel | None) -> Channel:
             "this device is paired with others", hint="end that first: memocast pair --end"
         )
     return current.library.channels.add(link, seed, kind="pair")
-
-
-def _end(current: State, known: Channel | None) -> None:
-    if known is None:
-        console.note("this device was not paired")
-        return
-    library = current.library
-    library.feeds.forget(known)
-    library.channels.remove(known)
-    library.replicas.forget()
-    library.shares.unpair()
-    console.note("this device is paired no more; its memos stay as they are")

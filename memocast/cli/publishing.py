@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from memocast.channel import Channel
     from memocast.cli.state import State
+    from memocast.feed import Item
     from memocast.memo import Memo
 
 
@@ -31,20 +32,28 @@ def publish_memos(
     publisher = Publisher(current.library, current.settings, channel)
     counter = Counter("sealing")
 
-    def publish_one(found: Memo) -> dict[str, Any]:
-        item = publisher.publish(found, lambda size: counter.tell(console.size(size)))
-        return {"id": found.id, "link": item.link, "channel": channel.name}
+    known: list[Memo] = []
+
+    def offer_one(found: Memo) -> tuple[Memo, Item]:
+        item = publisher.offer(found, lambda size: counter.tell(console.size(size)))
+        if publisher.has(item):
+            known.append(found)
+            raise MemocastError(
+                f"memo {found.id} is in '{channel.name}' already", hint="memocast channel show"
+            )
+        return found, item
 
     catch_up(current, channel)
     try:
-        published = attempts.each(memos, publish_one)
+        offers = attempts.each(memos, offer_one)
     finally:
         counter.done()
-    if published:
-        Publisher(current.library, current.settings, again(current, channel)).renew()
+    if offers:
+        publisher.publish(offers)
+    if offers or known:  # of what is there already, an interrupted run may have told nobody
         ensure_seeder(current, memos, wanted=seed)
         announce(current, channel)
-    return published
+    return [{"id": memo.id, "link": item.link, "channel": channel.name} for memo, item in offers]
 
 
 def own_channel(current: State, reference: str | None) -> Channel:
