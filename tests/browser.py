@@ -22,9 +22,10 @@ from conftest import DEADLINE, Memocast, wait_for
 from memocast import pages
 from memocast.settings import Settings
 from namespaces import two_hosts
+from uncaught import Uncaught
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
@@ -131,6 +132,8 @@ class Net:
     site: Site
     playwright: Playwright
     browser: Browser
+    uncaught: Uncaught
+    """The errors of all pages: whatever is in it when a test is over fails the test."""
     _contexts: list[BrowserContext] = field(default_factory=list)
 
     def user(self, user: Memocast, *trackers: str) -> Memocast:
@@ -145,7 +148,7 @@ class Net:
     def launch(self, *arguments: str) -> Browser:
         """Another browser, with more arguments."""
         with self.there.entered():
-            return _launch(self.playwright, arguments)
+            return _launch(self.playwright, self.uncaught, arguments)
 
     def living_in(self, folder: Path, sound: Path) -> BrowserContext:
         """A profile that outlives its browser, with a microphone that hears the sound."""
@@ -155,6 +158,7 @@ class Net:
                 executable_path=shutil.which("chromium"),
                 args=[*CHROMIUM, *hearing(sound)],
             )
+        self.uncaught.watch(context)
         self._contexts.append(context)
         return context
 
@@ -194,10 +198,12 @@ def hearing(sound: Path) -> tuple[str, ...]:
     )
 
 
-def _launch(playwright: Playwright, arguments: Sequence[str] = ()) -> Browser:
-    return playwright.chromium.launch(
+def _launch(playwright: Playwright, uncaught: Uncaught, arguments: Sequence[str] = ()) -> Browser:
+    browser = playwright.chromium.launch(
         executable_path=shutil.which("chromium"), args=[*CHROMIUM, *arguments]
     )
+    browser.on("context", uncaught.watch)
+    return browser
 
 
 @pytest.fixture(scope="session")
@@ -224,9 +230,10 @@ def open_net(folder: Path) -> Iterator[Net]:
         with there.entered():
             playwright = sync_playwright().start()
             closing.callback(playwright.stop)
-            browser = _launch(playwright)
+            uncaught = Uncaught()
+            browser = _launch(playwright, uncaught)
             closing.callback(browser.close)
-        yield Net(here, there, tracker, site, playwright, browser)
+        yield Net(here, there, tracker, site, playwright, browser, uncaught)
 
 
 @pytest.fixture
@@ -239,6 +246,15 @@ def net(whole_net: Net) -> Iterator[Net]:
     for text in whole_net.texts():
         print("A tab said:", text, sep="\n")
     whole_net.tidy()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """A test has failed, too, when a page of its threw what nobody caught, up to its end."""
+    yield
+    if net := getattr(item, "funcargs", {}).get("net"):
+        net.tidy()
+        net.uncaught.check()
 
 
 def host_page(folder: Path, tracker: WebTracker) -> None:

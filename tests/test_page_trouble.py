@@ -55,6 +55,7 @@ def test_it_says_when_no_tracker_can_be_reached(net: Net, tmp_path: Path) -> Non
         tab = visit_with_a_clock(net, magnet_of_nobody(net, f"ws://{net.here.address}:9"))
         found = card(tab, "Hello")
         found.get_by_text("Waiting for the sender to be online").wait_for()
+        until(tab, "navigator.serviceWorker.controller !== null")  # without settings.json, too
         tab.clock.run_for(11_000)
         found.get_by_text("No tracker could be reached, so nobody can be found.").wait_for()
     finally:

@@ -40,7 +40,7 @@ class Page {
     document.querySelector('main').hidden = false
     this.store = await openStore().catch(() => null)
     for (const kept of await this.store?.memos().catch(() => this.forgetful()) ?? []) this.showKept(kept)
-    this.recorder = new Recorder(this.store, (memo, blob) => this.publish(memo, blob))
+    this.recorder = new Recorder(this.store, (...made) => this.publish(...made))
     this.recorder.show()
     await this.recorder.recover().catch(() => this.forgetful())
     this.listen()
@@ -177,23 +177,26 @@ class Page {
 
   // -- what is kept ------------------------------------------------------------------
 
-  async publish (memo, blob) {
+  /** Offer what was recorded, and keep it in the place of the draft of that `recording`. */
+  async publish (memo, blob, recording) {
     const kind = identify(new Uint8Array(await blob.slice(0, 64).arrayBuffer()))
     if (!this.swarm) throw new Error('this page is not connected')
     const made = await this.swarm.publish(memo, blob, kind)
     const card = this.makeCard(made.infoHash)
     card.follow(this.swarm.transfers.get(made.infoHash))
     list.prepend(card.element)
-    await this.keep(card, { ...made, ...memo, origin: 'recorded', kind, blob })
+    await this.keep(card, { ...made, ...memo, origin: 'recorded', kind, blob }, recording)
     card.copyButton.focus()
   }
 
-  async keep (card, memo) {
+  async keep (card, memo, recording) {
     const kept = { ...memo, arrived: Date.now() }
     try {
       if (!this.store) throw new Error('it keeps nothing')
-      await this.store.keep(kept)
-      navigator.storage?.persist?.()
+      await this.store.keep(kept, recording)
+      // Dismissed in the meantime: then nothing of it stays.
+      if (card.closed.signal.aborted) return await this.store.remove(kept.infoHash)
+      navigator.storage?.persist?.().catch(() => {}) // a wish
     } catch {
       card.tell('This browser has no room for it or keeps nothing: it is here until you close the tab.')
     }
@@ -226,13 +229,12 @@ class Page {
   async edit (card) {
     const words = await edit(card.memo)
     if (!words) return
-    const edited = { ...card.kept, ...words }
     try {
-      await this.store?.keep(edited)
+      if (!await this.store?.change(card.kept.infoHash, words)) card.tell('This browser does not keep it any more.')
     } catch {
       return card.tell('This browser did not keep the change.')
     }
-    card.hold(edited)
+    card.hold({ ...card.kept, ...words })
   }
 
   async remove (card) {

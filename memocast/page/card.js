@@ -260,6 +260,7 @@ export class Card {
       this.streamBroke = true // the whole will do
       return this.play()
     }
+    URL.revokeObjectURL(source)
     this.tell('This browser cannot play this kind of audio. Save it, and open it with another program.')
   }
 

@@ -1,8 +1,13 @@
 /** webtorrent.js: a copy beside this page when there is one, else a pinned one from a CDN. */
 
+import { impatient } from './ice.js'
+
 const LOCAL = new URL('webtorrent.min.js', import.meta.url).href
 const CDN = 'https://cdn.jsdelivr.net/npm/webtorrent@2.8.5/dist/webtorrent.min.js'
 const INTEGRITY = 'sha384-1Wi1WEBQVMNKYdh3DwnWoC/u5D90UI95baVk62RPx/K7mu3qytbrUUrXulxXBxhc'
+
+// It takes the kind of connection that is there when it is loaded.
+if (globalThis.RTCPeerConnection) globalThis.RTCPeerConnection = impatient(RTCPeerConnection)
 
 /**
  * The class WebTorrent; `attempt` counts from 0.

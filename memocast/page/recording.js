@@ -73,8 +73,10 @@ export class Recording {
       this.peaks.feed(data)
       this.onLevel(Math.min(255, Math.round(data * 255)))
     }
+    // Firefox cannot have two sample rates: it throws, and nothing must have been recorded by then.
+    const source = this.context.createMediaStreamSource(this.stream)
     this.recorder.start(PART_EVERY)
-    this.context.createMediaStreamSource(this.stream).connect(meter)
+    source.connect(meter)
   }
 
   /** Seconds recorded so far, pauses left out. */
@@ -88,7 +90,7 @@ export class Recording {
 
   pause () {
     if (this.isPaused) this.recorder.resume()
-    else this.recorder.pause()
+    else if (this.recorder.state === 'recording') this.recorder.pause()
   }
 
   /** End it: `{blob, duration, peaks}`, the duration in seconds. */

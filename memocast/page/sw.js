@@ -3,12 +3,13 @@
 const CACHE = 'memocast'
 const STREAM = new URL('stream/', self.registration.scope).href
 const PAGE = [
-  './', 'index.html', 'style.css', 'icon.svg', 'settings.json', 'age.js', 'agecdn.js', 'app.js',
-  'card.js', 'channel.js', 'channels.js', 'dialogs.js', 'feed.js', 'library.js', 'link.js', 'memo.js',
-  'meter.js', 'opened.js', 'peaks.js', 'pieces.js', 'recorder.js', 'recording.js', 'settings.js', 'store.js',
-  'stream.js', 'swarm.js', 'text.js', 'transfer.js', 'unchecked.js', 'wave.js'
+  './', 'index.html', 'style.css', 'icon.svg', 'age.js', 'agecdn.js', 'app.js',
+  'card.js', 'channel.js', 'channels.js', 'dialogs.js', 'feed.js', 'ice.js', 'library.js', 'link.js',
+  'memo.js', 'meter.js', 'opened.js', 'peaks.js', 'pieces.js', 'recorder.js', 'recording.js', 'settings.js',
+  'store.js', 'stream.js', 'swarm.js', 'text.js', 'transfer.js', 'unchecked.js', 'wave.js'
 ]
-const PERHAPS = ['webtorrent.min.js', 'age.min.js'] // of the first, the page keeps the CDN's else
+// A page can do without: of webtorrent.js it keeps the CDN's else.
+const PERHAPS = ['settings.json', 'webtorrent.min.js', 'age.min.js']
 
 self.addEventListener('install', event => event.waitUntil(install()))
 self.addEventListener('activate', event => event.waitUntil(self.clients.claim()))
@@ -21,7 +22,8 @@ self.addEventListener('fetch', event => {
 
 async function install () {
   const cache = await caches.open(CACHE)
-  await cache.addAll(PAGE)
+  // A browser that is full goes without its copy, and still plays what is on its way.
+  await cache.addAll(PAGE).catch(error => { if (error.name !== 'QuotaExceededError') throw error })
   await Promise.all(PERHAPS.map(name => cache.add(name).catch(() => {})))
   await self.skipWaiting()
 }
@@ -35,10 +37,8 @@ async function fresh (event) {
     const response = await fetch(request)
     if (isOurs && response.ok) event.waitUntil(renew(address, response.clone()).catch(() => {}))
     return response
-  } catch (error) {
-    const kept = await caches.match(address)
-    if (kept) return kept
-    throw error
+  } catch {
+    return await caches.match(address) ?? Response.error()
   }
 }
 

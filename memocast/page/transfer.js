@@ -173,7 +173,7 @@ export class Transfer extends EventTarget {
     if (this.isPage) return this.readPage()
     await this.look()
     if (this.opening) this.opened = await this.opening.whole
-    if (this.phase === 'failed' || this.phase === 'whole') return
+    if (this.phase === 'failed' || this.phase === 'whole' || this.torrent.destroyed) return
     this.phase = 'whole'
     this.changed()
     this.dispatchEvent(new Event('whole'))
