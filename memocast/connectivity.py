@@ -12,6 +12,7 @@ from memocast.link import Link
 from memocast.presence import Presence
 from memocast.settings import web_trackers
 from memocast.swarm import Swarm
+from memocast.webswarm import WebSwarm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 NETWORK_SECONDS = 10.0
 _POLL_SECONDS = 0.05
-_STUN_SECONDS = 3.0
 
 
 def examine_network(library: Library, settings: Settings) -> Iterator[Finding]:
@@ -56,7 +56,7 @@ class _Probe:
             addresses = [(host, 0) for host, _ in addresses]
         swarms = [Swarm.classic(self._settings, addresses, exact_port=not ours)]
         if self._settings.webrtc and web_trackers(self._settings.trackers):
-            swarms.append(Swarm.web(self._settings))
+            swarms.append(WebSwarm(self._settings))
         asked = {url for swarm in swarms for url in swarm.trackers(self._settings.trackers)}
         # Nobody has this info-hash; a tracker that answers it answers any.
         nothing = secrets.token_hex(20)
@@ -162,13 +162,13 @@ def _browsers(settings: Settings) -> Finding:
         return Finding("browsers", ok=True, detail="none can listen: no tracker of theirs is set")
     if not settings.stun_server:
         return Finding("browsers", ok=True, detail="can listen on your network; no STUN server")
-    if stun.answers(settings.stun_server, _STUN_SECONDS):
+    if stun.answers(settings.stun_server):
         detail = f"can listen; the STUN server {settings.stun_server} answers"
         return Finding("browsers", ok=True, detail=detail)
     return Finding(
         "browsers",
         ok=False,
-        detail=f"the STUN server {settings.stun_server} does not answer, so each browser takes"
-        " 10 s or more to connect",
+        detail=f"can listen on your network, elsewhere perhaps not: the STUN server"
+        f" {settings.stun_server} does not answer, and is not used",
         fix="set 'stun_server' to another in config.toml, or to \"\" for none",
     )

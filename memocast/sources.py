@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from memocast import events
 from memocast.settings import web_trackers
 from memocast.swarm import Swarm
+from memocast.webswarm import WebSwarm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,7 +127,7 @@ class Sources:
             self.dial()
 
     def _web_swarm(self) -> Swarm:
-        self._web = self._web or Swarm.web(self._settings)
+        self._web = self._web or WebSwarm(self._settings)
         return self._web
 
     def metadata(self) -> Metadata | None:

@@ -1,6 +1,6 @@
 """Swarm: our live presence on BitTorrent, a libtorrent session.
 
-There are two kinds, `classic` and `web`; `tuning` tells them apart.
+There are two kinds, `classic` and `WebSwarm`; `tuning` tells them apart.
 
 Torrents are known by a key of the caller's: an info-hash.
 """
@@ -92,11 +92,6 @@ class Swarm:
         for first, last in tuning.LAN_ADDRESSES:
             rules.add_rule(first, last, 0)
         self._session.set_ip_filter(rules)
-
-    @classmethod
-    def web(cls, settings: Settings) -> Self:
-        """One that speaks WebRTC, for as long as libtorrent does not crash on it."""
-        return cls(tuning.web(settings), WEB_SCHEMES)
 
     def listen_anywhere(self) -> None:
         """Listen on ports of the system's choosing, instead of those that are taken."""

@@ -88,7 +88,8 @@ def web(settings: Settings) -> Pack:
         "max_webtorrent_offers": OFFERS,
         # Each offer holds a descriptor until somebody takes it or this many seconds are over.
         "webtorrent_connection_timeout": 15,
-        "webtorrent_stun_server": settings.stun_server,
+        # Until it is known to answer: offers wait for it, and those 15 s end first.
+        "webtorrent_stun_server": "",
         # Without an address to listen on libtorrent announces to no tracker, not even to those
         # that have no use for one.
         "listen_interfaces": "127.0.0.1:0",

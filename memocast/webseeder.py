@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from memocast.session import Session, raise_descriptor_limit
 from memocast.settings import web_trackers
-from memocast.swarm import Swarm
 from memocast.tuning import MOST_WEB_TRACKERS, OFFERS
+from memocast.webswarm import WebSwarm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -45,7 +45,9 @@ class WebSeeder(Session):
         notify: Callable[[str, dict[str, Any]], None],
         only: Collection[str] = (),
     ) -> None:
-        super().__init__(library, settings, Swarm.web(settings), notify, only)
+        swarm = WebSwarm(settings)
+        super().__init__(library, settings, swarm, notify, only)
+        self._web_swarm = swarm
         self._descriptors = 0
         self._hot: dict[str, float] = {}
         self._peers: dict[str, int] = {}
@@ -108,6 +110,10 @@ class WebSeeder(Session):
         }
         for key in self._hot:
             self._call(key, moment)
+
+    def report(self) -> dict[str, Any]:
+        """How the session fares, and whether the STUN server answers."""
+        return {**super().report(), "stun_answers": self._web_swarm.stun_answers}
 
     def _call(self, key: str, moment: float) -> None:
         """Announce a memo, but not at every whim of somebody who comes and goes."""

@@ -65,15 +65,15 @@ class Host:
     def plug_in(self) -> None:
         """Give it its address and its end of the cable."""
         with self.entered():
-            _ip("address", "replace", f"{self.address}/24", "dev", "veth")
-            _ip("link", "set", "veth", "up")
+            ip("address", "replace", f"{self.address}/24", "dev", "veth")
+            ip("link", "set", "veth", "up")
 
     def unplug(self, *, keep_address: bool = False) -> None:
         """Pull its end of the cable; most systems take the address away with it."""
         with self.entered():
-            _ip("link", "set", "veth", "down")
+            ip("link", "set", "veth", "down")
             if not keep_address:
-                _ip("address", "del", f"{self.address}/24", "dev", "veth")
+                ip("address", "del", f"{self.address}/24", "dev", "veth")
 
     def route_by(self, other: Host) -> None:
         """Send whatever goes elsewhere to the other machine, which drops it.
@@ -81,7 +81,7 @@ class Host:
         Chromium tells web pages only of the interface that leads to the Internet.
         """
         with self.entered():
-            _ip("route", "add", "default", "via", other.address)
+            ip("route", "add", "default", "via", other.address)
 
     def close(self) -> None:
         """Let go of it."""
@@ -96,7 +96,7 @@ def two_hosts() -> Iterator[tuple[Host, Host]]:
         for host in hosts:
             closing.callback(host.close)
         with hosts[0].entered():
-            _ip(
+            ip(
                 "link",
                 "add",
                 "veth",
@@ -110,7 +110,7 @@ def two_hosts() -> Iterator[tuple[Host, Host]]:
             )
         for host in hosts:
             with host.entered():
-                _ip("link", "set", "lo", "up")
+                ip("link", "set", "lo", "up")
             host.plug_in()
         yield hosts
 
@@ -127,5 +127,6 @@ def _call(function: str, *arguments: int) -> None:
         raise OSError(number, f"{function}: {os.strerror(number)}; network tests run as root")
 
 
-def _ip(*arguments: str) -> None:
+def ip(*arguments: str) -> None:
+    """Run `ip` (iproute2)."""
     subprocess.run(["ip", *arguments], check=True)

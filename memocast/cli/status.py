@@ -91,6 +91,9 @@ def _browser_lines(report: dict[str, Any]) -> list[tuple[str, str]]:
     if not web["seeding"] and not web["problem"]:
         return [("browsers", "starting")]
     lines = [("browsers", f"{connected} connected; {offered} offered over WebRTC")]
+    if web.get("stun_answers") is False:
+        silent = "the STUN server does not answer: those outside your network may not reach you"
+        lines.append(("browsers", silent))
     if web["problem"]:
         lines.append(("browsers", f"{web['problem']}; it is being started again"))
     if web["crashes"]:
