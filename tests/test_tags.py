@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import re
 import signal
 import struct
@@ -246,17 +247,20 @@ def test_ctrl_c_over_a_bomb_leaves_no_process_and_no_part(anna: Memocast) -> Non
     wait_for("that process to end", lambda: not Path(f"/proc/{child}").exists())
 
 
-@pytest.mark.parametrize("name", ["million-comments.flac", "count-lies.flac", "count-lies.opus"])
-def test_a_repair_reads_the_tags_of_strangers_within_the_same_limits(
-    tmp_path: Path, name: str
-) -> None:
-    path = tmp_path / name
-    path.write_bytes(HOSTILE[name]())
-    format_ = path.suffix[1:]
+def test_a_repair_reads_the_tags_of_strangers_within_the_same_limits(tmp_path: Path) -> None:
+    path = tmp_path / "pictures.flac"
+    size = 2**24 - 1000
+    with path.open("wb") as file:
+        file.write(flac((4, comments(0)))[:42])
+        for _ in range(40):  # 640 MB of pictures, with nothing in them, and nothing on disk
+            head = picture(0, size)
+            file.write(b"\6" + (len(head) + size).to_bytes(3, "big") + head)
+            file.seek(size, os.SEEK_CUR)
+        file.write(flac((4, comments(1)), (1, b""))[42:])
     script = rf"""
 import pathlib, re, resource
 from memocast.tags import read_tags
-print(read_tags(pathlib.Path({str(path)!r}), {format_!r}).title)
+print(read_tags(pathlib.Path({str(path)!r}), "flac").title)
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 print(re.search(r"VmHWM:\s*(\d+)", pathlib.Path("/proc/self/status").read_text())[1])
 """
@@ -265,4 +269,4 @@ print(re.search(r"VmHWM:\s*(\d+)", pathlib.Path("/proc/self/status").read_text()
     )
     title, *peaks = done.stdout.splitlines()
     assert title == "None"
-    assert max(map(int, peaks)) < MOST_MEMORY
+    assert 0 < max(map(int, peaks)) < MOST_MEMORY
