@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["recording", "import", "download", "sealing", "page"]
 
+_NAMES = tuple(f"{kind}-" for kind in get_args(Kind))
 _FACTS = "entry.json"
 _REFUSE = "refuse-"
 OPENED = "opened"
@@ -137,19 +138,14 @@ class Incoming:
             return entry
 
     def left_behind(self) -> Iterator[Entry]:
-        """Claim, one by one, the recordings, imports, sealings and pages that nobody owns."""
+        """Claim all entries that nobody owns; who takes one has to release it."""
         with self._gate():
             for refuse in self.folder.glob(f"{_REFUSE}*"):  # its owner died over it
                 shutil.rmtree(refuse, ignore_errors=True)
-            for folder in self.folder.glob("download-*"):
-                if entry := self._claim(folder):
-                    entry.hide()
-                    entry.release()
             entries = [
                 self._claim(folder)
                 for folder in sorted(self.folder.iterdir())
-                if folder.is_dir()
-                and folder.name.startswith(("recording-", "import-", "sealing-", "page-"))
+                if folder.is_dir() and folder.name.startswith(_NAMES)
             ]
         yield from (entry for entry in entries if entry is not None)
 

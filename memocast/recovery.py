@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from memocast.draft import Draft
 from memocast.errors import MemocastError, NoSound
 from memocast.incoming import SEALED
 from memocast.memo import title_from_time
@@ -16,7 +17,6 @@ from memocast.settings import FORMATS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from memocast.draft import Draft
     from memocast.incoming import Entry
     from memocast.library import Library
     from memocast.memo import Memo
@@ -51,6 +51,12 @@ def _adopted(library: Library, entry: Entry) -> Memo | None:
         if isinstance(info_hash := entry.facts().get(SEALED), str):
             library.shares.take_back(info_hash)
         entry.discard()
+        return None
+    if entry.kind == "download":  # it waits for the next fetch, unless that was over
+        if Draft.from_facts(entry.facts()) and library.recover(entry) is None:
+            entry.discard()
+        else:
+            entry.hide()
         return None
     if entry.kind == "page":  # it is made, or comes, once more
         library.feeds.sweep()
