@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # A string without an end reaches to the end: otherwise each quote in it would be tried anew.
-_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.?)*+(?:"|\Z)|[][{},]', re.DOTALL)
+_STRING = rb'"(?:[^"\\]++|\\.?)*+(?:"|\Z)'
+_FLAT = rb"[\[{](?:[^][{}\"]++|" + _STRING + rb")*+[\]}]"
+_NEARLY_FLAT = rb"[\[{](?:[^][{}\"]++|" + _STRING + rb"|" + _FLAT + rb")*+[\]}]"
+"""What most documents are full of is one token; only what is nested deeper is gone through."""
+
+_TOKEN = re.compile(b"|".join([_NEARLY_FLAT, _FLAT, _STRING, rb"[][{},]"]), re.DOTALL)
+_MOST_TOKENS = 1 << 21
+_MOST_MEMBERS = 1_000
 _COLON = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*")
 _SPACE = b" \t\r\n"
 _OPENING, _CLOSING = b"[{", b"]}"
@@ -28,7 +35,9 @@ def members(text: bytes) -> Iterator[tuple[str | None, bytes]]:
 
     Raises ValueError when the text is no object, or one that does not end.
     """
-    for piece in _divided(text, b"{"):
+    for count, piece in enumerate(_divided(text, b"{")):
+        if count == _MOST_MEMBERS:
+            raise ValueError("too many")
         token = _TOKEN.match(piece)
         colon = _COLON.match(piece, token.end()) if token else None
         try:
@@ -49,8 +58,12 @@ def _divided(text: bytes, opening: bytes) -> Iterator[bytes]:
     if text[start - 1 : start] != opening:
         raise ValueError("of another kind")
     depth = 0
-    for token in _TOKEN.finditer(text, start):
+    for count, token in enumerate(_TOKEN.finditer(text, start)):
         char = text[token.start()]
+        if count == _MOST_TOKENS:
+            raise ValueError("too much")
+        if char in _OPENING and token.end() > token.start() + 1:
+            continue  # with all that is in it
         if char in _OPENING:
             depth += 1
         elif char in _CLOSING and depth:

@@ -7,16 +7,14 @@ those that a field has elsewhere: in `edit`, in links, in what comes with audio.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from memocast import documents, link
 from memocast.errors import MemocastError, Refused
 from memocast.feed import MAX_MILLISECONDS, MAX_SIZE
 from memocast.memo import DESCRIPTION_MAX_BYTES, ID_PATTERN, TITLE_MAX_BYTES
-from memocast.replica import BUCKETS, MAX_COUNT, NEVER, Entry, Stamp, bucket, merged
+from memocast.replica import BUCKETS, FIELDS, MAX_COUNT, NEVER, Entry, Stamp, bucket, merged
 from memocast.text import cut
 
 if TYPE_CHECKING:
@@ -41,7 +39,8 @@ _DIGEST = re.compile("[0-9a-f]{64}")
 _INFO_HASH = re.compile("[0-9a-f]{40}")
 _DEVICE = re.compile("[ -~]{0,32}")
 _ORIGINS = ("recorded", "added", "fetched")
-_NAMES = {field.name for field in fields(Entry)}
+_CONTROL = re.compile("[\0-\x1f\x7f-\x9f]")
+"""Unicode's category Cc."""
 
 
 class _Unfit(Exception):
@@ -118,7 +117,7 @@ def _entry(piece: bytes, part: str) -> Entry:
         said = None
     if not isinstance(said, dict):
         raise _Unfit("not an entry")
-    entry = Entry(**{name: _RULES[name](said.get(name)) for name in _NAMES})
+    entry = Entry(**{name: _RULES[name](said.get(name)) for name in FIELDS})
     if bucket(entry.key) != part:
         raise _Unfit("in the wrong part")
     return entry
@@ -130,7 +129,7 @@ def mended(entry: Entry) -> Entry | None:
     None when nothing of it can stay.
     """
     values: dict[str, Any] = {}
-    for name in _NAMES:
+    for name in FIELDS:
         value = getattr(entry, name)
         value = _MENDING.get(name, _as_it_is)(value)
         try:
@@ -144,8 +143,7 @@ def mended(entry: Entry) -> Entry | None:
 
 def spoken_title(title: str) -> str:
     """A memo's title as the other devices are told it: in one line, without control characters."""
-    one_line = "".join(" " if _is_control(char) else char for char in title)
-    return cut(one_line.strip(), TITLE_MAX_BYTES).strip() or "untitled"
+    return cut(_CONTROL.sub(" ", title).strip(), TITLE_MAX_BYTES).strip() or "untitled"
 
 
 def spoken_description(description: str) -> str:
@@ -171,7 +169,7 @@ def _title(value: object) -> str:
     text = _text(value, TITLE_MAX_BYTES, "a title that is none")
     if not text.strip():
         raise _Unfit("a title that is none")
-    if any(map(_is_control, text)):
+    if _CONTROL.search(text):
         raise _Unfit("control characters in the title")
     return text
 
@@ -187,10 +185,6 @@ def _text(value: object, most: int, reason: str) -> str:
     except UnicodeEncodeError:
         pass
     raise _Unfit(reason)
-
-
-def _is_control(char: str) -> bool:
-    return unicodedata.category(char) == "Cc"
 
 
 def _link(value: object) -> str:
