@@ -119,6 +119,21 @@ def test_a_crash_after_the_row_leaves_one_memo(library: Library, opus: Path) -> 
     assert not list((library.root / "incoming").glob("recording-*"))
 
 
+def test_a_download_that_was_kept_goes_and_another_waits_for_its_fetch(
+    library: Library, opus: Path
+) -> None:
+    memo = library.get(keep(library, opus))
+    kept, begun = (library.incoming.download(number * 40) for number in "12")
+    assert kept and begun
+    kept.note(Draft(memo.id, "A memo", "", now(), "opus", "fetched").to_facts())
+    for entry in (kept, begun):
+        entry.release()
+    assert adopted(library) == []
+    assert library.path(memo).read_bytes() == opus.read_bytes()
+    left = {found.name for found in (library.root / "incoming").iterdir()}
+    assert left == {".gate", begun.folder.name}
+
+
 def test_an_entry_in_use_is_never_touched(library: Library, opus: Path) -> None:
     entry = library.incoming.create("recording")
     entry.note(library.draft("In progress", "", "opus", "recorded").to_facts())
