@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-import time
 from typing import TYPE_CHECKING
 
 from memocast import link, sealing, signed
@@ -21,7 +20,6 @@ from memocast.entries import Reasons, Root, spoken_description, spoken_title
 from memocast.errors import (
     LibraryError,
     MemocastError,
-    MissingDecoder,
     NoSuchMemo,
     Refused,
     SwarmTimeout,
@@ -30,7 +28,8 @@ from memocast.errors import (
 from memocast.fetcher import Adopted, fetch
 from memocast.meeting import Found, Meeting, Part
 from memocast.memo import ID_PATTERN, new_id
-from memocast.replica import DAY, Entry, bucket, to_bytes
+from memocast.missing import Missing
+from memocast.replica import Entry, bucket, to_bytes
 from memocast.sharer import Wish, share
 
 if TYPE_CHECKING:
@@ -58,8 +57,6 @@ It publishes again when it is back, and finds that what it knows is not there.
 """
 
 _UNREACHED = "unreached"
-_UNSENT = "unsent"
-_REFUSED = "refused"
 
 
 def new_secret() -> str:
@@ -217,51 +214,23 @@ class Pairing:
         notify: Callable[[Stage], None],
         arrived: Callable[[str], None],
     ) -> None:
-        replicas = self._library.replicas
-        here = replicas.memos()
-        missing = {
-            key: entry
-            for key, entry in state.items()
-            if entry.is_alive and entry.link and key not in here
-        }
-        unsent = {key: n for key, n in replicas.recall(_UNSENT).items() if key in missing}
-        # What was no memo is none the next time: an info-hash leads to the same bytes for ever.
-        refused = {
-            key: link
-            for key, link in replicas.recall(_REFUSED).items()
-            if key in missing and missing[key].link == link
-        }
-        tomorrow = (time.time_ns() // 1_000_000 + DAY) // 1000
-
-        def turn(entry: Entry) -> tuple[int, int]:
-            """The newest first, and last what nobody sent before."""
-            return unsent.get(entry.key, 0), -min(entry.created, tomorrow)
-
+        missing = Missing(self._library.replicas, state)
         failures = 0
-        try:
-            for entry in sorted(missing.values(), key=turn):
-                if entry.key in refused:
-                    continue
-                try:
-                    memo = self._adopted(pair, entry, notify)
-                except LibraryError:
-                    raise
-                except MemocastError as error:
-                    news.problems.append(error)
-                    if isinstance(error, SwarmTimeout):
-                        unsent[entry.key] = unsent.get(entry.key, 0) + 1
-                        failures += 1
-                        if failures == _ENOUGH_FAILURES:
-                            return
-                    elif not isinstance(error, MissingDecoder):
-                        refused[entry.key] = entry.link
-                    continue
-                failures = 0
-                news.memos.append(memo)
-                arrived(memo)
-        finally:
-            replicas.remember(_UNSENT, unsent)
-            replicas.remember(_REFUSED, refused)
+        for entry in missing.in_turn():
+            try:
+                memo = self._adopted(pair, entry, notify)
+            except LibraryError:
+                raise
+            except MemocastError as error:
+                news.problems.append(error)
+                missing.note(entry, error)
+                failures += isinstance(error, SwarmTimeout)
+                if failures == _ENOUGH_FAILURES:
+                    return
+                continue
+            failures = 0
+            news.memos.append(memo)
+            arrived(memo)
 
     def _adopted(self, pair: Channel, entry: Entry, notify: Callable[[Stage], None]) -> str:
         """Fetch the entry's audio; the id of its memo."""

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from memocast import documents
 from memocast.channel import ChannelLink
+from memocast.disputes import Disputes
 from memocast.entries import Reasons, entries_in, mended, root_in
 from memocast.errors import Refused
 from memocast.feed import VERSION, parsed
@@ -423,3 +424,26 @@ def test_an_item_of_a_feed_that_cannot_be_read_is_left_out_alone() -> None:
     page = parsed(f'{{"version": "{VERSION}", "title": "t", "items": [{items}]}}'.encode())
     assert [found.id for found in page.items] == ["first", "digits", "last"]
     assert page.title == "t"
+
+
+def test_what_an_older_release_believes_for_good_is_answered_twice(library: Library) -> None:
+    theirs, ours, later = "1" * 64, "2" * 64, "3" * 64
+    assert Disputes(library.replicas).begin(theirs)
+    assert not Disputes(library.replicas).begin(theirs), "it is said once"
+    for answer in (ours, later):
+        for _ in range(2):  # as each sync does, in a process of its own
+            assert not Disputes(library.replicas).is_settled(theirs, answer)
+            Disputes(library.replicas).answer(theirs, answer)
+        assert Disputes(library.replicas).is_settled(theirs, answer)
+    assert not Disputes(library.replicas).is_settled(theirs, ours), "it has changed since"
+    # What cannot be read at all, nobody believes.
+    garbage = "4" * 40
+    assert Disputes(library.replicas).begin(garbage)
+    for _ in range(5):
+        Disputes(library.replicas).answer(garbage, ours)
+    assert not Disputes(library.replicas).is_settled(garbage, ours)
+    library.replicas.remember("disputes", {f"{n:064}": ["", 0] for n in range(1_000)})
+    assert Disputes(library.replicas).begin(theirs)
+    assert len(library.replicas.recall("disputes")) == 500
+    library.replicas.forget()
+    assert Disputes(library.replicas).begin(theirs), "another pairing"

@@ -50,6 +50,7 @@ LAYERS = [
         "listed",
         "replicas",
         "disputes",
+        "missing",
         "catalog",
         "download",
         "presence",
