@@ -229,3 +229,20 @@ def test_links_that_lead_to_no_memo_keep_none_from_arriving(
         assert library(phone) == {memo: ("Good", "")}
     finally:
         mallory.close()
+
+
+def test_a_state_that_nobody_sends_is_published_over_after_a_while(
+    someone: Callable[..., Memocast], opus: Path
+) -> None:
+    phone = someone("phone")
+    phone.add(opus)
+    phone.run("pair")
+    phone.run("sync")
+    mallory = Mallory(phone)
+    try:
+        mallory.point(dht.pointer("1" * 40))
+    finally:
+        mallory.close()
+    for _ in range(3):
+        assert "nobody answered" in phone.run("sync", "--timeout", "1s", expect=6).err
+    assert phone.run("sync", "--timeout", "1s").err == "memocast: your devices: 0 new memos\n"
