@@ -104,7 +104,13 @@ class Krpc:
         readable, _, _ = select.select(list(self._open), [], [], seconds)
         for asking in readable:
             question = self._open[asking]
-            message = _received(asking, question)
+            try:
+                message = _received(asking, question)
+            except BlockingIOError:  # its checksum was wrong
+                continue
+            except OSError:  # nobody is there
+                question.wrong = _MOST_WRONG
+                message = None
             question.wrong += message is None
             if message is not None or question.wrong >= _MOST_WRONG:
                 answers.append(self._settle(asking, message))
@@ -125,16 +131,16 @@ def _socket() -> socket.socket:
 
 
 def _received(asking: socket.socket, question: _Question) -> dict[bytes, Any] | None:
-    """One datagram, when it is the question's answer."""
+    """One datagram, when it is the question's answer. Raises OSError."""
     import libtorrent as lt
 
+    datagram, address = asking.recvfrom(MAX_DATAGRAM + 1)
+    # A socket takes datagrams of anyone between its bind and its connect.
+    if len(datagram) > MAX_DATAGRAM or address != question.to:
+        return None
     try:
-        datagram, address = asking.recvfrom(MAX_DATAGRAM + 1)
-        # A socket takes datagrams of anyone between its bind and its connect.
-        if len(datagram) > MAX_DATAGRAM or address != question.to:
-            return None
         message: Any = lt.bdecode(datagram)
-    except (OSError, RuntimeError):  # the node is gone, or what it sent is not bencoded
+    except RuntimeError:  # it is not bencoded
         return None
     is_answer = isinstance(message, dict) and message.get(b"t") == question.number
     return message if is_answer else None

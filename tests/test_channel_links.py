@@ -102,9 +102,8 @@ def test_browsers_are_offered_the_newest_page_then_memos_and_older_pages_in_plac
     secret = signed.new_secret()
     link = ChannelLink(signed.public_key(secret), name="Anna's notes", trackers=(TRACKER,))
     publisher = Publisher(library, settings, library.channels.add(link, secret))
-    for memo in memos:
-        publisher.publish(library.get(memo))
-    publisher.renew()
+    found = [library.get(memo) for memo in memos]
+    publisher.publish([(memo, publisher.offer(memo)) for memo in found])
     channel = library.channels.get("Anna's notes")
     pages = library.feeds.pages(channel, channel.head, ())
     seeder = WebSeeder(library, settings, lambda *_: None)

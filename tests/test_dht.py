@@ -256,6 +256,16 @@ def test_the_answer_to_a_question_counts_only_from_the_node_that_was_asked() -> 
             assert krpc.settled(0.2) == [], "a question is answered once"
 
 
+def test_a_question_to_a_port_where_nobody_is_is_given_up_at_once() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gone:
+        gone.bind(("127.0.0.1", 0))
+        address = gone.getsockname()
+    with Krpc() as krpc:
+        number = krpc.ask(address, b"get", {b"target": bytes(20)})
+        (settled,) = krpc.settled(DEADLINE)
+        assert (settled.number, settled.message) == (number, None)
+
+
 @pytest.mark.parametrize("flood", [lists, FLOODS["its answer, again and again"]])
 def test_sync_ends_and_stays_small_however_much_a_node_sends(
     flood: Callable[[dict[bytes, Any]], bytes], tmp_path: Path

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from unittest import mock
 
-from memocast import audio, database, sharer
+from memocast import audio, sharer
 from memocast.draft import Draft
 from memocast.library import Library
 from memocast.memo import new_id
@@ -93,12 +93,7 @@ def fill(root: Path, sound_file: Path, size: int, shared: int) -> None:
 @contextlib.contextmanager
 def one_transaction(library: Library) -> Iterator[None]:
     """The library's own code, without an fsync for each memo."""
-    connection = library._database
-    with (
-        database.transaction(connection),
-        mock.patch.object(database, "transaction", lambda _: contextlib.nullcontext()),
-        mock.patch("os.fsync"),
-    ):
+    with library.together(), mock.patch("os.fsync"):
         yield
 
 

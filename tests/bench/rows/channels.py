@@ -100,8 +100,7 @@ def _author(world: World, size: int, settings: Mapping[str, str], tracker: str) 
                     ),
                     memo.id,
                 )
-        publisher.publish(memo)
-        publisher.renew()
+        publisher.publish([(memo, publisher.offer(memo))])
         # Whose memos nobody has are not what is measured: a follower takes the newest only.
     environment = world.environment(root, **settings)
     seconds([MEMOCAST, "sync"], environment)
