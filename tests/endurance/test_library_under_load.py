@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from conftest import wait_for
 from ledger import Ledger
 from scale import chances, pause, record, scaled
 from transfer import sha256
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 WORKER = Path(__file__).with_name("worker.py")
 API_WORKERS, CLI_WORKERS = 6, 2
 SECONDS = scaled(60, 2)
+KINDS = {"add", "edit", "share", "list", "remove"}
 
 pytestmark = pytest.mark.timeout(SECONDS + 120)
 
@@ -104,6 +106,11 @@ class Workshop:
             ("title", "description")[place % 2],
         )
 
+    def kinds(self) -> set[str]:
+        """What the workers have done so far."""
+        lines = [line for worker in self.places for line in list(worker.said)]
+        return {line["done"]["op"] for line in lines if "done" in line}
+
     def kill_one(self) -> None:
         """Kill any of them in the middle of whatever it does, and put another in its place."""
         place = self._luck.randrange(len(self.places))
@@ -150,13 +157,14 @@ def test_every_acknowledged_change_is_there(anna: Memocast, opus: Path) -> None:
     luck = chances()
     with contextlib.closing(Workshop(anna, opus, luck)) as workshop:
         pause(SECONDS)
+        wait_for("one of each kind", lambda: workshop.kinds() == KINDS)
         workshop.end()
     listed = anna.run("list", "--json").json
     digests = audio_digests(anna)
     assert_sound(anna)
     assert workshop.ledger.compare(listed, digests) == 0
     assert {memo["id"] for memo in listed} == set(digests), "files without a row"
-    assert workshop.ledger.acknowledged.keys() == {"add", "edit", "share", "list", "remove"}
+    assert workshop.ledger.acknowledged.keys() == KINDS
     record(
         "library under load",
         seconds=SECONDS,
