@@ -44,7 +44,7 @@ class Case:
     done: tuple[int, str] = (0, "")
     stdin: str = ""
     whole: bool = False  # with the copy of the database at its end
-    every: int = scaled(1, 4)
+    every: int = scaled(1, 12)
 
 
 def memos(user: Memocast, opus: Path) -> None:
@@ -130,7 +130,11 @@ SECRET = "memocast-pair:AGE-SECRET-KEY-1RWDAKS8WA58GD7F9CF35F00LTD3GZNQ96S3C3XHA
 
 CASES = {
     "publish": Case(
-        "channel publish --no-seed =Three", published, (1, "already"), whole=True, every=1
+        "channel publish --no-seed =Three",
+        published,
+        (1, "already"),
+        whole=True,
+        every=scaled(1, 3),
     ),
     "publish the first": Case("channel publish --no-seed =One", channel, (1, "already")),
     "publish three": Case(
@@ -140,7 +144,9 @@ CASES = {
         "channel publish --no-seed =Three", privately_published, (1, "already")
     ),
     "publish to a new page": Case("channel publish --no-seed =Last", two_pages, (1, "already")),
-    "retract": Case("channel retract =Two", published, (1, "is not in 'Notes'"), every=1),
+    "retract": Case(
+        "channel retract =Two", published, (1, "is not in 'Notes'"), every=scaled(1, 4)
+    ),
     "retract both": Case("channel retract =One =Two", published, (1, "is not in 'Notes'")),
     "retract privately": Case("channel retract =Two", privately_published, (1, "is not in")),
     "retract from an old page": Case("channel retract =One", two_pages, (1, "is not in")),
@@ -346,7 +352,7 @@ def test_a_follower_who_was_killed_while_memos_came_and_went_has_each_of_them_on
     ben.run("sync")
     anna.run("channel", "retract", memo(anna, "Goes"))
     anna.run("channel", "publish", anna.add(opus, title="Comes"))
-    assert_completes(ben, "sync", every=scaled(1, 16), name="sync with a channel")
+    assert_completes(ben, "sync", every=scaled(1, 40), name="sync with a channel")
     shares = {title: stopped for title, _, _, stopped, _ in state(ben)["shares"]}
     assert shares == {"Stays": 0, "Goes": 1, "Comes": 0}
 
@@ -358,13 +364,13 @@ def test_an_episode_of_a_podcast_comes_once_although_the_sync_was_killed(
     ben.run("list")
     follow = ("follow", f"{server.url}/feed", "--newest", "3")
     commands = Commands(ben)
-    steps = commands.steps(*follow, until=BACKUP)[:: scaled(1, 4)]
+    steps = commands.steps(*follow, until=BACKUP)[:: scaled(1, 10)]
     for killed in commands.killed(*follow, steps=steps):
         ben.run("sync")
         assert (killed.again.code, titles(ben)) == (0, ["Episode 1"]), killed.step
     commands.put_back()
     ben.run(*follow)
-    assert_completes(ben, "sync", every=scaled(1, 4), name="sync with a podcast")
+    assert_completes(ben, "sync", every=scaled(1, 12), name="sync with a podcast")
 
 
 @pytest.mark.long
@@ -382,7 +388,7 @@ def test_a_device_that_was_killed_while_it_synced_comes_to_the_state_of_the_othe
     phone.run("edit", memo(phone, "Stays"), "--title", "Changed")
     phone.add(opus, title="Comes")
     phone.run("sync")
-    assert_completes(laptop, "sync", every=scaled(1, 16), name="sync from a device")
+    assert_completes(laptop, "sync", every=scaled(1, 40), name="sync from a device")
     assert [title for title, _ in state(laptop)["memos"]] == ["Changed", "Comes"]
 
 
@@ -395,6 +401,6 @@ def test_a_device_that_was_killed_while_it_published_its_state_publishes_it(
     phone.run("sync")
     phone.run("edit", "latest", "--title", "Changed")
     phone.add(opus, title="New")
-    assert_completes(phone, "sync", every=scaled(1, 4), name="sync to devices")
+    assert_completes(phone, "sync", every=scaled(1, 12), name="sync to devices")
     (pair,) = state(phone)["channels"]
     assert pair["leads to its newest page"]
