@@ -217,6 +217,8 @@ class Devices(RuleBasedStateMachine):
         if id_ is None:
             return
         self._later()
+        # As the seeder does every few minutes: what was changed since goes with the memo.
+        self.libraries[device].replicas.collect()
         self.libraries[device].remove(self.libraries[device].get(id_))
         said = self.last[id_]
         if said is not None:
