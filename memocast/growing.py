@@ -6,12 +6,13 @@ verified: it comes from libtorrent piece by piece, since the file on the disk ma
 
 from __future__ import annotations
 
-import io
 import os
 import threading
 import time
 from collections import OrderedDict
 from typing import IO, TYPE_CHECKING
+
+from memocast.random_access import RandomAccess
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,13 +99,12 @@ class Growing:
                 self._want(index)
 
 
-class View(io.RawIOBase):
-    """A position in a growing file."""
+class View(RandomAccess):
+    """A position in a growing file. What comes after holes is asked for when it is read."""
 
     def __init__(self, growing: Growing) -> None:
-        super().__init__()
+        super().__init__(growing.size)
         self._growing = growing
-        self._position = 0
         self.is_stopped = False
 
     def stop(self) -> None:
@@ -112,27 +112,6 @@ class View(io.RawIOBase):
         self.is_stopped = True
         self._growing.wake()
 
-    def readable(self) -> bool:
-        """It is."""
-        return True
-
-    def seekable(self) -> bool:
-        """It is: what comes after holes is asked for when it is read."""
-        return True
-
-    def tell(self) -> int:
-        """The position."""
-        return self._position
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to another position."""
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._growing.size}
-        self._position = max(0, base[whence] + offset)
-        return self._position
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """Fill the buffer as far as pieces reach that are here, at least a byte."""
-        content = self._growing.read_at(self._position, len(buffer), self)
-        buffer[: len(content)] = content
-        self._position += len(content)
-        return len(content)
+    def read_at(self, position: int, count: int) -> bytes:
+        """Up to `count` bytes from there, at least one unless it is the end."""
+        return self._growing.read_at(position, count, self)

@@ -6,7 +6,6 @@ legal (RFC 3533, section 4). So each part is handed to a decoder as a file of it
 
 from __future__ import annotations
 
-import io
 import os
 import re
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import IO, TYPE_CHECKING
 
 from memocast import chunks
 from memocast.errors import Refused
+from memocast.random_access import RandomAccess
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -191,42 +191,18 @@ def _end_of_tag_between(file: IO[bytes], at: int, size: int) -> int:
     return 0
 
 
-class PartFile(io.RawIOBase):
+class PartFile(RandomAccess):
     """A part as a file of its own. It reads `raw` at a position of its own and leaves it open."""
 
     def __init__(self, raw: IO[bytes], part: Part) -> None:
-        super().__init__()
+        super().__init__(part.end - part.begin)
         self._descriptor = raw.fileno()
         self._part = part
-        self._position = 0
 
-    def readable(self) -> bool:
-        """It is."""
-        return True
-
-    def seekable(self) -> bool:
-        """It is."""
-        return True
-
-    def tell(self) -> int:
-        """The position from the part's beginning."""
-        return self._position
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to another position."""
-        length = self._part.end - self._part.begin
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: length}
-        self._position = max(0, base[whence] + offset)
-        return self._position
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """Fill the buffer as far as the part reaches."""
-        part, at = self._part, self._position
-        if at < len(part.head):
-            content = part.head[at : at + len(buffer)]
-        else:
-            left = max(0, part.end - part.begin - at)
-            content = os.pread(self._descriptor, min(len(buffer), left), part.begin + at)
-        buffer[: len(content)] = content
-        self._position += len(content)
-        return len(content)
+    def read_at(self, position: int, count: int) -> bytes:
+        """Up to `count` bytes from there."""
+        part = self._part
+        if position < len(part.head):
+            return part.head[position : position + count]
+        left = max(0, part.end - part.begin - position)
+        return os.pread(self._descriptor, min(count, left), part.begin + position)

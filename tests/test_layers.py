@@ -92,6 +92,7 @@ LAYERS = [
         "web",
         "krpc",
         "limited",
+        "random_access",
         "tagging",
     ],
     ["errors", "__init__"],
