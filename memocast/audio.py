@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING
 
@@ -26,8 +27,11 @@ MAX_DURATION = 24 * 3600
 _HEAD_BYTES = 64
 
 _BOUNDED = ("opus", "wav", "flac", "aiff")
-"""Whose decoders take no memory but for what is read at once, which is bounded here, and for
-a block of 16 MB; a process of its own for each would take longer than most voice memos do."""
+"""Whose decoders take no more memory than the file has bytes, and most of them far less. A process
+of its own for each would take longer than most voice memos do."""
+
+_BOUNDED_BYTES = 1 << 26
+"""Of a file that is decoded without a process of its own: a packet of Opus can be all of it."""
 
 _DECODING_SECONDS = 3_600
 """Of one core. A day of Opus takes 400 on a fast one."""
@@ -130,7 +134,8 @@ def examine(
     """
     tell = progress or (lambda _: None)
     format_ = identify(path)
-    if format_ in _BOUNDED and len(parts(path, format_)) == 1:
+    is_small = path.stat().st_size <= _BOUNDED_BYTES
+    if format_ in _BOUNDED and is_small and len(parts(path, format_)) == 1:
         return decoded(path, tell, limit)
     asked = {"path": os.fsencode(path).hex(), "limit": limit}
     try:
@@ -142,10 +147,7 @@ def examine(
             patience=_SILENT_SECONDS,
         )
     except limited.Exceeded:
-        raise Refused(
-            f"{path.name} takes more time or memory to decode than sound does",
-            hint="convert it, if you trust it: ffmpeg -i FILE sound.flac",
-        ) from None
+        raise _takes_too_much(path) from None
     if "errno" in said:
         raise OSError(said["errno"], said["why"], str(path))
     if "refused" in said:
@@ -176,15 +178,25 @@ def decoded(path: Path, progress: Callable[[float], None], limit: float) -> Soun
     _refuse_cut_container(path, format_)
     peaks: Peaks | None = None
     rate = 0
+    until = time.thread_time() + _DECODING_SECONDS
     for rate, block in blocks(path, format_, limit=limit):
         peaks = peaks or Peaks(rate)
         peaks.feed(block)
         if peaks.frames > limit * rate:
             raise too_long(path)
+        if time.thread_time() > until:
+            raise _takes_too_much(path)
         progress(peaks.frames / rate)
     if peaks is None or not peaks.frames:
         raise NoSound(f"{path.name} holds no sound", hint="play it elsewhere to see what it is")
     return Sound(format_, round(peaks.frames * 1000 / rate), peaks.slices())
+
+
+def _takes_too_much(path: Path) -> Refused:
+    return Refused(
+        f"{path.name} takes more time or memory to decode than sound does",
+        hint="convert it, if you trust it: ffmpeg -i FILE sound.flac",
+    )
 
 
 def _refuse_cut_container(path: Path, format_: str) -> None:

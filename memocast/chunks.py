@@ -60,11 +60,11 @@ def announced(head: bytes) -> int | None:
     return length + 8 if length < _UNKNOWN else None
 
 
-def movies(file: IO[bytes]) -> Iterator[int]:
+def movies(file: IO[bytes], size: int) -> Iterator[int]:
     """Where MP4 files begin that lie one behind the other (ISO/IEC 14496-12, section 4.2)."""
     at = 0
     for _ in range(_MOST_BOXES):
-        head = os.pread(file.fileno(), 16, at)
+        head = os.pread(file.fileno(), 16, at) if at < size else b""
         if len(head) < 8:
             return
         if head[4:8] == b"ftyp":

@@ -127,8 +127,8 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     if connection.in_transaction:
         yield
         return
-    connection.execute("BEGIN IMMEDIATE")
     try:
+        connection.execute("BEGIN IMMEDIATE")
         _refuse_if_replaced(connection)
         yield
         connection.execute("COMMIT")

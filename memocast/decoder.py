@@ -17,7 +17,7 @@ from memocast.parts import MPEG_NAMES, Part, PartFile, parts
 from memocast.uniform import Uniform
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
     import numpy as np
@@ -75,6 +75,19 @@ def blocks(
     seconds is refused before it is decoded. Raises Refused.
     """
     uniform: Uniform | None = None
+    for rate, block in _of_parts(path, format_, start, torn=torn, limit=limit):
+        uniform = uniform or Uniform(rate, block.shape[1])
+        for piece in uniform.take(rate, block):
+            yield uniform.rate, piece
+    if uniform:
+        for piece in uniform.rest():
+            yield uniform.rate, piece
+
+
+def _of_parts(
+    path: Path, format_: str, start: float, *, torn: bool, limit: float
+) -> Iterator[tuple[int, Samples]]:
+    """As `blocks`, at the rate and with the channels of each part."""
     found = parts(path, format_)
     before = 0.0
     with path.open("rb") as raw:
@@ -82,13 +95,25 @@ def blocks(
             with _opened(path, raw, part, format_, torn=torn) as sound:
                 if before + sound.seconds > limit:
                     raise too_long(path)
-                if not 0 < sound.seconds <= start - before or part is found[-1]:
-                    for rate, block in sound.blocks(max(0.0, start - before)):
-                        uniform = uniform or Uniform(rate, block.shape[1])
-                        yield uniform.rate, uniform.take(rate, block)
+                skip = max(0.0, start - before)
+                is_last = part is found[-1]
+                if not sound.seconds and not is_last:
+                    before += yield from _counted(sound, skip)
+                    continue
+                if is_last or sound.seconds > skip:
+                    yield from sound.blocks(skip)
                 before += sound.seconds
-    if uniform and len(rest := uniform.rest()):
-        yield uniform.rate, rest
+
+
+def _counted(sound: _Sndfile | _Media, skip: float) -> Generator[tuple[int, Samples], None, float]:
+    """What comes after `skip` seconds of a part that does not say how long it lasts; its length."""
+    seconds = 0.0
+    for rate, block in sound.blocks(0.0):
+        left_out = max(0, round((skip - seconds) * rate))
+        seconds += len(block) / rate
+        if left_out < len(block):
+            yield rate, block[left_out:]
+    return seconds
 
 
 def sound_file(path: Path) -> Any:

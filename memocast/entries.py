@@ -171,7 +171,8 @@ def _title(value: object) -> str:
         raise _Unfit("a title that is none")
     if _CONTROL.search(text):
         raise _Unfit("control characters in the title")
-    return text
+    # As the library keeps it: what differs there from what was said would be an edit made here.
+    return spoken_title(text)
 
 
 def _description(value: object) -> str:

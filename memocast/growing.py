@@ -6,6 +6,7 @@ verified: it comes from libtorrent piece by piece, since the file on the disk ma
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -106,6 +107,8 @@ class View(RandomAccess):
         super().__init__(growing.size)
         self._growing = growing
         self.is_stopped = False
+        self.allowance: float = math.inf
+        """Bytes that may still be read; then it is as if the file had ended."""
 
     def stop(self) -> None:
         """Whoever reads here, or waits to, finds the end."""
@@ -114,4 +117,6 @@ class View(RandomAccess):
 
     def read_at(self, position: int, count: int) -> bytes:
         """Up to `count` bytes from there, at least one unless it is the end."""
-        return self._growing.read_at(position, count, self)
+        content = self._growing.read_at(position, count, self) if self.allowance > 0 else b""
+        self.allowance -= len(content)
+        return content

@@ -254,7 +254,7 @@ class Library:
         return self._catalog.by_id(memo.id)
 
     def remove(self, memo: Memo) -> None:
-        """Delete the memo, its row and then its files. A running seeder drops it within 2 s."""
+        """Delete the memo, its row, then its files. A seeder drops it in 2 s. Not in `together`."""
         with self.translated():
             try:
                 with database.transaction(self._database):

@@ -6,6 +6,7 @@ strangers made is parsed and decoded here where the library that does it knows n
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import importlib
 import json
@@ -17,9 +18,11 @@ import sys
 import time
 from typing import IO, TYPE_CHECKING, Any
 
+from memocast.errors import MemocastError
+
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 MEMORY_BYTES = 280 << 20
 """Of its own, without what it has of files. The largest podcast's feed that is read takes 250 MB,
@@ -38,9 +41,13 @@ _ANSWER_BYTES = 64 << 20
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 """numpy would set memory aside for each core."""
 
+_ENDING_SECONDS = 5.0
+_STOPPED = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGHUP)
+"""Exit codes of what the system, somebody else or our own impatience ended."""
+
 
 class Exceeded(Exception):
-    """It took too much time or memory, or its process died."""
+    """It took too much time or memory, or crashed; it would again."""
 
 
 def run(
@@ -53,12 +60,15 @@ def run(
 ) -> Any:
     """What `module.answer(given, file)` returns in a process of its own, by way of JSON.
 
-    It gets `seconds` of one core; `tell` hears what it says with `say`, and `patience` is how
-    many seconds it may say nothing, twice as many as of the core by default. Of open files it has
-    `file` only, and may change that if it was opened for writing. Raises Exceeded.
+    It gets `seconds` of one core; `tell` hears what it says with `say`, and `patience` is how many
+    seconds it may say nothing, ten times as many as of the core by default. Of open files it has
+    `file` only, and may change that if it was opened for writing.
+
+    Raises Exceeded, and MemocastError when something else ended the process, or held it up.
     """
     import subprocess
 
+    before = _seconds_of_children()
     descriptor = file.fileno() if file else -1
     # -P: a folder called 'memocast' where the user happens to be is not our code.
     command = [sys.executable, "-P", "-m", __name__, module, str(seconds), str(descriptor)]
@@ -70,44 +80,58 @@ def run(
         pass_fds=[descriptor] if file else [],
         env={**os.environ, **_ONE_THREAD},
     ) as process:
+        patience = patience or 10.0 * seconds
         try:
-            return _heard(process, given, tell, patience or 2.0 * seconds)
-        except (OSError, ValueError, KeyError) as error:
-            raise Exceeded from error
+            for message in _messages(process, given, patience):
+                if "answer" in message:
+                    return message["answer"]
+                tell(message["said"])
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_ENDING_SECONDS)
         finally:
             process.kill()
+    used = _seconds_of_children() - before
+    if process.returncode not in _STOPPED or used > patience / 2:
+        raise Exceeded
+    raise MemocastError(
+        "a process that reads what comes from others was stopped",
+        hint="run the command again; is the machine short of memory, or very busy?",
+    )
 
 
-def _heard(
-    process: subprocess.Popen[bytes],
-    given: bytes,
-    tell: Callable[[Any], object],
-    patience: float,
-) -> Any:
-    """Give it what it is to read, which it does first; pass on what it says; return its answer."""
+def _messages(
+    process: subprocess.Popen[bytes], given: bytes, patience: float
+) -> Iterator[dict[str, Any]]:
+    """Give it what it is to read, which it does first; yield what it says, until it ends.
+
+    Raises Exceeded for what it never says.
+    """
     assert process.stdin is not None
     assert process.stdout is not None
-    process.stdin.write(given)
-    process.stdin.close()
+    with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
+        pipe.write(given)
     said = bytearray()
     total = 0
     deadline = time.monotonic() + patience
-    while time.monotonic() < deadline:
-        if not select.select([process.stdout], [], [], max(0.0, deadline - time.monotonic()))[0]:
-            break
+    while (left := deadline - time.monotonic()) > 0:
+        if not select.select([process.stdout], [], [], left)[0]:
+            return
         block = os.read(process.stdout.fileno(), 1 << 16)
+        if not block:
+            return
         total += len(block)
-        if not block or total > _ANSWER_BYTES:
-            break
+        if total > _ANSWER_BYTES:
+            raise Exceeded
         said += block
         while b"\n" in block and b"\n" in said:
             line, _, said = said.partition(b"\n")
-            message = json.loads(line)
-            if "answer" in message:
-                return message["answer"]
-            tell(message["said"])
+            yield json.loads(line)
             deadline = time.monotonic() + patience
-    raise Exceeded
+
+
+def _seconds_of_children() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def say(value: Any) -> None:
@@ -122,6 +146,9 @@ def _write(message: dict[str, Any]) -> None:
 
 def main() -> None:
     """Set the limits, import the module that was named, write its answer to standard output."""
+    # What a library prints is no word of ours.
+    sys.stdout = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     # Ctrl-C is for whoever waits for this process, and ends it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     module, seconds, descriptor = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
@@ -139,7 +166,8 @@ def main() -> None:
     for limit, most in limits.items():
         _, hard = resource.getrlimit(limit)
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(limit, (most, most))
+        # The second limit of time would be SIGKILL, as if somebody else had ended it.
+        resource.setrlimit(limit, (most, hard if limit == resource.RLIMIT_CPU else most))
     # Not as __main__, where this module is another one.
     answer = importlib.import_module(module).answer(sys.stdin.buffer.read(), file)
     if file:

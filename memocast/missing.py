@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from memocast.errors import MissingDecoder, SwarmTimeout
+from memocast.errors import MissingDecoder, NotALink, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,9 +54,11 @@ class Missing:
 
     def note(self, entry: Entry, error: MemocastError) -> None:
         """Why it did not arrive."""
-        if isinstance(error, SwarmTimeout):
-            self._unsent[entry.key] = self._unsent.get(entry.key, 0) + 1
-            self._replicas.remember(_UNSENT, self._unsent)
-        elif not isinstance(error, MissingDecoder):  # which can be installed
+        if isinstance(error, MissingDecoder):  # which can be installed
+            return
+        if isinstance(error, (Refused, NotALink)):
             self._refused[entry.key] = entry.link
             self._replicas.remember(_REFUSED, self._refused)
+        else:
+            self._unsent[entry.key] = self._unsent.get(entry.key, 0) + 1
+            self._replicas.remember(_UNSENT, self._unsent)

@@ -82,7 +82,7 @@ def _found(file: IO[bytes], size: int, format_: str) -> Iterable[Part]:
         case "wav" | "aiff":
             return (Part(*found) for found in chunks.sounds(file, size))
         case "m4a":
-            return _between(chunks.movies(file), size)
+            return _between(chunks.movies(file, size), size)
         case _:
             pattern = _FLAC if format_ == "flac" else _MATROSKA
             begins = (at for at, _ in _search(file, size, pattern))
@@ -140,6 +140,7 @@ def _ogg_page_end(file: IO[bytes], at: int) -> int:
 def _mpeg(file: IO[bytes], size: int) -> Iterator[Part]:
     """MPEG audio without its ID3v2 tags; where a frame tells of those behind it, a part begins."""
     begin = 0
+    has_part = False
     for at, match in _search(file, size, _MPEG):
         if at < begin:
             continue  # within a tag
@@ -148,17 +149,19 @@ def _mpeg(file: IO[bytes], size: int) -> Iterator[Part]:
         else:
             end, following = at, _end_of_tag_between(file, at, size)
         if following > begin:
-            if _has_sound(file, begin, end):
+            if _has_frame(file, begin, end):
                 yield Part(begin, end)
+                has_part = True
             begin = following
-    yield Part(begin, size)
+    if not has_part or _has_frame(file, begin, size):
+        yield Part(begin, size)
 
 
-def _has_sound(file: IO[bytes], begin: int, end: int) -> bool:
-    """Whether there is anything but the zeros that fill the room behind a tag."""
+def _has_frame(file: IO[bytes], begin: int, end: int) -> bool:
+    """Whether there can be sound: behind a tag, some programs leave zeros, or parts of another."""
     if end - begin > _BLOCK_BYTES:
         return True
-    return bool(os.pread(file.fileno(), max(0, end - begin), begin).strip(b"\0"))
+    return bool(_MPEG_FRAME.search(os.pread(file.fileno(), max(0, end - begin), begin)))
 
 
 def _mpeg_frame(file: IO[bytes], name_at: int) -> int:
@@ -186,9 +189,10 @@ def _end_of_tag_between(file: IO[bytes], at: int, size: int) -> int:
     """The same, of one that MPEG audio, another tag or nothing follows; others are chance."""
     end = _end_of_tag(file, at)
     behind = os.pread(file.fileno(), 3, end)
-    if not at or not behind.strip(b"\0") or behind == b"ID3" or _MPEG_FRAME.match(behind):
+    if not at:
         return min(end, size)
-    return 0
+    is_tag = not behind.strip(b"\0") or behind == b"ID3" or _MPEG_FRAME.match(behind)
+    return end if is_tag and end <= size else 0
 
 
 class PartFile(RandomAccess):

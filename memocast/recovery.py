@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     from memocast.library import Library
     from memocast.memo import Memo
 
+_PART = re.compile(
+    r"\.memocast-[0-9a-f]{16}\.part|(seeder\.json|identity\.txt\.\d+\.new)\.\d+\.part"
+)
+"""What `files.creating` calls a file until it is whole, and what older releases did."""
+
 _WRITING_SECONDS = 60.0
 """A file of the library's own folder that is not whole after so long is nobody's any more."""
 
@@ -28,7 +34,9 @@ _WRITING_SECONDS = 60.0
 def adopt(library: Library, tell: Callable[[str], None]) -> None:
     """Turn each recording that nobody owns any more into a memo, once; `tell` what was done."""
     with library.translated():
-        for partial in library.root.glob("*.part"):
+        for partial in library.root.iterdir():
+            if not _PART.fullmatch(partial.name):
+                continue
             with contextlib.suppress(FileNotFoundError):  # just now it became whole
                 if time.time() - partial.stat().st_mtime > _WRITING_SECONDS:
                     partial.unlink()

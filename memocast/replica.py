@@ -18,7 +18,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 BUCKETS = "0123456789abcdefghjkmnpqrstvwxyz"
 """A state is divided by the first letters of its keys: a change makes one part of it anew."""
@@ -132,15 +132,6 @@ def merged(one: Entry, other: Entry) -> Entry:
 def _fixed(entry: Entry) -> tuple[Any, ...]:
     """What does not change; where two devices say otherwise, both take the same."""
     return (entry.link, entry.created, entry.duration, entry.size, entry.origin)
-
-
-def union(one: Mapping[str, Entry], other: Iterable[Entry]) -> dict[str, Entry]:
-    """The state of somebody who knows both."""
-    found = dict(one)
-    for entry in other:
-        known = found.get(entry.key)
-        found[entry.key] = merged(known, entry) if known else entry
-    return found
 
 
 def insisted(mine: Entry, found: Entry, field: str, now: int, device: str) -> Entry:

@@ -31,6 +31,9 @@ _CHUNK_BYTES = 1 << 14
 _HEAD_BYTES = 1 << 16
 """In which the headers of an Ogg's first stream lie."""
 
+_SILENT_BYTES = 1 << 26
+"""That are read before some sound comes of them. A packet of Opus can be as large as the file."""
+
 _BLOCK_SECONDS = 0.2
 _OGG_HEADER = 27
 _OGG_BEGINS = 2
@@ -54,14 +57,20 @@ def streamed(open_: Callable[[], View], start: float = 0.0) -> Iterator[tuple[in
         if format_ == "ogg":
             refuse_head(_head(source))
             source.seek(0)
+        source.allowance = _SILENT_BYTES
         try:
             for file, skip in _files(source, format_, start):
                 check("what arrives", file.samplerate, file.channels)
                 for block in _blocks(file, skip):
+                    source.allowance = _SILENT_BYTES
                     uniform = uniform or Uniform(file.samplerate, file.channels)
-                    yield uniform.rate, uniform.take(file.samplerate, block)
-            if uniform and len(rest := uniform.rest()):
-                yield uniform.rate, rest
+                    for piece in uniform.take(file.samplerate, block):
+                        yield uniform.rate, piece
+            if source.allowance <= 0:
+                raise Refused("what arrives takes too much memory", hint="see the error of 'fetch'")
+            if uniform:
+                for piece in uniform.rest():
+                    yield uniform.rate, piece
         except soundfile.SoundFileError as error:
             raise Refused("what arrives is damaged", hint="see the error of 'fetch'") from error
 

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
+from memocast.errors import Refused
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
     from numpy.typing import NDArray
 
     Samples = NDArray[np.float32] | NDArray[np.int16]
+
+_LARGEST_RATIO = 100
+"""Of two rates. A resampler's filter grows with it; from 8 to 768 kHz it is 96."""
+
+_MOST_CHANNELS = 8
+"""Each of which has a resampler of its own."""
+
+_PIECE_SAMPLES = 1 << 16
+"""What comes out at once, in all channels together."""
 
 
 class Uniform:
@@ -20,32 +34,49 @@ class Uniform:
         self._from = rate
         self._resamplers: list[Any] = []
 
-    def take(self, rate: int, block: Samples) -> Samples:
-        """The block, changed where it has to be. Some of it may come with a later one."""
+    def take(self, rate: int, block: Samples) -> Iterator[Samples]:
+        """The block, changed where it has to be. Some of it may come with a later one.
+
+        Raises Refused for rates and channels that no two recorders have.
+        """
         import numpy as np
 
-        before = self.rest() if rate != self._from else None
-        self._from = rate
-        if block.shape[1] != self.channels:
-            mono = block.mean(axis=1, keepdims=True)
-            block = np.repeat(mono, self.channels, axis=1)
-        if rate != self.rate:
-            block = self._resampled(rate, block)
-        return block if before is None or not len(before) else np.concatenate([before, block])
+        if rate != self._from:
+            yield from self.rest()
+            self._from = rate
+        if rate == self.rate and block.shape[1] == self.channels:
+            yield block
+            return
+        frames = max(1, _PIECE_SAMPLES * rate // self.rate // self.channels)
+        for begin in range(0, len(block), frames):
+            piece = block[begin : begin + frames]
+            if piece.shape[1] != self.channels:
+                mono = piece.mean(axis=1, keepdims=True)
+                piece = np.repeat(mono, self.channels, axis=1)
+            if rate != self.rate:
+                piece = self._resampled(rate, piece)
+            if len(piece):
+                yield piece
 
-    def rest(self) -> Samples:
+    def rest(self) -> Iterator[Samples]:
         """What is still to come of the blocks taken."""
-        import numpy as np
-
-        columns = [_joined(each.resample(None)) for each in self._resamplers]
+        if not self._resamplers:
+            return
+        with _translated():
+            columns = [_joined(each.resample(None)) for each in self._resamplers]
         self._resamplers = []
-        return _stacked(columns) if columns else np.zeros((0, self.channels), np.float32)
+        if len(columns[0]):
+            yield _stacked(columns)
 
     def _resampled(self, rate: int, block: Samples) -> Samples:
         import av
         import numpy as np
 
         if not self._resamplers:
+            if max(rate, self.rate) > _LARGEST_RATIO * min(rate, self.rate):
+                raise _unlike(f"{self.rate:,} and {rate:,} Hz")
+            if self.channels > _MOST_CHANNELS:
+                raise _unlike(f"{self.channels} channels at other rates")
             self._resamplers = [
                 av.AudioResampler(format="fltp", layout="mono", rate=self.rate)
                 for _ in range(self.channels)
@@ -56,8 +87,28 @@ class Uniform:
                 np.ascontiguousarray(column, np.float32)[None], format="fltp", layout="mono"
             )
             frame.sample_rate = rate
-            columns.append(_joined(resampler.resample(frame)))
+            with _translated():
+                columns.append(_joined(resampler.resample(frame)))
         return _stacked(columns)
+
+
+def _unlike(what: str) -> Refused:
+    return Refused(
+        f"parts of the sound have {what}, which cannot be joined",
+        hint="add the files that it was made from",
+    )
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    import av
+
+    try:
+        yield
+    except av.FFmpegError as error:
+        raise Refused(
+            "parts of the sound cannot be joined", hint="add the files that it was made from"
+        ) from error
 
 
 def _joined(frames: list[Any]) -> NDArray[np.float32]:

@@ -15,6 +15,7 @@ from strangers_audio import LONG_SILENCE, converted, made, opus_pages, sent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import IO
 
 FIELD32 = 2**32 - 1
 SOUND = bytes(range(256)) * 8
@@ -113,9 +114,26 @@ def silent_vorbis(channels: int, rate: int) -> bytes:
     """Minutes of silence in some kilobytes, of which a second would be all."""
     file = io.BytesIO()
     with soundfile.SoundFile(file, "w", 192_000, channels, format="OGG", subtype="VORBIS") as ogg:
-        for _ in range(100):
+        for _ in range(50):
             ogg.write(np.zeros((192_000, channels), np.float32))
     return repaged(file.getvalue(), lambda head: head[:12] + struct.pack("<I", rate) + head[16:])
+
+
+def opus_of_one_packet(file: IO[bytes], size: int) -> None:
+    """Write Ogg Opus whose sound is one packet of about so many bytes, over as many pages."""
+    head = b"OpusHead\1\1" + struct.pack("<HIhB", 0, 48_000, 0, 0)
+    page = OggPage()
+    for flags, packet in ((2, head), (0, b"OpusTags" + bytes(8))):
+        page.packets, page.first, page.position = [packet], bool(flags), 0
+        file.write(page.write())
+        page.sequence += 1
+    page.packets, page.first, page.complete, page.position = [bytes(255 * 255)], False, False, -1
+    for _ in range(size // (255 * 255)):
+        file.write(page.write())
+        page.continued = True
+        page.sequence += 1
+    page.packets, page.complete, page.position, page.last = [b"\xfc"], True, 960, True
+    file.write(page.write())
 
 
 def code_books(count: int = 200) -> bytes:

@@ -234,7 +234,7 @@ def test_a_node_that_sends_without_end_hides_nobody(flood: str, elsewhere: bool)
     ):
         found = client.get(KEY, SALT, [flooding.address, honest.address], DEADLINE)
         assert found.item == version(3)
-        assert client.put(version(3), found, SECONDS) >= 1
+        assert client.put(version(3), found, DEADLINE) >= 1
         assert flooding.asked >= 1
 
 

@@ -140,7 +140,7 @@ def test_what_an_honest_device_can_say_is_taken(odd: dict[str, Any]) -> None:
     found, reasons = entries_in(part(odd), "a", NOW)
     assert not reasons
     assert len(found) == 3
-    assert found[odd["key"]].title == odd["title"]
+    assert found[odd["key"]].title == odd["title"].strip()
     assert found[odd["key"]].description == odd["description"]
     assert found[odd["key"]].link == odd["link"]
 
@@ -370,6 +370,21 @@ def test_a_memo_whose_title_has_control_characters_reaches_the_other_devices(
     entry = library.replicas.state()[memo]
     assert (entry.title, entry.description) == ("three four", "zero")
     assert entries_in(to_bytes([entry]), "a", NOW) == ({memo: entry}, Reasons())
+
+
+@pytest.mark.parametrize("title", [" new", "new ", "\u2003new"])
+def test_a_title_that_the_library_keeps_otherwise_is_no_edit_made_here(
+    library: Library, audio: Path, title: str
+) -> None:
+    memo = keep(library, audio, "old", id="aaaaaaaa")
+    library.replicas.collect()
+    told = said(key=memo, title=title, title_at=[2**41, 0, "other"], link="")
+    entry = entries_in(part(told), "a", 2**41)[0][memo]
+    library.replicas.merge([entry])
+    library.edit(library.get(memo), entry.title, None)
+    library.replicas.collect()
+    assert library.replicas.state()[memo].title_at == Stamp(2**41, 0, "other")
+    assert library.get(memo).title == library.replicas.state()[memo].title == "new"
 
 
 def test_a_memo_that_was_removed_and_is_wanted_again_stays(library: Library, audio: Path) -> None:

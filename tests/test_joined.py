@@ -193,9 +193,9 @@ from memocast.errors import Refused
 from memocast.growing import Growing
 from memocast.streaming import streamed
 
-content = Path(sys.argv[1]).read_bytes()
-growing = Growing(len(content), len(content), lambda _: None)
-growing.arrived(0, content)
+path = Path(sys.argv[1])
+growing = Growing(path.stat().st_size, 1 << 20, lambda _: None)
+growing.settle(path)
 try:
     print(sum(len(block) for _, block in streamed(growing.open, float(sys.argv[2]))))
 except Refused:

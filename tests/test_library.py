@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import sqlite3
 import subprocess
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -170,6 +173,18 @@ def test_a_locked_database_is_exit_8(library: Library, monkeypatch: pytest.Monke
         library.listen_port()
     other.execute("ROLLBACK")
     other.close()
+
+
+def test_ctrl_c_while_another_process_writes_leaves_nothing_begun(library: Library) -> None:
+    """The next change would be part of what was begun, and be lost with it."""
+    path = library.root / "library.db"
+    with closing(sqlite3.connect(path, check_same_thread=False, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        threading.Timer(0.2, signal.raise_signal, [signal.SIGINT]).start()
+        threading.Timer(0.6, other.execute, ["ROLLBACK"]).start()
+        with pytest.raises(KeyboardInterrupt), library.together():
+            pytest.fail("it did not wait")
+        other.execute("BEGIN IMMEDIATE")
 
 
 def test_a_full_disk_is_exit_8_and_nothing_is_left(

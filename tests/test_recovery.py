@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -249,6 +250,21 @@ def test_a_memo_that_cannot_get_its_row_leaves_no_file(library: Library, opus: P
     assert list(library.audio_folder.iterdir()) == []
     entry.release()
     assert len(adopted(library)) == 1, "what was whole is not lost"
+
+
+def test_what_memocast_left_half_written_goes_and_what_is_the_users_stays(
+    library: Library,
+) -> None:
+    ours = [".memocast-0123456789abcdef.part", "seeder.json.4711.part"]
+    theirs = ["film.mkv.part", ".memocast-.part", "notes.4711.part", "seeder.json.part"]
+    for name in ours + theirs:
+        (library.root / name).write_bytes(b"half")
+        os.utime(library.root / name, (0, 0))
+    just_now = library.root / ".memocast-fedcba9876543210.part"
+    just_now.write_bytes(b"half")
+    assert adopted(library) == []
+    left = {path.name for path in library.root.iterdir() if path.suffix == ".part"}
+    assert left == {*theirs, just_now.name}
 
 
 def test_strange_things_in_incoming_are_left_alone(library: Library) -> None:

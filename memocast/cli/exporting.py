@@ -54,7 +54,6 @@ def export(
         raise UsageError(f"'{output}' is no directory", hint="several memos need one: -o DIR")
     if output.endswith("/") and not _is_folder(output):
         raise UsageError(f"there is no directory '{output}'", hint="create it first")
-    console.end_tidily()
     attempts = console.Attempts()
 
     def export_one(found: Memo) -> dict[str, str]:

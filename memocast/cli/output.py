@@ -6,6 +6,7 @@ import contextlib
 import os
 from typing import IO, TYPE_CHECKING
 
+from memocast.cli import console
 from memocast.errors import MemocastError, UsageError
 from memocast.files import creating
 
@@ -39,6 +40,7 @@ def write(
     A symbolic link is not followed: with `force` the file takes the link's own place.
     """
     check_target(path, force=force)
+    console.end_tidily()
     with _translated(path):
         try:
             with creating(path, mode=mode, replace=force) as file:

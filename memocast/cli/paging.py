@@ -35,6 +35,7 @@ def page(
     """
     from memocast import pages
 
+    console.end_tidily()
     written = pages.write(folder, state(context).settings, force=force)
     if json:
         console.document({"path": str(folder), "files": [path.name for path in written]})

@@ -67,6 +67,7 @@ def seed(
     library = current.library  # created or refused before anything is started
     presence = Presence(library.root)
     if install:
+        console.end_tidily()
         service.install(library.root, console.note)
     elif uninstall:
         service.uninstall(library.root, console.note)

@@ -78,9 +78,13 @@ export class Recorder {
     this.isEnding = true
     this.show()
     clearInterval(this.timer)
-    const heard = await this.recording.stop()
-    this.recording = null
-    this.isEnding = false
+    let heard
+    try {
+      heard = await this.recording.stop()
+    } finally {
+      this.recording = null
+      this.isEnding = false
+    }
     if (!heard.blob.size || !heard.duration) {
       await this.forget()
       this.show()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import re
 import signal
 import sqlite3
 import time
@@ -15,6 +16,7 @@ import pytest
 import soundfile
 
 from conftest import running, wait_for
+from memocast.memo import ID_PATTERN
 from scale import chances, pause, record, scaled
 
 if TYPE_CHECKING:
@@ -124,7 +126,9 @@ def assert_nothing_is_left(user: Memocast, out: str) -> None:
         }
     assert rows == {path.name for path in (library / "memos").iterdir()}
     for line in out.splitlines():
-        assert len(line) != 8 or any(name.startswith(line) for name in rows), "told, but not there"
+        assert not re.fullmatch(ID_PATTERN, line) or any(name.startswith(line) for name in rows), (
+            "told, but not there"
+        )
 
 
 def await_memocast(process: subprocess.Popen[str]) -> None:
