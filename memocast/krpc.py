@@ -28,6 +28,9 @@ _ANSWER_SECONDS = 4.0
 _MOST_WRONG = 3
 """Datagrams of a node that do not answer what it was asked; then its answer is not waited for."""
 
+_MOST_BUFFERED = 10_000
+"""Datagrams. A socket's buffer holds some hundred."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -40,7 +43,6 @@ class Answer:
 @dataclass(slots=True)
 class _Question:
     number: bytes
-    to: Address
     until: float
     wrong: int = 0
 
@@ -91,11 +93,12 @@ class Krpc:
         try:
             asking.bind(self._own)
             asking.connect(to)
+            _drain(asking)
             asking.send(lt.bencode(message))
         except (OSError, OverflowError):  # no way there; others may be reached
             asking.close()
             return None
-        self._open[asking] = _Question(number, to, time.monotonic() + _ANSWER_SECONDS)
+        self._open[asking] = _Question(number, time.monotonic() + _ANSWER_SECONDS)
         return number
 
     def settled(self, seconds: float) -> list[Answer]:
@@ -130,13 +133,19 @@ def _socket() -> socket.socket:
     return made
 
 
+def _drain(asking: socket.socket) -> None:
+    """Throw away what others sent there between its bind and its connect."""
+    with contextlib.suppress(BlockingIOError):
+        for _ in range(_MOST_BUFFERED):
+            asking.recv(1)
+
+
 def _received(asking: socket.socket, question: _Question) -> dict[bytes, Any] | None:
     """One datagram, when it is the question's answer. Raises OSError."""
     import libtorrent as lt
 
-    datagram, address = asking.recvfrom(MAX_DATAGRAM + 1)
-    # A socket takes datagrams of anyone between its bind and its connect.
-    if len(datagram) > MAX_DATAGRAM or address != question.to:
+    datagram = asking.recv(MAX_DATAGRAM + 1)
+    if len(datagram) > MAX_DATAGRAM:
         return None
     try:
         message: Any = lt.bdecode(datagram)

@@ -256,6 +256,29 @@ def test_the_answer_to_a_question_counts_only_from_the_node_that_was_asked() -> 
             assert krpc.settled(0.2) == [], "a question is answered once"
 
 
+class SlowToConnect(socket.socket):
+    """Before it is connected, strangers find its address."""
+
+    def connect(self, to: object) -> None:
+        for _ in range(16):  # the kernel gives some of them to another socket of that address
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+                for _ in range(4):
+                    stranger.sendto(b"nonsense", self.getsockname())
+        super().connect(to)  # type: ignore[arg-type]
+
+
+def test_what_strangers_send_before_the_question_does_not_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with Node(told(version(3), id=b"h" * 20)) as honest, Krpc() as krpc:
+        monkeypatch.setattr(socket, "socket", SlowToConnect)
+        number = krpc.ask(honest.address, b"get", {b"target": bytes(20)})
+        monkeypatch.undo()
+        (settled,) = krpc.settled(DEADLINE)
+    assert settled.number == number
+    assert settled.message
+
+
 def test_a_question_to_a_port_where_nobody_is_is_given_up_at_once() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gone:
         gone.bind(("127.0.0.1", 0))
