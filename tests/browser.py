@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import http.server
+import os
 import shutil
 import subprocess
 import threading
@@ -35,6 +36,9 @@ WEB = Path(__file__).with_name("web")
 WEBTORRENT = WEB / "node_modules" / "webtorrent" / "dist" / "webtorrent.min.js"
 AGE = WEB / "node_modules" / "age.min.js"
 
+BROWSER = os.environ.get("MEMOCAST_BROWSER", "chromium-headless-shell")
+"""Chromium's engine without its windows, which take half of the time; .ci/full has all of it."""
+
 CHROMIUM = (
     "--no-sandbox",
     "--disable-gpu",
@@ -49,7 +53,7 @@ CHROMIUM = (
 
 def why_no_browser() -> str:
     """What is missing for these tests, or nothing."""
-    programs = [name for name in ("chromium", "node") if not shutil.which(name)]
+    programs = [name for name in (BROWSER, "node") if not shutil.which(name)]
     if not (WEBTORRENT.exists() and AGE.exists()):
         programs.append("the npm packages of tests/web")
     return f"NOT INSTALLED: {', '.join(programs)}; see .ci/browser" if programs else ""
@@ -155,7 +159,7 @@ class Net:
         with self.there.entered():
             context = self.playwright.chromium.launch_persistent_context(
                 folder,
-                executable_path=shutil.which("chromium"),
+                executable_path=shutil.which(BROWSER),
                 args=[*CHROMIUM, *hearing(sound)],
             )
         self.uncaught.watch(context)
@@ -200,7 +204,7 @@ def hearing(sound: Path) -> tuple[str, ...]:
 
 def _launch(playwright: Playwright, uncaught: Uncaught, arguments: Sequence[str] = ()) -> Browser:
     browser = playwright.chromium.launch(
-        executable_path=shutil.which("chromium"), args=[*CHROMIUM, *arguments]
+        executable_path=shutil.which(BROWSER), args=[*CHROMIUM, *arguments]
     )
     browser.on("context", uncaught.watch)
     return browser

@@ -28,6 +28,7 @@ from hypothesis import HealthCheck, settings
 from alone import PRIVATE
 from memocast.library import Library
 from memocast.presence import Presence
+from scale import scaled
 from spawner import Spawner
 
 if TYPE_CHECKING:
@@ -75,7 +76,12 @@ A page that found nobody asks again after a quarter of a minute, and then after 
 """
 
 # How long an example takes says how busy the machine is.
-settings.register_profile("memocast", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "memocast",
+    max_examples=scaled(200, 30),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("memocast")
 
 

@@ -141,42 +141,61 @@ def _load() -> None:
 
 
 def _serve(descriptor: int) -> None:
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     requests = socket.socket(fileno=descriptor)
+    running: dict[int, Command] = {}  # by the descriptor that is readable once it has ended
     while True:
-        head, descriptors, _, _ = socket.recv_fds(requests, _LENGTH_BYTES, 4)
-        if not head:
-            return
-        content = b""
-        while len(content) < int.from_bytes(head):
-            content += requests.recv(int.from_bytes(head) - len(content))
-        if os.fork() == 0:
-            requests.close()
-            _watch(json.loads(content.decode("utf-8", "surrogatepass")), descriptors)
-        for one in descriptors:
+        for ready in select.select([requests, *running], [], [])[0]:
+            if ready is requests:
+                request = _received(requests)
+                if request is None:
+                    return
+                ours = [descriptor, *(one for each in running.values() for one in each.ours)]
+                command = Command(*request, ours)
+                running[command.ending] = command
+            else:
+                running.pop(ready).tell()
+
+
+def _received(requests: socket.socket) -> tuple[list[Any], list[int]] | None:
+    head, descriptors, _, _ = socket.recv_fds(requests, _LENGTH_BYTES, 4)
+    if not head:
+        return None
+    content = b""
+    while len(content) < int.from_bytes(head):
+        content += requests.recv(int.from_bytes(head) - len(content))
+    return json.loads(content.decode("utf-8", "surrogatepass")), descriptors
+
+
+class Command:
+    """A command in a process of its own, which is begun. `others` are the spawner's descriptors."""
+
+    def __init__(
+        self, request: list[Any], descriptors: Sequence[int], others: Sequence[int]
+    ) -> None:
+        *streams, self._status = descriptors
+        *request, strace = request
+        self._process = os.fork()
+        if self._process == 0:
+            for one in (self._status, *others):
+                os.close(one)
+            if strace:
+                _await_tracer()
+            _become(request, streams)
+        for one in streams:
             os.close(one)
+        self.ending = os.pidfd_open(self._process)
+        self.ours = (self._status, self.ending)
+        os.write(self._status, f"{self._process}\n".encode())
+        self._tracer = _traced(self._process, strace) if strace else None
 
-
-def _watch(request: list[Any], descriptors: Sequence[int]) -> NoReturn:
-    """Run the command in a process of its own, and tell how that ended."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    *streams, status = descriptors
-    *request, strace = request
-    process = os.fork()
-    if process == 0:
-        os.close(status)
-        if strace:
-            _await_tracer()
-        _become(request, streams)
-    for one in streams:
-        os.close(one)
-    os.write(status, f"{process}\n".encode())
-    tracer = _traced(process, strace) if strace else None
-    _, ended = os.waitpid(process, 0)
-    if tracer:
-        tracer.wait()
-    os.write(status, f"{os.waitstatus_to_exitcode(ended)}\n".encode())
-    os._exit(0)
+    def tell(self) -> None:
+        """Tell how it ended."""
+        _, ended = os.waitpid(self._process, 0)
+        os.close(self.ending)
+        if self._tracer:
+            self._tracer.wait()
+        os.write(self._status, f"{os.waitstatus_to_exitcode(ended)}\n".encode())
+        os.close(self._status)
 
 
 def _traced(process: int, options: Sequence[str]) -> subprocess.Popen[bytes]:

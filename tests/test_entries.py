@@ -21,6 +21,7 @@ from memocast.errors import Refused
 from memocast.feed import VERSION, parsed
 from memocast.library import Library
 from memocast.replica import MAX_BUCKET_BYTES, MAX_COUNT, Entry, Stamp, to_bytes
+from scale import scaled
 from test_library import keep
 
 if TYPE_CHECKING:
@@ -264,7 +265,7 @@ anything = st.recursive(
 )
 
 
-@settings(max_examples=50)
+@settings(max_examples=scaled(200, 20))
 @given(st.lists(st.dictionaries(st.sampled_from(list(said())), anything), max_size=4), anything)
 def test_whatever_an_entry_says_it_is_taken_or_left_out(changes: list[Any], other: Any) -> None:
     bad = [said(**change) for change in changes]

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fuzz import seeds, targets
+from scale import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +38,7 @@ def test_every_target_accepts_some_seeds_and_refuses_others() -> None:
         assert any(target == name for target, _ in counts)
 
 
-anything = settings(max_examples=500)
+anything = settings(max_examples=scaled(500, 100))
 
 
 @anything

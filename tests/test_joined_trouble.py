@@ -13,7 +13,7 @@ from memocast.decoder import blocks
 from memocast.errors import Refused
 from memocast.parts import parts
 from strangers import MOST_MEMORY
-from strangers_decoders import movie, opus_of_one_packet, repaged, vorbis
+from strangers_decoders import movie, opus_of_one_packet, repaged
 from test_joined import LISTEN, PLAIN, SLACK, Tone, heard, mp3, pitch
 
 if TYPE_CHECKING:
@@ -26,29 +26,31 @@ def tag(length: int, content: bytes = b"") -> bytes:
     return b"ID3\4\0\0" + claimed + content.ljust(min(length, 1_000), b"\0")
 
 
-TWO, ONE = mp3(440, 2).content(), mp3(880, 1).content()
-BARE = mp3(440, 2, 44_100, *PLAIN).content()
 APE = b"APETAGEX\xd0\7\0\0\x20\0\0\0" + bytes(16)
+TWO, ONE, BARE = mp3(440, 2), mp3(880, 1), mp3(440, 2, 44_100, *PLAIN)
 
-ODD_MP3 = {
-    "a tag behind it": (TWO + tag(500), 2.0),
-    "two tags behind it": (tag(100) + TWO + tag(500) + tag(100), 2.0),
-    "a tag and zeros behind it": (TWO + tag(500) + bytes(700), 2.0),
-    "text behind it": (TWO + tag(500) + b"made by hand\n", 2.0),
-    "tags between": (tag(50) + TWO + tag(50) + ONE, 3.0),
-    "a tag between that claims all that is left": (TWO + tag(0x0FFF_FFFF, b"\0" * 60) + ONE, 3.0),
-    "a line feed before it": (tag(100) + b"\n" + TWO, 2.0),
-    "a tag of another kind before it": (tag(100) + APE + TWO, 2.0),
-    "a tag of another kind between": (TWO + tag(100) + APE + ONE, 3.0),
-    "a line feed before frames that tell no length": (tag(100) + b"\n" + BARE + tag(50) + ONE, 3.0),
+ODD_MP3: dict[str, tuple[Tone | bytes, ...]] = {
+    "a tag behind it": (TWO, tag(500)),
+    "two tags behind it": (tag(100), TWO, tag(500), tag(100)),
+    "a tag and zeros behind it": (TWO, tag(500), bytes(700)),
+    "text behind it": (TWO, tag(500), b"made by hand\n"),
+    "tags between": (tag(50), TWO, tag(50), ONE),
+    "a tag between that claims all that is left": (TWO, tag(0x0FFF_FFFF, b"\0" * 60), ONE),
+    "a line feed before it": (tag(100), b"\n", TWO),
+    "a tag of another kind before it": (tag(100), APE, TWO),
+    "a tag of another kind between": (TWO, tag(100), APE, ONE),
+    "a line feed before frames that tell no length": (tag(100), b"\n", BARE, tag(50), ONE),
 }
 
 
 @pytest.mark.parametrize("name", ODD_MP3)
 def test_what_programs_leave_around_mp3_is_no_part_of_it(name: str, tmp_path: Path) -> None:
-    content, seconds = ODD_MP3[name]
+    pieces = ODD_MP3[name]
     path = tmp_path / "odd.mp3"
-    path.write_bytes(content)
+    path.write_bytes(
+        b"".join(piece if isinstance(piece, bytes) else piece.content() for piece in pieces)
+    )
+    seconds = sum(piece.seconds for piece in pieces if isinstance(piece, Tone))
     assert examine(path).duration / 1000 == pytest.approx(seconds, abs=SLACK)
 
 
@@ -82,17 +84,12 @@ def of_rate(rate: int) -> bytes:
     )
 
 
-UNLIKE = {
-    "768 kHz, then 1 Hz": of_rate(768_000) + of_rate(1),
-    "1 Hz, then 768 kHz": of_rate(1) + of_rate(768_000),
-    "768 kHz, then 7 kHz": vorbis(channels=1, rate=768_000) + of_rate(7_000),
-}
-
-
-@pytest.mark.parametrize("name", UNLIKE)
-def test_parts_whose_rates_are_too_far_apart_are_refused(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("first", "second"), [(768_000, 1), (1, 768_000), (768_000, 7_000)])
+def test_parts_whose_rates_are_too_far_apart_are_refused(
+    first: int, second: int, tmp_path: Path
+) -> None:
     path = tmp_path / "unlike.ogg"
-    path.write_bytes(UNLIKE[name])
+    path.write_bytes(of_rate(first) + of_rate(second))
     with pytest.raises(Refused, match="cannot be joined"):
         examine(path)
     assert_neither_heard_nor_much_memory(path)

@@ -21,6 +21,7 @@ from memocast.errors import NoSuchMemo, UsageError
 from memocast.library import Library
 from memocast.memo import checked_description, checked_title, now, title_from_file
 from memocast.torrent import file_name, make, with_trackers
+from scale import scaled
 from strategies import ANY_TEXT, TITLES
 from test_library import keep
 from test_torrent import MEMO
@@ -49,7 +50,7 @@ likely = st.one_of(
     bencodable,
 )
 claims = st.fixed_dictionaries({}, optional={name.encode(): likely for name in [*FIELDS, "v"]})
-often = settings(max_examples=300)
+often = settings(max_examples=scaled(300, 60))
 
 
 @often
@@ -206,7 +207,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
     found.close()
 
 
-@settings(max_examples=25)
+@settings(max_examples=scaled(25, 10))
 @given(
     known=st.sets(ids, min_size=1, max_size=8), others=st.lists(ids | ANY_TEXT | eight, max_size=8)
 )

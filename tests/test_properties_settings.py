@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from memocast.errors import UsageError
 from memocast.settings import FORMATS, Settings, address, host_and_port, is_tracker, load
+from scale import scaled
 from strategies import ANY_TEXT, PEERS, TRACKERS
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 DEFAULTS = asdict(Settings())
 KEYS = list(DEFAULTS)
 
-often = settings(max_examples=300)
+often = settings(max_examples=scaled(300, 60))
 utf_8 = st.text(max_size=40)
 hosts = st.from_regex(r"[a-z0-9.-]{1,20}|\[::1\]", fullmatch=True)
 nodes = st.builds("{}:{}".format, hosts, st.integers(0, 65_535))

@@ -28,6 +28,7 @@ from memocast.replica import (
     merged,
     to_bytes,
 )
+from scale import scaled
 from test_library import keep
 
 if TYPE_CHECKING:
@@ -288,6 +289,9 @@ class Devices(RuleBasedStateMachine):
 
 
 Devices.TestCase.settings = settings(
-    max_examples=15, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=scaled(60, 6),
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
 )
 TestDevices = Devices.TestCase

@@ -134,7 +134,7 @@ CASES = {
         published,
         (1, "already"),
         whole=True,
-        every=scaled(1, 3),
+        every=scaled(1, 6),
     ),
     "publish the first": Case("channel publish --no-seed =One", channel, (1, "already")),
     "publish three": Case(

@@ -35,12 +35,12 @@ BY_NAME = {case.name: case for case in CASES}
 
 
 def test_the_corpus_has_at_least_a_hundred_cases_and_every_ending() -> None:
-    assert len(BY_NAME) == len(CASES) >= 200, "of which the ordinary run takes every eighth"
+    assert len(BY_NAME) == len(CASES) >= 200, "of which the ordinary run takes every sixteenth"
     assert {case.code for case in CASES} == {0, 2, 5, 6, 7}
 
 
 @pytest.mark.parametrize(
-    "case", [pytest.param(case, id=case.name) for case in CASES[:: scaled(1, 8)]]
+    "case", [pytest.param(case, id=case.name) for case in CASES[:: scaled(1, 16)]]
 )
 def test_a_stranger_does_no_harm(case: Case, tmp_path: Path) -> None:
     check(case, tmp_path)
