@@ -12,6 +12,7 @@ from memocast.audio import examine
 from memocast.decoder import blocks
 from memocast.errors import Refused
 from memocast.parts import parts
+from scale import scaled
 from strangers import MOST_MEMORY
 from strangers_decoders import movie, opus_of_one_packet, repaged
 from test_joined import LISTEN, PLAIN, SLACK, Tone, heard, mp3, pitch
@@ -54,7 +55,7 @@ def test_what_programs_leave_around_mp3_is_no_part_of_it(name: str, tmp_path: Pa
     assert examine(path).duration / 1000 == pytest.approx(seconds, abs=SLACK)
 
 
-@pytest.mark.parametrize("start", [0.0, 1.5, 2.5, 3.5, 6.0])
+@pytest.mark.parametrize("start", [1.5, 3.5, 0.0, 2.5, 6.0][: scaled(5, 2)])
 @pytest.mark.parametrize("name", ["flac", "webm"])
 def test_playing_begins_anywhere_in_parts_that_do_not_say_how_long_they_last(
     name: str, start: float, tmp_path: Path
@@ -84,7 +85,7 @@ def of_rate(rate: int) -> bytes:
     )
 
 
-@pytest.mark.parametrize(("first", "second"), [(768_000, 1), (1, 768_000), (768_000, 7_000)])
+@pytest.mark.parametrize(("first", "second"), [(768_000, 1), (768_000, 7_000), (1, 768_000)])
 def test_parts_whose_rates_are_too_far_apart_are_refused(
     first: int, second: int, tmp_path: Path
 ) -> None:

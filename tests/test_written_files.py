@@ -13,6 +13,7 @@ import pytest
 
 from conftest import mounted, needs, running, wait_for
 from memocast.files import copy, creating
+from scale import scaled
 from strangers import run
 from test_podcast_out import publish
 
@@ -68,7 +69,7 @@ def precious(anna: Memocast) -> Path:
     return path
 
 
-@writers
+@pytest.mark.parametrize("writer", list(WRITERS)[:: scaled(1, 3)])
 def test_temporary_names_that_could_be_guessed_are_not_followed(
     anna: Memocast, shared: Path, precious: Path, writer: str
 ) -> None:
@@ -156,7 +157,9 @@ def test_a_file_with_two_names_keeps_its_content_under_the_other(
     assert precious.read_text() == "precious"
 
 
-@pytest.mark.parametrize("what", ["fifo", "endless", "entities", "elements", "address"])
+@pytest.mark.parametrize(
+    "what", ["fifo", "endless", "address", "entities", "elements"][: scaled(5, 3)]
+)
 def test_a_feed_that_somebody_put_there_neither_holds_up_nor_fills_the_memory(
     anna: Memocast, shared: Path, what: str
 ) -> None:
