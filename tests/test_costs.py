@@ -105,7 +105,7 @@ def test_fetching_a_memo_of_ours_takes_no_decoder(
 
 LONG = 40_000_000
 
-SIZES = (700, 2_800)
+SIZES = (1_000, 4_000)
 """Databases so large that a command leaves copying them to a process of its own."""
 
 COMMANDS: dict[str, Callable[[str], list[str]]] = {
