@@ -17,7 +17,7 @@ from memocast.feeds import StoredPage
 from memocast.library import Library
 from memocast.registry import Registry
 from memocast.replica import bucket
-from test_entries import BAD
+from odd_entries import BAD
 from test_pairing import library
 
 if TYPE_CHECKING:
