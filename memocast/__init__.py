@@ -14,12 +14,18 @@ if TYPE_CHECKING:
     from memocast.library import Library
     from memocast.link import Link
     from memocast.memo import Memo
+    from memocast.version import __version__
 
 __all__ = ["Library", "Link", "Memo", "MemocastError", "__version__"]
 
-__version__ = "0.1.0"
 
-_HOMES = {"Library": "library", "Link": "link", "Memo": "memo", "MemocastError": "errors"}
+_HOMES = {
+    "Library": "library",
+    "Link": "link",
+    "Memo": "memo",
+    "MemocastError": "errors",
+    "__version__": "version",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -7,8 +7,8 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
-from memocast.database import translated
 from memocast.errors import MemocastError
+from memocast.failures import translated
 from memocast.presence import START_SECONDS, Presence
 from memocast.program import command
 

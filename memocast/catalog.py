@@ -1,4 +1,4 @@
-"""Catalog: finding memos in the database, however many there are.
+"""Catalog: the memos in the database, and finding them however many there are.
 
 Nothing here reads more rows than it returns, except for a list of everything,
 and for a query that the index cannot narrow down: one of fewer than three
@@ -8,22 +8,32 @@ characters, or one that thousands of memos match.
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from memocast import database
+from memocast.database import searched
 from memocast.errors import NoSuchMemo
-from memocast.memo import ID_LENGTH
+from memocast.memo import ID_LENGTH, Memo
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator
     from pathlib import Path
 
-    from memocast.memo import Memo
+    from memocast.draft import Draft
+
+MEMO_COLUMNS = """
+    memo.id, memo.title, memo.description, memo.created, memo.duration, memo.bytes, memo.format,
+    memo.origin, memo.peaks, memo.lost,
+    (SELECT channel.name FROM item JOIN channel ON channel.number = item.channel
+        WHERE item.memo = memo.id AND secret = x'' LIMIT 1) AS channel,
+    NOT EXISTS (SELECT 1 FROM item WHERE item.memo = memo.id AND NOT item.heard) AS heard
+"""
+"""What `memo_of` reads of a row."""
 
 _SELECT = f"""
-    SELECT {database.MEMO_COLUMNS},
+    SELECT {MEMO_COLUMNS},
         (SELECT info_hash FROM torrent WHERE torrent.memo = memo.id AND NOT paired
             ORDER BY mode = 'public' DESC, number DESC LIMIT 1) AS info_hash,
         EXISTS (SELECT 1 FROM torrent WHERE torrent.memo = memo.id AND shared) AS shared
@@ -61,7 +71,7 @@ class Catalog:
             rows = self._on(channel, query)
         else:
             rows = self._matching(query) if query else self._all()
-        found = map(database.memo, rows)
+        found = map(memo_of, rows)
         if limit is not None:
             return list(islice(filter(self._has_audio, found), limit))
         files = {entry.name for entry in os.scandir(self._audio_folder)}
@@ -69,7 +79,7 @@ class Catalog:
 
     def rows(self) -> list[Memo]:
         """What the database knows, newest first, whether the audio files are there or not."""
-        return [database.memo(row) for row in self._all()]
+        return [memo_of(row) for row in self._all()]
 
     def get(self, reference: str) -> Memo:
         """The memo of an id, a unique prefix of one, or `latest`. Raises NoSuchMemo."""
@@ -96,7 +106,7 @@ class Catalog:
     def by_id(self, memo_id: str) -> Memo:
         """The memo of that whole id. Raises NoSuchMemo."""
         row = self._database.execute(_SELECT + " WHERE memo.id = ?", (memo_id,)).fetchone()
-        memo = database.memo(row) if row else None
+        memo = memo_of(row) if row else None
         if memo is None or not self._has_audio(memo):
             raise NoSuchMemo(f"there is no memo '{memo_id}'", hint="list the memos: memocast list")
         return memo
@@ -109,16 +119,77 @@ class Catalog:
             _SELECT + " WHERE memo.id >= ? AND memo.id < ? ORDER BY memo.id",
             (prefix, prefix + "~"),  # which comes after all letters
         )
-        return list(islice(filter(self._has_audio, map(database.memo, rows)), limit))
+        return list(islice(filter(self._has_audio, map(memo_of, rows)), limit))
 
     def is_known(self, memo_id: str) -> bool:
         """Whether the database has that memo, be its audio there or not."""
         found = self._database.execute("SELECT 1 FROM memo WHERE id = ?", (memo_id,)).fetchone()
         return found is not None
 
+    def pieces(self, memo: Memo) -> bytes:
+        """The piece hashes of its audio, joined; empty where it came without need of them."""
+        row = self._database.execute(
+            "SELECT sha1 FROM pieces JOIN memo ON memo.number = pieces.memo WHERE id = ?",
+            (memo.id,),
+        ).fetchone()
+        return row["sha1"] if row else b""
+
+    def insert(
+        self,
+        draft: Draft,
+        size: int,
+        mtime: int,
+        digests: tuple[bytes, bytes],
+        duration: int,
+        peaks: bytes,
+        lost: int,
+    ) -> None:
+        """Add a memo, inside the caller's transaction.
+
+        `digests`: the SHA-256 of its audio, and its joined piece hashes; each may be empty.
+        """
+        self._database.execute(
+            "INSERT INTO memo (id, title, description, created, duration, bytes,"
+            " format, origin, peaks, sha256, mtime, lost, search)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                draft.id,
+                draft.title,
+                draft.description,
+                int(draft.created.timestamp()),
+                duration,
+                size,
+                draft.format,
+                draft.origin,
+                peaks,
+                digests[0],
+                mtime,
+                lost,
+                searched(draft.title, draft.description),
+            ),
+        )
+        if digests[1]:
+            self._database.execute(
+                "INSERT INTO pieces VALUES (last_insert_rowid(), ?)", (digests[1],)
+            )
+
+    def edit(self, memo: Memo, title: str | None, description: str | None) -> None:
+        """Change what is not None here, inside the caller's transaction."""
+        row = self._database.execute(
+            "UPDATE memo SET title = coalesce(?, title),"
+            " description = coalesce(?, description) WHERE id = ?"
+            " RETURNING title, description",
+            (title, description, memo.id),
+        ).fetchone()
+        if row:
+            self._database.execute(
+                "UPDATE memo SET search = ? WHERE id = ?",
+                (searched(row["title"], row["description"]), memo.id),
+            )
+
     def _latest(self) -> Memo:
         rows = self._database.execute(_SELECT + " ORDER BY memo.number DESC")
-        memo = next(filter(self._has_audio, map(database.memo, rows)), None)
+        memo = next(filter(self._has_audio, map(memo_of, rows)), None)
         if memo is None:
             raise NoSuchMemo("the library is empty", hint="make one: memocast record")
         return memo
@@ -162,3 +233,23 @@ def _grams(text: str) -> str:
     step = max(1, count // _MOST_GRAMS)
     pieces = dict.fromkeys(text[begin : begin + _GRAM] for begin in range(0, count, step))
     return " AND ".join('"' + piece.replace('"', '""') + '"' for piece in pieces)
+
+
+def memo_of(row: sqlite3.Row) -> Memo:
+    """The Memo of a row of `memo` joined with its `torrent`, if it has one."""
+    return Memo(
+        id=row["id"],
+        title=row["title"],
+        description=row["description"],
+        created=datetime.fromtimestamp(row["created"], UTC),
+        duration=row["duration"],
+        size=row["bytes"],
+        format=row["format"],
+        origin=row["origin"],
+        peaks=row["peaks"],
+        shared=bool(row["shared"]),
+        info_hash=row["info_hash"],
+        lost=row["lost"],
+        channel=row["channel"],
+        heard=bool(row["heard"]),
+    )

@@ -11,8 +11,9 @@ from memocast import signed
 from memocast.errors import NotALink, UsageError
 from memocast.feed import NAME_MAX_BYTES
 from memocast.link import MAX_KEY, MAX_TRACKERS, is_channel
-from memocast.settings import is_tracker
+from memocast.magnet import page_magnet
 from memocast.text import cut
+from memocast.trackers import is_tracker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -158,9 +159,3 @@ def checked_name(name: str) -> str:
             hint=f"a name holds at most {NAME_MAX_BYTES} bytes of UTF-8",
         )
     return name
-
-
-def page_magnet(info_hash: str, name: str, trackers: Iterable[str]) -> str:
-    """The link of a page of a channel's feed."""
-    parts = [f"xt=urn:btih:{info_hash}", f"dn={quote(name, safe='')}"]
-    return "magnet:?" + "&".join([*parts, *(f"tr={quote(url, safe='')}" for url in trackers)])

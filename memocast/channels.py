@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from memocast import database, signed
 from memocast.channel import Channel, ChannelLink, Limits
 from memocast.errors import MemocastError, UsageError
+from memocast.failures import translated
 from memocast.signed import SignedItem
 
 if TYPE_CHECKING:
@@ -238,7 +239,7 @@ class Channels:
             )
 
     def _translated(self) -> contextlib.AbstractContextManager[None]:
-        return database.translated(self._path)
+        return translated(self._path)
 
 
 def _channel(row: sqlite3.Row) -> Channel:

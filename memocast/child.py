@@ -15,7 +15,7 @@ import subprocess
 import time
 from typing import IO, TYPE_CHECKING, Any
 
-from memocast.database import translated
+from memocast.failures import translated
 from memocast.program import command
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from memocast import events, stun
 from memocast.finding import Finding
 from memocast.link import Link
 from memocast.presence import Presence
-from memocast.settings import web_trackers
 from memocast.swarm import Swarm
+from memocast.trackers import web_trackers
 from memocast.webswarm import WebSwarm
 
 if TYPE_CHECKING:

@@ -7,13 +7,11 @@ of the schema; a database with a newer one is left untouched.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from memocast.errors import DamagedLibrary, LibraryError
-from memocast.memo import Memo
+from memocast.errors import LibraryError
+from memocast.failures import translated
 from memocast.schema import MIGRATIONS
 
 if TYPE_CHECKING:
@@ -24,18 +22,8 @@ if TYPE_CHECKING:
 BUSY_SECONDS = 20.0
 """How long a write waits for another process before it gives up."""
 
-_ENOUGH_BYTES = 1 << 20
 _FIRST_WITH_KEYS = 3
 """The number of the migration, from 0, after which the database can hold keys."""
-
-MEMO_COLUMNS = """
-    memo.id, memo.title, memo.description, memo.created, memo.duration, memo.bytes, memo.format,
-    memo.origin, memo.peaks, memo.lost,
-    (SELECT channel.name FROM item JOIN channel ON channel.number = item.channel
-        WHERE item.memo = memo.id AND secret = x'' LIMIT 1) AS channel,
-    NOT EXISTS (SELECT 1 FROM item WHERE item.memo = memo.id AND NOT item.heard) AS heard
-"""
-"""What `memo` reads of a row."""
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -159,76 +147,6 @@ def _identity(path: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-@contextlib.contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Turn what SQLite and the file system raise about `path` into a LibraryError."""
-    import sqlite3
-
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise _library_error(path, error) from error
-    except OSError as error:
-        raise library_os_error(path, error) from error
-
-
-def _library_error(path: Path, error: sqlite3.Error) -> LibraryError:
-    import shutil
-    import sqlite3
-
-    folder = path.parent
-    # The low byte is SQLite's primary result code.
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-    cramped = code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN) and (
-        shutil.disk_usage(folder).free < _ENOUGH_BYTES
-    )
-    if code == sqlite3.SQLITE_FULL or cramped:
-        return LibraryError(
-            f"no room for the library {folder}: the disk is full", hint="free some space"
-        )
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return LibraryError(
-            f"the library {folder} is locked by another program",
-            hint="wait for that program, or end it, then try again",
-        )
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return DamagedLibrary(path, str(error))
-    return LibraryError(
-        f"the library {folder} cannot be used: {error}",
-        hint="check its owner and permissions, or name another with --library",
-    )
-
-
-def library_os_error(path: Path, error: OSError) -> LibraryError:
-    """The LibraryError that says what `error` means for the library's file or folder `path`."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return LibraryError(f"no room for {path}: the disk is full", hint="free some space")
-    return LibraryError(
-        f"the library cannot be used: {error.strerror or error}: {error.filename or path}",
-        hint="check the path and its permissions, or name another with --library DIR",
-    )
-
-
 def searched(title: str, description: str) -> str:
     """What a query is looked for in. SQLite itself has no notion of case beyond ASCII."""
     return f"{title}\n{description}".casefold()
-
-
-def memo(row: sqlite3.Row) -> Memo:
-    """The Memo of a row of `memo` joined with its `torrent`, if it has one."""
-    return Memo(
-        id=row["id"],
-        title=row["title"],
-        description=row["description"],
-        created=datetime.fromtimestamp(row["created"], UTC),
-        duration=row["duration"],
-        size=row["bytes"],
-        format=row["format"],
-        origin=row["origin"],
-        peaks=row["peaks"],
-        shared=bool(row["shared"]),
-        info_hash=row["info_hash"],
-        lost=row["lost"],
-        channel=row["channel"],
-        heard=bool(row["heard"]),
-    )

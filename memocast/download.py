@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from memocast.description import Description, described, sealed_block
 from memocast.errors import NotALink
 from memocast.link import MAX_TRACKERS
-from memocast.settings import is_tracker
 from memocast.torrent import is_page, stored
+from memocast.trackers import is_tracker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from memocast import dht, episodes, fetcher, link, sealing
 from memocast.arrival import Limits
-from memocast.channel import page_magnet
 from memocast.errors import LibraryError, MemocastError, NoSuchMemo, Refused, SwarmTimeout
 from memocast.feed import MAX_PAGE_BYTES, Item, Page, parsed
-from memocast.feeds import StoredPage
+from memocast.feed_pages import StoredPage
+from memocast.magnet import page_magnet
+from memocast.podcast_source import look
 from memocast.pull import Pulled, pulled
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class Follower:
 
     def _read_podcast(self, channel: Channel, news: News) -> None:
         channels = self._library.channels
-        podcast, state = episodes.look(channel.source, channels.state(channel), self._timeout)
+        podcast, state = look(channel.source, channels.state(channel), self._timeout)
         if podcast:
             news.listed = self._library.feeds.renew(channel, podcast.items, state)
 
@@ -144,7 +145,7 @@ class Follower:
                     hint="tell its owner",
                 )
             seen.add(info_hash)
-            older = self._library.feeds.older(channel, info_hash)
+            older = self._library.pages.older(channel, info_hash)
             if older is not None:
                 if not channel.problem:
                     return
@@ -174,16 +175,16 @@ class Follower:
         return parsed(sealing.unseal(content, identities) if identities else content)
 
     def _take(self, channel: Channel, found: Sequence[tuple[StoredPage, Page]], news: News) -> None:
-        feeds = self._library.feeds
+        feeds, pages = self._library.feeds, self._library.pages
         last = found[-1][0]
         listed: dict[str, Item] = {}
         for _, page in found:
             for item in page.items:
                 listed.setdefault(item.id, item)
         gone: list[Listed] = []
-        if not last.next or feeds.older(channel, last.next) is not None:
+        if not last.next or pages.older(channel, last.next) is not None:
             # The pages that are new and those that stay are the whole feed.
-            left = feeds.pages(channel, channel.head, {last.next})
+            left = pages.chain(channel, channel.head, {last.next})
             gone = [
                 known
                 for info_hash in left
@@ -192,7 +193,7 @@ class Follower:
             ]
         news.listed = sum(feeds.item(channel, id_) is None for id_ in listed)
         with self._library.together():
-            feeds.replace(channel, [(stored, page.items) for stored, page in found], gone)
+            pages.replace(channel, [(stored, page.items) for stored, page in found], gone)
             for known in gone:
                 self._let_go(known)
 

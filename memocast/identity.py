@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from memocast import sealing
-from memocast.database import translated
+from memocast.failures import translated
 from memocast.files import creating
 from memocast.memo import now, rfc3339
 

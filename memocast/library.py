@@ -12,16 +12,17 @@ import os
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from memocast import backups, database
+from memocast import backups, database, failures
 from memocast.catalog import Catalog
 from memocast.draft import Draft
 from memocast.errors import LibraryError
 from memocast.files import fsync_and_hash, fsync_and_hash_pieces, fsync_file, fsync_folder, stamp
+from memocast.folders import FEEDS_FOLDER, SEALED_FOLDER
 from memocast.incoming import Entry, Incoming
 from memocast.memo import Memo, Origin, new_id, now
 from memocast.ports import free_port
 from memocast.removals import Removals
-from memocast.seedables import FEEDS_FOLDER, SEALED_FOLDER, Seedables
+from memocast.seedables import Seedables
 from memocast.shares import Shares
 from memocast.torrent import piece_length
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from memocast.channel import Channel
     from memocast.channels import Channels
+    from memocast.feed_pages import FeedPages
     from memocast.feeds import Feeds
     from memocast.replicas import Replicas
     from memocast.share import Share
@@ -43,7 +45,7 @@ class Library:
         self.root = root
         self.database_path = root / "library.db"
         self.audio_folder = root / "memos"
-        with database.translated(self.database_path):
+        with failures.translated(self.database_path):
             root.parent.mkdir(parents=True, exist_ok=True)
             root.mkdir(0o700, exist_ok=True)
             for name in ("memos", SEALED_FOLDER, FEEDS_FOLDER, "incoming", "log"):
@@ -71,10 +73,17 @@ class Library:
 
     @cached_property
     def feeds(self) -> Feeds:
-        """What is known of their feeds."""
+        """What is in their feeds."""
         from memocast.feeds import Feeds
 
-        return Feeds(self._database, self.root, self._removals)
+        return Feeds(self._database, self.root)
+
+    @cached_property
+    def pages(self) -> FeedPages:
+        """The pages of their feeds."""
+        from memocast.feed_pages import FeedPages
+
+        return FeedPages(self._database, self.root, self._removals, self.feeds)
 
     @cached_property
     def replicas(self) -> Replicas:
@@ -133,11 +142,7 @@ class Library:
     def pieces(self, memo: Memo) -> bytes:
         """The piece hashes of its audio, joined; empty where it came without need of them."""
         with self.translated():
-            row = self._database.execute(
-                "SELECT sha1 FROM pieces JOIN memo ON memo.number = pieces.memo WHERE id = ?",
-                (memo.id,),
-            ).fetchone()
-        return row["sha1"] if row else b""
+            return self._catalog.pieces(memo)
 
     def path(self, memo: Memo) -> Path:
         """The memo's audio file."""
@@ -207,30 +212,7 @@ class Library:
             twin = self.shares.owner(share.torrent) if share else None
             if twin:
                 return twin
-            self._database.execute(
-                "INSERT INTO memo (id, title, description, created, duration, bytes,"
-                " format, origin, peaks, sha256, mtime, lost, search)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    draft.id,
-                    draft.title,
-                    draft.description,
-                    int(draft.created.timestamp()),
-                    duration,
-                    size,
-                    draft.format,
-                    draft.origin,
-                    peaks,
-                    digests[0],
-                    mtime,
-                    lost,
-                    database.searched(draft.title, draft.description),
-                ),
-            )
-            if digests[1]:
-                self._database.execute(
-                    "INSERT INTO pieces VALUES (last_insert_rowid(), ?)", (digests[1],)
-                )
+            self._catalog.insert(draft, size, mtime, digests, duration, peaks, lost)
             if share:
                 self.shares.insert(draft.id, share, age_file)
             if draft.item is not None:
@@ -240,17 +222,7 @@ class Library:
     def edit(self, memo: Memo, title: str | None, description: str | None) -> Memo:
         """Change what is not None here; links already given out stay as they are."""
         with self.translated(), database.transaction(self._database):
-            row = self._database.execute(
-                "UPDATE memo SET title = coalesce(?, title),"
-                " description = coalesce(?, description) WHERE id = ?"
-                " RETURNING title, description",
-                (title, description, memo.id),
-            ).fetchone()
-            if row:
-                self._database.execute(
-                    "UPDATE memo SET search = ? WHERE id = ?",
-                    (database.searched(row["title"], row["description"]), memo.id),
-                )
+            self._catalog.edit(memo, title, description)
         return self._catalog.by_id(memo.id)
 
     def remove(self, memo: Memo) -> None:
@@ -306,7 +278,7 @@ class Library:
             except BaseException:
                 if begun:
                     with contextlib.suppress(LibraryError):
-                        self.feeds.sweep()
+                        self.pages.sweep()
                 raise
             self._removals.finish()
 
@@ -333,7 +305,7 @@ class Library:
 
     def translated(self) -> contextlib.AbstractContextManager[None]:
         """A block whose OSError and sqlite3.Error come out as LibraryError."""
-        return database.translated(self.database_path)
+        return failures.translated(self.database_path)
 
 
 def _digests(path: Path, draft: Draft, share: Share | None) -> tuple[bytes, bytes]:

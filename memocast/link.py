@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
+from memocast.addresses import host_and_port
 from memocast.errors import NotALink, UsageError
-from memocast.settings import host_and_port, is_tracker
-from memocast.share import LAN
+from memocast.magnet import LAN
+from memocast.trackers import is_tracker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from memocast import dht, entries, link, sealing, signed, torrent
-from memocast.channel import page_magnet
 from memocast.entries import MAX_ROOT_BYTES, Reasons, Root
 from memocast.errors import LibraryError, MemocastError, Refused, SwarmTimeout
-from memocast.feeds import StoredPage
+from memocast.feed_pages import StoredPage
+from memocast.magnet import page_magnet
 from memocast.pull import pulled
 from memocast.replica import MAX_BUCKET_BYTES, to_bytes
 
@@ -81,14 +81,14 @@ class Meeting:
         if not head:
             return {}
         try:
-            content = self._library.feeds.page_file(head).read_bytes()
+            content = self._library.pages.file(head).read_bytes()
             root, reasons = entries.root_in(self._unsealed(content))
         except (OSError, Refused):
             return {}
         if reasons:
             root[""] = _unread(head)
         for name, (_, info_hash) in root.items():
-            if self._library.feeds.older(self._pair, info_hash) is None:
+            if self._library.pages.older(self._pair, info_hash) is None:
                 root[name] = _unread(info_hash)
         return root
 
@@ -134,7 +134,7 @@ class Meeting:
                 root[""] = _unread(head)
             if failures:
                 raise failures[0]
-            self._library.feeds.hold(self._pair, stored, {where for _, where in root.values()})
+            self._library.pages.hold(self._pair, stored, {where for _, where in root.values()})
         return root
 
     def _refused(self, id_: str, merge: Callable[[Found], None]) -> Root:
@@ -150,12 +150,11 @@ class Meeting:
         stored: list[StoredPage],
     ) -> Found:
         """The part that the root names. Raises Refused when it is another, SwarmTimeout."""
-        feeds = self._library.feeds
-        if feeds.older(self._pair, info_hash) is None:
+        if self._library.pages.older(self._pair, info_hash) is None:
             page = self._pulled(files, info_hash, MAX_BUCKET_BYTES)
         else:
             page = None
-        content = self._read(page.file if page else feeds.page_file(info_hash))
+        content = self._read(page.file if page else self._library.pages.file(info_hash))
         if hashlib.sha256(content).hexdigest() != digest:
             raise entries.unreadable()
         found, reasons = entries.entries_in(content, name, time.time_ns() // 1_000_000)
@@ -202,7 +201,7 @@ class Meeting:
             head = self._sealed(document, entry.folder / "root")
             kept = {info_hash for _, info_hash in published.values()}
             with self._library.together():
-                self._library.feeds.hold(self._pair, [head, *made], kept)
+                self._library.pages.hold(self._pair, [head, *made], kept)
                 self._library.channels.next_item(self._pair, dht.pointer(head.info_hash))
         finally:
             entry.discard()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from memocast.errors import MemocastError, UsageError
 from memocast.files import write_atomically
-from memocast.settings import web_trackers
+from memocast.trackers import web_trackers
 
 if TYPE_CHECKING:
     from memocast.settings import Settings

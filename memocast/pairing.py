@@ -92,7 +92,7 @@ def end(library: Library) -> bool:
     pair = library.channels.pair()
     with library.together():
         if pair:
-            library.feeds.forget(pair)
+            library.pages.forget(pair)
             library.channels.remove(pair)
         library.replicas.forget()
         library.shares.unpair()

@@ -6,10 +6,10 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from memocast import dht, sealing, torrent
-from memocast.channel import page_magnet
 from memocast.errors import MemocastError, UsageError
 from memocast.feed import MIME_TYPES, PAGE_BYTES, PAGE_ITEMS, Item, Page
-from memocast.feeds import StoredPage
+from memocast.feed_pages import StoredPage
+from memocast.magnet import page_magnet
 from memocast.memo import now
 from memocast.sharer import Wish, share
 
@@ -56,12 +56,12 @@ class Publisher:
 
     def has(self, item: Item) -> bool:
         """Whether followers find it: on a page that the signed item leads to."""
-        feeds, channel = self._library.feeds, self._now()
-        listed = feeds.item(channel, item.id)
+        channel = self._now()
+        listed = self._library.feeds.item(channel, item.id)
         signed = self._library.channels.item(channel)
         if listed is None or signed is None or dht.pointed_at(signed.value) != channel.head:
             return False
-        return listed.page in feeds.pages(channel, channel.head, ())
+        return listed.page in self._library.pages.chain(channel, channel.head, ())
 
     def publish(self, offers: Sequence[tuple[Memo, Item]]) -> None:
         """Have these in the feed, in this order, and its newest page signed: all, or nothing."""
@@ -69,7 +69,7 @@ class Publisher:
         with self._changing() as (channel, folder):
             for memo, item in offers:
                 feeds.publish(channel, item, memo.id)
-            older = feeds.older(channel, channel.head) if channel.head else None
+            older = self._library.pages.older(channel, channel.head) if channel.head else None
             fresh = [listed.item for listed in feeds.unpaged(channel)]
             self._replace(channel, folder, fresh, older or "", [], [])
 
@@ -84,7 +84,7 @@ class Publisher:
             while older:
                 leading.append(older)
                 left.discard(older)
-                older = feeds.older(channel, older)
+                older = self._library.pages.older(channel, older)
                 if not left:
                     break
 
@@ -128,7 +128,7 @@ class Publisher:
             stored = self._stored(group, older, folder / f"page-{len(pages)}")
             pages.insert(0, (stored, group))
             older = stored.info_hash
-        self._library.feeds.replace(channel, pages, gone)
+        self._library.pages.replace(channel, pages, gone)
         self._library.channels.next_item(channel, dht.pointer(older))
 
     def _stored(self, items: Sequence[Item], older: str, file: Path) -> StoredPage:

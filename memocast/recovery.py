@@ -67,7 +67,7 @@ def _adopted(library: Library, entry: Entry) -> Memo | None:
             entry.hide()
         return None
     if entry.kind == "page":  # it is made, or comes, once more
-        library.feeds.sweep()
+        library.pages.sweep()
         entry.discard()
         return None
     draft = library.recover(entry) if entry.facts() else _nameless(library, entry)

@@ -13,6 +13,7 @@ from memocast import audio, backups, database, schema
 from memocast.audit import audit
 from memocast.draft import Draft
 from memocast.errors import DamagedLibrary, LibraryError, Refused
+from memocast.failures import translated
 from memocast.incoming import Incoming
 from memocast.library import Library
 from memocast.memo import ID_PATTERN, now, title_from_time
@@ -32,7 +33,7 @@ def repair(root: Path, tell: Callable[[str], None]) -> None:
     Nothing is deleted. Raises LibraryError while another process uses it.
     """
     presence = Presence(root)
-    with database.translated(root):
+    with translated(root):
         root.parent.mkdir(parents=True, exist_ok=True)
         root.mkdir(0o700, exist_ok=True)
         claimed = presence.claim(seeding=False)
@@ -67,7 +68,7 @@ def _open_sound(root: Path) -> Library:
 
 def _rebuild(root: Path, tell: Callable[[str], None]) -> None:
     path = root / "library.db"
-    with database.translated(path):
+    with translated(path):
         if Incoming(root / "incoming").is_in_use():
             raise LibraryError(
                 "a recording or a fetch is in progress", hint="end it first, then repair again"

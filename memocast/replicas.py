@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from memocast import database
 from memocast.entries import mended, spoken_description, spoken_link, spoken_title
+from memocast.failures import translated
 from memocast.replica import (
     MAX_BUCKET_BYTES,
     Entry,
@@ -261,7 +262,7 @@ class Replicas:
         return str(row["value"])
 
     def _translated(self) -> contextlib.AbstractContextManager[None]:
-        return database.translated(self._path)
+        return translated(self._path)
 
 
 class Room:

@@ -8,8 +8,8 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
-from memocast.database import translated
 from memocast.errors import LibraryError
+from memocast.failures import translated
 from memocast.program import command
 
 if TYPE_CHECKING:

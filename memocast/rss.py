@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 from xml.etree import ElementTree as Xml
 
-from memocast import __version__, earlier, link
+from memocast import earlier, link
 from memocast.channel import ChannelLink
 from memocast.errors import MemocastError, NoSuchMemo, UsageError
 from memocast.feed import MIME_TYPES
 from memocast.files import copy, creating, file_hash, write_atomically
 from memocast.podcast import ITUNES_NAMESPACE, PODCAST_NAMESPACES, TORRENT_NAMESPACE, TORRENT_TYPE
-from memocast.text import cut
-from memocast.torrent import NAME_MAX_BYTES, file_name
+from memocast.text import NAME_MAX_BYTES, cut, file_name
+from memocast.version import __version__
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memocast import database, torrent
+from memocast import torrent
+from memocast.failures import translated
 from memocast.files import Stamp, file_hash, stamp
+from memocast.folders import FEEDS_FOLDER, SEALED_FOLDER
 
 if TYPE_CHECKING:
     import contextlib
@@ -19,11 +21,6 @@ if TYPE_CHECKING:
     from memocast.memo import Memo
     from memocast.share import Mode, Share
 
-SEALED_FOLDER = "sealed"
-"""In a library: the age files, each named by its torrent's info-hash."""
-
-FEEDS_FOLDER = "feeds"
-"""In a library: the pages of channels' feeds, each named by its torrent's info-hash."""
 
 _COLUMNS = """
     memo.id, memo.format, memo.bytes, memo.mtime, memo.sha256, torrent.info_hash,
@@ -254,4 +251,4 @@ class Seedables:
         return arrived is not None and torrent.holds(arrived["content"], path)
 
     def _translated(self) -> contextlib.AbstractContextManager[None]:
-        return database.translated(self._path)
+        return translated(self._path)

@@ -9,10 +9,11 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from memocast import events
+from memocast.addresses import address
 from memocast.errors import LibraryError, MemocastError
 from memocast.session import Session, raise_descriptor_limit
-from memocast.settings import address, web_trackers
 from memocast.swarm import Swarm
+from memocast.trackers import web_trackers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping

@@ -8,26 +8,20 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
+from memocast.addresses import PAGE_URL_HINT, host_and_port, is_node, page_address
 from memocast.errors import UsageError
+from memocast.trackers import MAX_TRACKER_URL, is_tracker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
 FORMATS = ("opus", "flac", "wav")
 SHARE_MODES = ("public", "private")
-CLASSIC_SCHEMES = ("udp://", "http://", "https://")
-WEB_SCHEMES = ("ws://", "wss://")
-"""WebSocket trackers: those that browsers can talk to."""
 
-TRACKER_SCHEMES = CLASSIC_SCHEMES + WEB_SCHEMES
-MAX_TRACKER_URL = 300
-PAGE_URL_HINT = "use the address of a listening page, for instance https://example.org/listen/"
 
 _PREFIX = "MEMOCAST_"
 _NOT_SETTINGS = {"MEMOCAST_LIBRARY"}
@@ -100,57 +94,6 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
     return settings
 
 
-def host_and_port(text: str) -> tuple[str, int]:
-    """`HOST:PORT` with an IP address as HOST (IPv6 in brackets). Raises ValueError."""
-    import ipaddress
-
-    host, port = _split(text)
-    if host.startswith("[") and host.endswith("]"):
-        return str(ipaddress.IPv6Address(host[1:-1])), port
-    return str(ipaddress.IPv4Address(host)), port
-
-
-def _split(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not host or not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65_535:
-        raise ValueError(text)
-    return host, int(port)
-
-
-def address(host: str, port: int) -> str:
-    """The `HOST:PORT` that `host_and_port` reads: IPv6 in brackets."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def is_tracker(url: str) -> bool:
-    """Whether a tracker's URL is one that may be contacted and written into links."""
-    return url.startswith(TRACKER_SCHEMES) and len(url) <= MAX_TRACKER_URL and url.isprintable()
-
-
-def web_trackers(urls: Iterable[str]) -> list[str]:
-    """Those of the trackers that browsers can talk to."""
-    return [url for url in urls if url.startswith(WEB_SCHEMES)]
-
-
-def page_address(url: str) -> str:
-    """`url`, once it is known to be one that a link can begin with. Raises ValueError."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(url)
-    if "#" in url or not url.isprintable() or " " in url or len(url) > MAX_TRACKER_URL:
-        raise ValueError(url)
-    return url
-
-
-def _is_node(text: str) -> bool:
-    # libtorrent is given all nodes in one text, separated by commas.
-    try:
-        host, _ = _split(text)
-    except ValueError:
-        return False
-    return host.isprintable() and not set(host) & set(", ")
-
-
 def _with_file(settings: Settings, path: Path) -> Settings:
     try:
         text = path.read_text(encoding="utf-8")
@@ -221,7 +164,7 @@ def _check_text(key: str, value: str, where: str) -> None:
         raise UsageError(f"{where} is '{value}'", hint=f"use one of: {', '.join(FORMATS)}")
     if key == "share" and value not in SHARE_MODES:
         raise UsageError(f"{where} is '{value}'", hint=f"use one of: {', '.join(SHARE_MODES)}")
-    if key == "stun_server" and value and not _is_node(value):
+    if key == "stun_server" and value and not is_node(value):
         raise UsageError(f"{where} is '{value}'", hint="use HOST:PORT, or nothing for none")
     if key == "page_url" and value:
         try:
@@ -252,7 +195,7 @@ def _checked_list(key: str, value: object, where: str) -> tuple[str, ...]:
                     f"{where} names '{item}', which is no address to listen on",
                     hint="use IP:PORT, for instance 0.0.0.0:6881 or [::]:6881",
                 ) from error
-        if key == "dht_bootstrap" and not _is_node(item):
+        if key == "dht_bootstrap" and not is_node(item):
             raise UsageError(f"{where} names '{item}'", hint="use HOST:PORT")
     if key == "listen" and not value:
         raise UsageError(f"{where} is empty", hint="use IP:PORT, for instance 0.0.0.0:6881")

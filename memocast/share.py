@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from memocast import torrent as torrents
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -14,9 +12,6 @@ if TYPE_CHECKING:
 
 Mode = Literal["public", "private", "addressed"]
 """Everybody hears it; whoever has the link; those whose recipients it is sealed to."""
-
-LAN = "lan"
-"""The value of `x.scope` in a link to what is on one local network only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +47,9 @@ class Share:
 
     def link(self, trackers: Iterable[str], peers: Iterable[tuple[str, int]] = ()) -> str:
         """The magnet link, with these trackers unless nobody outside is to be told."""
+        from memocast import torrent as torrents
+        from memocast.magnet import LAN
+
         link = torrents.magnet(self.torrent, () if self.lan else trackers, peers)
         if self.key:
             link += f"&x.age={self.key}"

@@ -6,9 +6,11 @@ import time
 from typing import TYPE_CHECKING
 
 from memocast import database
+from memocast.catalog import MEMO_COLUMNS, memo_of
 from memocast.errors import MemocastError
+from memocast.failures import translated
 from memocast.files import fsync_and_hash, fsync_folder, stamp
-from memocast.seedables import SEALED_FOLDER
+from memocast.folders import SEALED_FOLDER
 from memocast.share import Share
 from memocast.torrent import Torrent
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from memocast.removals import Removals
 
 _MEMO = f"""
-    SELECT {database.MEMO_COLUMNS}, torrent.info_hash, torrent.shared
+    SELECT {MEMO_COLUMNS}, torrent.info_hash, torrent.shared
     FROM memo JOIN torrent ON torrent.memo = memo.id
     WHERE ? IN (info_hash, second_hash) OR ? IN (info_hash, second_hash)
 """  # noqa: S608 - the columns are ours
@@ -55,7 +57,7 @@ class Shares:
             ).fetchone()
         if row is None:
             return None
-        memo = database.memo(row)
+        memo = memo_of(row)
         return memo if (self._memos / memo.filename).exists() else None
 
     def add(self, memo: Memo, share: Share, age_file: Path | None = None) -> Share:
@@ -223,7 +225,7 @@ class Shares:
             )
 
     def _translated(self) -> contextlib.AbstractContextManager[None]:
-        return database.translated(self._path)
+        return translated(self._path)
 
 
 def _share(row: sqlite3.Row) -> Share:

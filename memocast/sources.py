@@ -13,8 +13,8 @@ import time
 from typing import TYPE_CHECKING
 
 from memocast import events
-from memocast.settings import web_trackers
 from memocast.swarm import Swarm
+from memocast.trackers import web_trackers
 from memocast.webswarm import WebSwarm
 
 if TYPE_CHECKING:

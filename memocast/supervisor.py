@@ -18,12 +18,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from memocast import __version__
 from memocast.child import Child
 from memocast.errors import LibraryError, MemocastError
 from memocast.memo import now, rfc3339
 from memocast.offer import together
 from memocast.rounds import Rounds
+from memocast.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

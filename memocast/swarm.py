@@ -15,8 +15,8 @@ from memocast import tuning
 from memocast.download import Download, parameters
 from memocast.errors import MemocastError
 from memocast.events import Added, Completed, TorrentInvalid, TrackerAnswered, translate
-from memocast.settings import CLASSIC_SCHEMES, WEB_SCHEMES
 from memocast.sockets import send_at_once
+from memocast.trackers import CLASSIC_SCHEMES, WEB_SCHEMES
 from memocast.transfer import Transfer, transfer
 
 if TYPE_CHECKING:

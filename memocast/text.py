@@ -30,3 +30,26 @@ def acts_on_terminal(char: str) -> bool:
 def cut(text: str, limit: int) -> str:
     """At most the first `limit` bytes of `text` as UTF-8, never half a character."""
     return text.encode(errors="replace")[:limit].decode(errors="ignore")
+
+
+NAME_MAX_BYTES = 120
+# Names that Windows keeps for devices, whatever follows their first dot, and spaces before it:
+# the list of Python 3.13's ntpath.isreserved.
+_DEVICE_NAME = re.compile(
+    r"(?i)^(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(\.|$)"
+)
+
+
+def file_name(title: str, extension: str) -> str:
+    """A file name for `title` that is safe on every system: at most 120 bytes, no path in it."""
+    text = "".join(
+        " " if char in '/\\:*?"<>|' or unicodedata.category(char)[0] == "Z" else char
+        for char in title
+        if char in JOINERS or unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn")
+    )
+    # Composed after what could stand between a letter and its accent is gone.
+    text = " ".join(unicodedata.normalize("NFC", text).split()).lstrip(". ")
+    if not text or _DEVICE_NAME.match(text):
+        text = f"memo {text}".strip()
+    suffix = f".{extension}"
+    return cut(text, NAME_MAX_BYTES - len(suffix.encode())).rstrip(". ") + suffix

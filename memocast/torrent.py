@@ -5,17 +5,13 @@ What must travel with the audio lives in the info dictionary; see `description`.
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from memocast.description import KEY, KEY_VERSION, in_the_open, sealed
 from memocast.errors import Refused
 from memocast.files import fsync_and_hash_pieces, piece_hashes
-from memocast.settings import address
-from memocast.text import JOINERS, cut
+from memocast.text import file_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,16 +20,9 @@ if TYPE_CHECKING:
     from memocast.memo import Memo
 
 SEALED_NAME = "memo.age"
-NAME_MAX_BYTES = 120
 MAX_PIECES = 1_024
 MIN_PIECE_LENGTH = 16 * 1024
 _SHA1_BYTES = 20
-
-# Names that Windows keeps for devices, whatever follows their first dot, and spaces before it:
-# the list of Python 3.13's ntpath.isreserved.
-_DEVICE_NAME = re.compile(
-    r"(?i)^(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(\.|$)"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +58,8 @@ def make(memo: Memo, path: Path, pieces: bytes = b"") -> Torrent:
 
     `pieces` are the hashes of its pieces, as `piece_length` divides it; without them it is read.
     """
+    from memocast.description import in_the_open
+
     return _made(path, file_name(memo.title, memo.format), in_the_open(memo), pieces)
 
 
@@ -77,11 +68,15 @@ def make_sealed(memo: Memo, path: Path, to: Sequence[str]) -> Torrent:
 
     Its name and all else that a stranger sees say nothing of the memo.
     """
+    from memocast.description import sealed
+
     return _made(path, SEALED_NAME, sealed(memo, to))
 
 
 def make_page(path: Path, title: str) -> Torrent:
     """The torrent of a page of a feed; without a title it is sealed, and says nothing of itself."""
+    from memocast.description import KEY_VERSION
+
     if not title:
         return _made(path, SEALED_NAME, {b"v": KEY_VERSION})
     return _made(path, file_name(title, "json"), {b"v": KEY_VERSION, b"feed": 1})
@@ -89,6 +84,8 @@ def make_page(path: Path, title: str) -> Torrent:
 
 def is_page(info: object) -> bool:
     """Whether a stranger's decoded info dictionary is that of a page, sealed or not."""
+    from memocast.description import KEY
+
     key = info.get(KEY) if isinstance(info, dict) else None
     if not isinstance(info, dict) or not isinstance(key, dict):
         return False
@@ -99,6 +96,8 @@ def is_page(info: object) -> bool:
 
 def _made(path: Path, name: str, key: dict[bytes, Any], pieces: bytes = b"") -> Torrent:
     import libtorrent as lt
+
+    from memocast.description import KEY
 
     size = path.stat().st_size
     creator = lt.create_torrent(
@@ -131,26 +130,13 @@ def piece_length(size: int) -> int:
     return length
 
 
-def file_name(title: str, extension: str) -> str:
-    """A file name for `title` that is safe on every system: at most 120 bytes, no path in it."""
-    text = "".join(
-        " " if char in '/\\:*?"<>|' or unicodedata.category(char)[0] == "Z" else char
-        for char in title
-        if char in JOINERS or unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn")
-    )
-    # Composed after what could stand between a letter and its accent is gone.
-    text = " ".join(unicodedata.normalize("NFC", text).split()).lstrip(". ")
-    if not text or _DEVICE_NAME.match(text):
-        text = f"memo {text}".strip()
-    suffix = f".{extension}"
-    return cut(text, NAME_MAX_BYTES - len(suffix.encode())).rstrip(". ") + suffix
-
-
 def magnet(torrent: Torrent, trackers: Iterable[str], peers: Iterable[tuple[str, int]] = ()) -> str:
     """The magnet link (BEP 9, and BEP 53's btmh for version 2) with these trackers and peers.
 
     `peers` are IP addresses and ports, written as x.pe.
     """
+    from memocast.addresses import address
+
     hashes = _parameters(torrent.content).info_hashes
     topics = [f"xt=urn:btih:{hashes.v1}"] if hashes.has_v1() else []
     if hashes.has_v2():

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from memocast.settings import address
+from memocast.addresses import address
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,7 +107,7 @@ def web(settings: Settings) -> Pack:
 def _common(settings: Settings) -> Pack:
     import libtorrent as lt
 
-    from memocast import __version__
+    from memocast.version import __version__
 
     category = lt.alert.category_t
     return {

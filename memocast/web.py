@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote, urldefrag, urlsplit
 
-from memocast import __version__
 from memocast.errors import MemocastError, NotALink, Refused, SwarmTimeout
+from memocast.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from memocast.session import Session, raise_descriptor_limit
-from memocast.settings import web_trackers
+from memocast.trackers import web_trackers
 from memocast.tuning import MOST_WEB_TRACKERS, OFFERS
 from memocast.webswarm import WebSwarm
 

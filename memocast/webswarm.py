@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from memocast import stun, tuning
-from memocast.settings import WEB_SCHEMES
 from memocast.swarm import Swarm
+from memocast.trackers import WEB_SCHEMES
 
 if TYPE_CHECKING:
     from memocast.events import Event

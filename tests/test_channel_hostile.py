@@ -16,7 +16,7 @@ from memocast import settings as settings_
 from memocast.channel import SALT, ChannelLink
 from memocast.errors import Refused
 from memocast.feed import MAX_ITEMS, VERSION, Item, Page, parsed
-from memocast.feeds import StoredPage
+from memocast.feed_pages import StoredPage
 from memocast.following import Follower
 from memocast.library import Library
 from memocast.registry import Registry
@@ -54,7 +54,7 @@ class Mallory:
         file.write_bytes(content)
         made = torrent.make_page(file, "Mallory")
         page = StoredPage(made.info_hash, "", made.content, file)
-        self._library.feeds.hold(self._channel, [page], ())
+        self._library.pages.hold(self._channel, [page], ())
         self._library.channels.next_item(self._channel, dht.pointer(made.info_hash))
         environment = self.user.environment
         found = settings_.load(
@@ -229,7 +229,7 @@ def test_pages_that_lead_in_circles_are_given_up(library: Library, tmp_path: Pat
     for name, following in (("a", "b"), ("b", "a")):
         (tmp_path / name).write_text(name)
         pages.append(StoredPage(name * 40, following * 40, b"de", tmp_path / name))
-    library.feeds.hold(channel, pages, ())
+    library.pages.hold(channel, pages, ())
     library.channels.note_check(channel, 1, "something was wrong")
     (channel,) = library.channels.all()
     off = settings_.Settings(dht=False)

@@ -105,7 +105,7 @@ def test_browsers_are_offered_the_newest_page_then_memos_and_older_pages_in_plac
     found = [library.get(memo) for memo in memos]
     publisher.publish([(memo, publisher.offer(memo)) for memo in found])
     channel = library.channels.get("Anna's notes")
-    pages = library.feeds.pages(channel, channel.head, ())
+    pages = library.pages.chain(channel, channel.head, ())
     seeder = WebSeeder(library, settings, lambda *_: None)
     seeder.begin()
     offered = [found.memo or info_hash for info_hash, found in seeder.wanted().items()]

@@ -21,7 +21,7 @@ MODULES = {
 # Each layer may import those after it, and its own.
 LAYERS = [
     ["cli", "__main__"],
-    ["publishing", "following", "pairing", "episodes", "rss"],
+    ["publishing", "following", "pairing", "episodes", "rss", "podcast_source"],
     ["seeder", "webseeder", "supervisor", "fetcher", "sharer", "meeting", "pull", "registry"],
     ["arrival"],
     ["doctor", "background", "service", "pages"],
@@ -46,6 +46,8 @@ LAYERS = [
         "shares",
         "seedables",
         "channels",
+        "feed_pages",
+        "folders",
         "feeds",
         "listed",
         "replicas",
@@ -61,6 +63,7 @@ LAYERS = [
     ],
     ["removals", "incoming"],
     ["database", "backups"],
+    ["failures"],
     ["schema"],
     ["encoder"],
     ["opus"],
@@ -79,7 +82,10 @@ LAYERS = [
     ["reading", "earlier"],
     ["podcast"],
     ["feed", "signed", "replica"],
+    ["magnet"],
     ["memo", "settings"],
+    ["addresses"],
+    ["trackers"],
     [
         "text",
         "documents",
@@ -95,7 +101,7 @@ LAYERS = [
         "random_access",
         "tagging",
     ],
-    ["errors", "__init__"],
+    ["errors", "version", "__init__"],
 ]
 ALLOWED = {
     "typer": {"cli"},

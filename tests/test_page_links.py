@@ -17,7 +17,8 @@ from camera import photographed
 from memocast import stun
 from memocast.link import page_link, parse
 from memocast.pages import SOURCE, WEBTORRENT
-from memocast.settings import Settings, web_trackers
+from memocast.settings import Settings
+from memocast.trackers import web_trackers
 from terminal import Terminal
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import pytest
 from clock import Clock
 from memocast import dht, sealing, signed, torrent
 from memocast import settings as settings_
-from memocast.feeds import StoredPage
+from memocast.feed_pages import StoredPage
 from memocast.library import Library
 from memocast.registry import Registry
 from memocast.replica import bucket
@@ -63,7 +63,7 @@ class Mallory:
     def publish(self, root: bytes, pages: Iterable[StoredPage] = ()) -> None:
         """Publish that as the root."""
         head = self.page(root)
-        self._library.feeds.hold(self._pair, [head, *pages], ())
+        self._library.pages.hold(self._pair, [head, *pages], ())
         self.point(dht.pointer(head.info_hash))
 
     def point(self, value: bytes) -> None:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from fuzz import seeds, targets
 from memocast.errors import MemocastError
 from memocast.link import MAX_PEERS, MAX_TRACKERS, Link, parse
-from memocast.torrent import magnet, stored
+from memocast.magnet import magnet
+from memocast.torrent import stored
 from strategies import PEERS, TRACKERS
 
 if TYPE_CHECKING:

@@ -20,7 +20,8 @@ from memocast.description import KEY, Description, described
 from memocast.errors import NoSuchMemo, UsageError
 from memocast.library import Library
 from memocast.memo import checked_description, checked_title, now, title_from_file
-from memocast.torrent import file_name, make, with_trackers
+from memocast.text import file_name
+from memocast.torrent import make, with_trackers
 from scale import scaled
 from strategies import ANY_TEXT, TITLES
 from test_library import keep

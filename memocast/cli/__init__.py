@@ -11,10 +11,8 @@ from typing import Annotated
 import typer
 from typer._click.exceptions import ClickException, UsageError
 
-from memocast import __version__
 from memocast.cli import console
 from memocast.cli.commands import Commands
-from memocast.cli.state import State, library_root
 from memocast.errors import MemocastError
 from memocast.text import redacted
 
@@ -34,6 +32,8 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        from memocast.version import __version__
+
         console.data(f"memocast {__version__}")
         raise typer.Exit
 
@@ -56,6 +56,8 @@ def start(
     ] = False,
 ) -> None:
     """Record a voice memo, get a link, and anyone with the link can listen."""
+    from memocast.cli.state import State, library_root
+
     context.obj = State(library_root(library), context)
     _roots.append(context.obj.root)
     if context.invoked_subcommand is None:

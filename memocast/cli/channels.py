@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from memocast.cli import console
+from memocast.cli.channel_facts import ChannelArgument, facts_of
 from memocast.cli.output import write
 from memocast.cli.podcasts import rss
 from memocast.cli.publishing import again, announce, catch_up, own_channel, publish_memos
@@ -22,13 +23,6 @@ if TYPE_CHECKING:
     from memocast.memo import Memo
 
 _KEY_FILE_BYTES = 1 << 16
-
-ChannelArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="CHANNEL", help="A channel's name, or the beginning of its key.", show_default=False
-    ),
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -255,34 +249,6 @@ def import_(
     else:
         console.data(str(made.link))
     console.note("what was published there comes with: memocast sync")
-
-
-def facts_of(current: State, channel: Channel) -> dict[str, Any]:
-    """What `--json` prints of a channel."""
-    from datetime import UTC, datetime
-
-    from memocast.memo import rfc3339
-
-    checked = datetime.fromtimestamp(channel.checked, UTC) if channel.checked else None
-    items, memos, unheard = current.library.feeds.count(channel)
-    return {
-        "name": channel.name,
-        "key": channel.link.key.hex(),
-        "link": channel.source or str(channel.link),
-        "source": channel.source or None,
-        "own": channel.is_own,
-        "private": channel.is_private,
-        "items": items,
-        "memos": memos,
-        "unheard": unheard,
-        "seq": channel.seq,
-        "feed": channel.head or None,
-        "newest": channel.limits.newest,
-        "max_size": channel.limits.max_size,
-        "keep_days": channel.limits.keep_days,
-        "checked": rfc3339(checked) if checked else None,
-        "problem": channel.problem or None,
-    }
 
 
 def _links_to_feed(current: State, channel: Channel) -> dict[str, str | None]:

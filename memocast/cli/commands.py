@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 HOMES = {
     "record": "recording",
-    "devices": "recording",
+    "devices": "devices",
     "add": "memos",
     "list": "memos",
     "show": "memos",

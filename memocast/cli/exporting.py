@@ -82,7 +82,7 @@ def _to_stdout(path: Path) -> None:
 
 
 def _target(memo: Memo, output: Path) -> Path:
-    from memocast.torrent import file_name
+    from memocast.text import file_name
 
     return output / file_name(memo.title, memo.format) if _is_folder(output) else output
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +10,7 @@ import typer
 
 from memocast.cli import console, values
 from memocast.cli.display import Display
+from memocast.cli.fetch_view import View
 from memocast.cli.listening import Listening
 from memocast.cli.state import JsonOption, State, state
 from memocast.errors import Interrupted, MemocastError, NotALink, UsageError
@@ -18,14 +18,10 @@ from memocast.errors import Interrupted, MemocastError, NotALink, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from rich.text import Text
-
     from memocast.arrival import Limits
-    from memocast.download import Progress
     from memocast.link import Link
     from memocast.memo import Memo
     from memocast.sealing import Identity
-    from memocast.stages import Looking, Preview, Stage
 
 
 def register(app: typer.Typer) -> None:
@@ -138,7 +134,7 @@ def _fetch(
 
     library = current.library
     with Display() as display:
-        view = View(display, listening)
+        view = View(display, listening.picture if listening else None)
         listen = listening.begin if listening else None
         try:
             fetched = fetcher.fetch(
@@ -177,91 +173,3 @@ def _tell_who_seeds(current: State) -> None:
         console.note("your running seeder keeps it available to others")
     else:
         console.note("hint: keep it available to others: memocast seed --background")
-
-
-class View:
-    """Draws the stage a fetch is in."""
-
-    def __init__(self, display: Display, listening: Listening | None) -> None:
-        self._display = display
-        self._listening = listening
-        self.bytes_arrived = False
-        self._preview: Text | None = None
-        self._shown = 0.0
-        self._began = time.monotonic()
-
-    def show(self, stage: Stage) -> None:
-        """Show it, at most ten times a second."""
-        from memocast import stages
-        from memocast.download import Progress
-
-        if isinstance(stage, Progress) and stage.done:
-            self.bytes_arrived = True
-        if not self._display.is_visible:
-            return
-        if isinstance(stage, stages.Preview):
-            self._preview = self._describe(stage)
-        moment = time.monotonic()
-        if moment - self._shown < 0.1 and not isinstance(stage, stages.Preview):
-            return
-        self._shown = moment
-        self._display.show(self._picture(stage))
-
-    def _describe(self, stage: Preview) -> Text:
-        from rich.text import Text
-
-        from memocast.cli import waveform
-
-        text = Text(no_wrap=True, overflow="ellipsis")
-        text.append(console.safe(stage.title), "bold")
-        length = "" if stage.duration is None else f"  {console.clock(stage.duration / 1000)}"
-        text.append(f"{length}  {console.size(stage.size)}\n", "dim")
-        if stage.peaks:
-            text.append(waveform.draw(stage.peaks, self._display.width) + "\n", "green")
-        return text
-
-    def _picture(self, stage: Stage) -> Text:
-        from rich.text import Text
-
-        from memocast import stages
-        from memocast.download import Progress
-
-        text = self._preview.copy() if self._preview else Text(no_wrap=True, overflow="ellipsis")
-        if self._listening and (heard := self._listening.picture(self._display.width)):
-            text = heard.append("\n")
-        if isinstance(stage, stages.Looking):
-            self._look(text, stage)
-        elif isinstance(stage, stages.Waiting):
-            text.append("another memocast fetches this memo; waiting for it")
-        elif isinstance(stage, Progress):
-            self._download(text, stage)
-        elif isinstance(stage, stages.Loading):
-            of_all = f" of {console.size(stage.total)}" if stage.total else ""
-            text.append(f"downloading: {console.size(stage.done)}{of_all}")
-        elif isinstance(stage, stages.Opening):
-            text.append(f"opening what is sealed: {console.size(stage.size)}")
-        elif isinstance(stage, stages.Checking):
-            text.append(f"checking the audio: {console.clock(stage.seconds)}")
-        return text
-
-    def _look(self, text: Text, stage: Looking) -> None:
-        what = "asking for the description" if stage.peers else "looking for peers"
-        waited = time.monotonic() - self._began
-        text.append(f"{what}  {console.clock(waited)}  {console.count(stage.peers, 'peer')}\n")
-        for url, said in stage.trackers.items():
-            text.append(console.safe(f"  tracker {url}: {said}") + "\n", "dim")
-        if stage.dht:
-            text.append(f"  DHT: {stage.dht_nodes} nodes\n", "dim")
-        if stage.lsd:
-            text.append("  local network: asked", "dim")
-
-    def _download(self, text: Text, stage: Progress) -> None:
-        width = 24
-        filled = round(width * stage.done / max(stage.total, 1))
-        text.append("━" * filled, "green")
-        text.append("─" * (width - filled), "dim")
-        percent = 100 * stage.done // max(stage.total, 1)
-        text.append(f" {percent:3}%  {console.size(stage.done)}  {console.size(stage.rate)}/s")
-        text.append(f"  {console.count(stage.peers, 'peer')}")
-        if stage.rate > 0:
-            text.append(f"  {console.clock((stage.total - stage.done) / stage.rate)} left")

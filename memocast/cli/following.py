@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 
 from memocast.cli import console, values
-from memocast.cli.channels import ChannelArgument, facts_of
-from memocast.cli.podcasts import follow_podcast, source_of
-from memocast.cli.state import JsonOption, state
+from memocast.cli.channel_facts import ChannelArgument, facts_of
+from memocast.cli.state import JsonOption, State, state
 from memocast.errors import UsageError
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from memocast.channel import Channel
+    from memocast.channel import Channel, Limits
 
 
 def register(app: typer.Typer) -> None:
@@ -113,7 +114,7 @@ def unfollow(context: typer.Context, channel: ChannelArgument) -> None:
             hint="followers keep what they have; take memos out with: memocast channel retract",
         )
     with library.together():
-        library.feeds.forget(found)
+        library.pages.forget(found)
         library.channels.remove(found)
     console.note(f"you do not follow '{console.safe(found.name)}' any more")
 
@@ -139,3 +140,43 @@ def following(context: typer.Context, json: JsonOption = False) -> None:
             f"{facts['key'][:8] or '-'}\t{facts['items']}\t{facts['memos']}\t{facts['unheard']}"
             f"\t{facts['checked'] or '-'}\t{console.safe(facts['name'])}"
         )
+
+
+_LOOK_SECONDS = 30.0
+
+
+def source_of(current: State, text: str) -> str | None:
+    """The address or file that a podcast's feed is at; None when `text` means something else.
+
+    Raises NotALink for an address that memocast does not go to.
+    """
+    from memocast import web
+
+    if "magnet:" in text:
+        return None
+    if "://" in text:
+        return web.checked(text)
+    if current.library.channels.is_taken(text):
+        return None
+    try:
+        return str(Path(text).absolute()) if Path(text).is_file() else None
+    except (OSError, ValueError):
+        return None
+
+
+def follow_podcast(current: State, source: str, limits: Limits) -> Channel:
+    """Read the feed, and follow it from now on. Raises what `episodes.look` raises."""
+    from memocast.channel import ChannelLink
+    from memocast.feed import NAME_MAX_BYTES
+    from memocast.podcast_source import look
+    from memocast.text import cut
+
+    podcast, noted = look(source, "", _LOOK_SECONDS)
+    assert podcast is not None, "nothing was known of it"
+    name = podcast.title or urlsplit(source).hostname or Path(source).stem
+    link = ChannelLink(b"", b"", cut(name, NAME_MAX_BYTES))
+    made = current.library.channels.add(link, limits=limits, source=source)
+    current.library.feeds.renew(made, podcast.items, noted)
+    if not podcast.items:
+        console.note("there is no audio in its feed so far")
+    return made

@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Self
 
 from memocast.cli.keys import keys
-from memocast.cli.playing import obey, picture, until_the_end
+from memocast.cli.player_view import obey, picture, until_the_end
 from memocast.errors import MemocastError
 
 if TYPE_CHECKING:

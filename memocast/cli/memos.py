@@ -9,7 +9,6 @@ from typing import IO, TYPE_CHECKING, Annotated
 import typer
 
 from memocast.cli import console
-from memocast.cli.display import Counter
 from memocast.cli.state import JsonOption, MemoArgument, MemosArgument, State, state
 from memocast.errors import MemocastError, NoSuchMemo, Refused, UsageError
 from memocast.memo import Memo, checked_description, checked_title, rfc3339, title_from_file
@@ -69,6 +68,7 @@ def add(
 
 def _add(current: State, name: str, title: str | None, description: str) -> Memo:
     from memocast import audio
+    from memocast.cli.display import Counter
 
     source = _source(name)
     library = current.library

@@ -69,7 +69,7 @@ def pair(
         else:
             console.data(shown)
         if qr:
-            from memocast.cli.sharing import draw_qr
+            from memocast.cli.qr_code import draw_qr
 
             draw_qr(shown)
         console.note("on your other device: memocast pair -")

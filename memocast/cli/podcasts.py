@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import urlsplit
 
 import typer
 
 from memocast.cli import console
-from memocast.cli.state import JsonOption, State, state
+from memocast.cli.state import JsonOption, state
 from memocast.errors import NotALink, UsageError
 
 if TYPE_CHECKING:
-    from memocast.channel import Channel, Limits
-
-_LOOK_SECONDS = 30.0
+    pass
 
 
 def rss(
@@ -87,40 +84,3 @@ def _base(text: str) -> str:
     if "?" in address:
         raise UsageError(f"'{text}' has a '?' in it", hint="name a folder, without a query")
     return f"{address.rstrip('/')}/"
-
-
-def source_of(current: State, text: str) -> str | None:
-    """The address or file that a podcast's feed is at; None when `text` means something else.
-
-    Raises NotALink for an address that memocast does not go to.
-    """
-    from memocast import web
-
-    if "magnet:" in text:
-        return None
-    if "://" in text:
-        return web.checked(text)
-    if current.library.channels.is_taken(text):
-        return None
-    try:
-        return str(Path(text).absolute()) if Path(text).is_file() else None
-    except (OSError, ValueError):
-        return None
-
-
-def follow_podcast(current: State, source: str, limits: Limits) -> Channel:
-    """Read the feed, and follow it from now on. Raises what `episodes.look` raises."""
-    from memocast import episodes
-    from memocast.channel import ChannelLink
-    from memocast.feed import NAME_MAX_BYTES
-    from memocast.text import cut
-
-    podcast, noted = episodes.look(source, "", _LOOK_SECONDS)
-    assert podcast is not None, "nothing was known of it"
-    name = podcast.title or urlsplit(source).hostname or Path(source).stem
-    link = ChannelLink(b"", b"", cut(name, NAME_MAX_BYTES))
-    made = current.library.channels.add(link, limits=limits, source=source)
-    current.library.feeds.renew(made, podcast.items, noted)
-    if not podcast.items:
-        console.note("there is no audio in its feed so far")
-    return made

@@ -1,4 +1,4 @@
-"""`record` and `devices`."""
+"""`record`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import typer
 from memocast.cli import console, values
 from memocast.cli.display import Display
 from memocast.cli.links import ensure_seeder, shared_link
+from memocast.cli.record_view import Meter
 from memocast.cli.state import JsonOption, State, state
 from memocast.errors import Interrupted, LibraryError, MemocastError, NoSound, UsageError
 from memocast.memo import checked_description, checked_title, title_from_time
@@ -19,8 +20,6 @@ from memocast.memo import checked_description, checked_title, title_from_time
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    from rich.text import Text
 
     from memocast.channel import Channel
     from memocast.draft import Draft
@@ -39,7 +38,6 @@ _QUIET = 0
 def register(app: typer.Typer) -> None:
     """Add this family's commands to the application."""
     app.command()(record)
-    app.command()(devices)
 
 
 def record(
@@ -245,7 +243,7 @@ def _until_the_end(recorder: Recorder, ignore_signals: Callable[[], None]) -> bo
 
 
 def _obey_keys(recorder: Recorder, read: Callable[[float], str], display: Display) -> bool:
-    meter = _Meter(recorder)
+    meter = Meter(recorder)
     asking = False
     seconds = _POLL_SECONDS if display.is_visible else _BLIND_POLL_SECONDS
     while not recorder.is_finished():
@@ -263,73 +261,3 @@ def _obey_keys(recorder: Recorder, read: Callable[[float], str], display: Displa
         if display.is_visible:
             display.show(meter.picture(asking=asking))
     return False
-
-
-class _Meter:
-    """The level, the time and the size on one line."""
-
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
-        self._held = 0.0
-
-    def picture(self, *, asking: bool) -> Text:
-        """The line as it is now."""
-        from rich.text import Text
-
-        from memocast.cli import waveform
-
-        recorder = self._recorder
-        # The bar falls slowly, so that a short peak is seen.
-        self._held = max(waveform.height(recorder.level), self._held - 0.08)
-        clipped = recorder.level >= 255
-        bar = "█" * round(self._held * 24)
-        line = Text(no_wrap=True, overflow="crop")
-        if recorder.paused:
-            line.append("❚❚ paused   ", "yellow")
-        else:
-            line.append("● recording ", "red")
-        line.append(f"{console.clock(recorder.elapsed):>7} ")
-        line.append(f"{bar:<24}", "red" if clipped else "green")
-        line.append(f"{console.size(recorder.size):>9}  ", "dim")
-        if asking:
-            line.append("discard it? y/N", "bold red")
-        else:
-            line.append("space ⏯  q ends  esc ✗", "dim")
-        return line
-
-
-def devices(json: JsonOption = False) -> None:
-    """List microphones and speakers; * marks the default of each.
-
-    Example: memocast devices
-    """
-    from memocast.devices import devices as find_devices
-
-    found = find_devices()
-    if json:
-        console.document(
-            [
-                {
-                    "index": device.index,
-                    "name": device.name,
-                    "inputs": device.inputs,
-                    "outputs": device.outputs,
-                    "sample_rate": device.sample_rate,
-                    "default_input": device.default_input,
-                    "default_output": device.default_output,
-                }
-                for device in found
-            ]
-        )
-        return
-    for device in found:
-        for what, channels, default in (
-            ("microphone", device.inputs, device.default_input),
-            ("speaker", device.outputs, device.default_output),
-        ):
-            if channels:
-                mark = "*" if default else ""
-                name = console.safe(device.name)
-                console.data(f"{device.index}\t{what}{mark}\t{device.sample_rate} Hz\t{name}")
-    if not found:
-        console.note("there is no microphone and no speaker")

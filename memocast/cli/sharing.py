@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
+from memocast.addresses import PAGE_URL_HINT, page_address
 from memocast.cli import console
 from memocast.cli.links import default_mode, ensure_seeder, shared_link
 from memocast.cli.output import check_target
+from memocast.cli.qr_code import draw_qr
 from memocast.cli.state import JsonOption, MemosArgument, OptionalMemosArgument, State, state
 from memocast.errors import UsageError
-from memocast.settings import PAGE_URL_HINT, page_address, web_trackers
+from memocast.trackers import web_trackers
 
 if TYPE_CHECKING:
     from memocast.memo import Memo
     from memocast.share import Mode, Share
     from memocast.sharer import Wish
-
-_QR_BORDER = 2
 
 
 def register(app: typer.Typer) -> None:
@@ -226,22 +225,3 @@ def unshare(
     if json:
         console.document(documents)
     attempts.finish()
-
-
-def draw_qr(link: str) -> None:
-    """Draw it on standard error, unless it is too long for a QR code or for the terminal."""
-    import segno
-
-    try:
-        code = segno.make(link, error="l", micro=False)
-    except segno.DataOverflowError:
-        console.note("the link is too long for a QR code")
-        return
-    columns, _ = code.symbol_size(border=_QR_BORDER)
-    if console.stderr_is_terminal() and (room := console.screen(stderr=True).width) < columns:
-        console.note(
-            f"the QR code takes {columns} columns and this terminal has {room}; make it wider,"
-            " or its letters smaller"
-        )
-        return
-    code.terminal(out=sys.stderr, compact=True, border=_QR_BORDER)

@@ -122,7 +122,7 @@ def _watched(
     current: State, channel: str | None, *, json: bool
 ) -> Iterator[tuple[Callable[[Stage], None], Callable[[str], None]]]:
     """What draws the stages of a fetch, and what prints a memo that has arrived."""
-    from memocast.cli.fetching import View
+    from memocast.cli.fetch_view import View
 
     def arrived(memo: str) -> None:
         if json:

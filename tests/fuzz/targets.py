@@ -18,9 +18,10 @@ from memocast.description import KEY, Description, described
 from memocast.download import Download, opened, parameters
 from memocast.errors import MemocastError
 from memocast.link import MAX_PEERS, MAX_TRACKERS, Link, parse
+from memocast.magnet import magnet
 from memocast.memo import PEAK_SLICES, title_from_file
-from memocast.settings import TRACKER_SCHEMES
-from memocast.torrent import magnet, stored, with_trackers
+from memocast.torrent import stored, with_trackers
+from memocast.trackers import TRACKER_SCHEMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -171,7 +171,7 @@ def _bytes(authors: list[_Author]) -> Outcome:
     for author in authors:
         with contextlib.closing(Library(author.library)) as library:
             (channel,) = library.channels.all()
-            size = library.feeds.page_file(channel.head).stat().st_size
+            size = library.pages.file(channel.head).stat().st_size
         samples[author.name] = [size / 1000]
     note = "between 50 and 99 items; every fiftieth publication makes a second page of 50"
     return Outcome("The newest page", "kB", samples, notes=[note])

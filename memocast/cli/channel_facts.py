@@ -1,0 +1,49 @@
+"""What commands print of a channel, and how one is named on the command line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from memocast.cli.state import State
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from memocast.channel import Channel
+
+ChannelArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="CHANNEL", help="A channel's name, or the beginning of its key.", show_default=False
+    ),
+]
+
+
+def facts_of(current: State, channel: Channel) -> dict[str, Any]:
+    """What `--json` prints of a channel."""
+    from datetime import UTC, datetime
+
+    from memocast.memo import rfc3339
+
+    checked = datetime.fromtimestamp(channel.checked, UTC) if channel.checked else None
+    items, memos, unheard = current.library.feeds.count(channel)
+    return {
+        "name": channel.name,
+        "key": channel.link.key.hex(),
+        "link": channel.source or str(channel.link),
+        "source": channel.source or None,
+        "own": channel.is_own,
+        "private": channel.is_private,
+        "items": items,
+        "memos": memos,
+        "unheard": unheard,
+        "seq": channel.seq,
+        "feed": channel.head or None,
+        "newest": channel.limits.newest,
+        "max_size": channel.limits.max_size,
+        "keep_days": channel.limits.keep_days,
+        "checked": rfc3339(checked) if checked else None,
+        "problem": channel.problem or None,
+    }

@@ -1,0 +1,66 @@
+"""Failures of SQLite and of the file system, as the errors of a library."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+from typing import TYPE_CHECKING
+
+from memocast.errors import DamagedLibrary, LibraryError
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_ENOUGH_BYTES = 1 << 20
+
+
+@contextlib.contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn what SQLite and the file system raise about `path` into a LibraryError."""
+    import sqlite3
+
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _library_error(path, error) from error
+    except OSError as error:
+        raise library_os_error(path, error) from error
+
+
+def _library_error(path: Path, error: sqlite3.Error) -> LibraryError:
+    import shutil
+    import sqlite3
+
+    folder = path.parent
+    # The low byte is SQLite's primary result code.
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    cramped = code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN) and (
+        shutil.disk_usage(folder).free < _ENOUGH_BYTES
+    )
+    if code == sqlite3.SQLITE_FULL or cramped:
+        return LibraryError(
+            f"no room for the library {folder}: the disk is full", hint="free some space"
+        )
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return LibraryError(
+            f"the library {folder} is locked by another program",
+            hint="wait for that program, or end it, then try again",
+        )
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return DamagedLibrary(path, str(error))
+    return LibraryError(
+        f"the library {folder} cannot be used: {error}",
+        hint="check its owner and permissions, or name another with --library",
+    )
+
+
+def library_os_error(path: Path, error: OSError) -> LibraryError:
+    """The LibraryError that says what `error` means for the library's file or folder `path`."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return LibraryError(f"no room for {path}: the disk is full", hint="free some space")
+    return LibraryError(
+        f"the library cannot be used: {error.strerror or error}: {error.filename or path}",
+        hint="check the path and its permissions, or name another with --library DIR",
+    )
