@@ -11,18 +11,18 @@ TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from memocast.errors import MemocastError
-    from memocast.library import Library
-    from memocast.link import Link
-    from memocast.memo import Memo
+    from memocast.formats.link import Link
+    from memocast.formats.memo import Memo
+    from memocast.library.library import Library
     from memocast.version import __version__
 
 __all__ = ["Library", "Link", "Memo", "MemocastError", "__version__"]
 
 
 _HOMES = {
-    "Library": "library",
-    "Link": "link",
-    "Memo": "memo",
+    "Library": "library.library",
+    "Link": "formats.link",
+    "Memo": "formats.memo",
     "MemocastError": "errors",
     "__version__": "version",
 }

@@ -11,9 +11,9 @@ import os
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from memocast.addresses import PAGE_URL_HINT, host_and_port, is_node, page_address
 from memocast.errors import UsageError
-from memocast.trackers import MAX_TRACKER_URL, is_tracker
+from memocast.formats.addresses import PAGE_URL_HINT, host_and_port, is_node, page_address
+from memocast.formats.trackers import MAX_TRACKER_URL, is_tracker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

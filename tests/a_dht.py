@@ -13,7 +13,7 @@ import pytest
 
 from clock import Clock
 from conftest import DEADLINE, running, wait_for
-from memocast import dht
+from memocast.bittorrent import dht
 from trackers import HttpTracker
 from transfer import bare_session
 

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conftest import DEADLINE, Memocast, wait_for
-from memocast import pages
 from memocast.settings import Settings
+from memocast.webpage import pages
 from namespaces import two_hosts
 from uncaught import Uncaught
 

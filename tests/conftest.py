@@ -26,8 +26,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from alone import PRIVATE
-from memocast.library import Library
-from memocast.presence import Presence
+from memocast.library.library import Library
+from memocast.library.presence import Presence
 from scale import scaled
 from spawner import Spawner
 

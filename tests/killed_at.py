@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from conftest import Result, spawner
-from memocast import dht, feed, link, sealing
+from memocast.bittorrent import dht
+from memocast.formats import feed, link, sealing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

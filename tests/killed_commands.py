@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from killed_at import state
-from memocast.feed import PAGE_BYTES
-from memocast.memo import DESCRIPTION_MAX_BYTES
+from memocast.formats.feed import PAGE_BYTES
+from memocast.formats.memo import DESCRIPTION_MAX_BYTES
 from scale import scaled
 from test_channels import create
 

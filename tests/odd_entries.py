@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, replace
 from typing import Any
 
-from memocast.replica import Entry, Stamp
+from memocast.formats.replica import Entry, Stamp
 
 NOW = 1_800_000_000_000
 MAGNET = "magnet:?xt=urn:btih:" + "ab" * 20

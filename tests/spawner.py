@@ -130,11 +130,12 @@ def _load() -> None:
     """Import what commands import, as far as that starts no threads and opens nothing."""
     import importlib
 
-    from memocast.cli.commands import HOMES
+    from memocast.cli.lazy_commands import HOMES
 
-    rooms = ("fetcher", "following", "pairing", "publishing", "recovery", "registry", "sharer")
-    names = [f"memocast.cli.{home}" for home in set(HOMES.values())]
-    names += [f"memocast.{room}" for room in rooms]
+    used = ("channels.following", "channels.pairing", "channels.publishing", "channels.registry")
+    used += ("fetching.fetcher", "library.recovery", "library.sharer")
+    names = [f"memocast.cli.commands.{home}" for home in set(HOMES.values())]
+    names += [f"memocast.{module}" for module in used]
     others = ("libtorrent", "numpy", "soundfile", "mutagen", "pyrage", "rich.console", "sqlite3")
     for name in (*names, *others, "cryptography.hazmat.primitives.asymmetric.ed25519"):
         importlib.import_module(name)

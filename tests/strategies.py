@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from memocast.trackers import TRACKER_SCHEMES, is_tracker
+from memocast.formats.trackers import TRACKER_SCHEMES, is_tracker
 
 ANY_TEXT = st.text(st.characters())
 """Half characters included, as command lines and file names that are not UTF-8 have them."""

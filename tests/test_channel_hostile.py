@@ -11,15 +11,16 @@ import libtorrent as lt
 import pytest
 
 from conftest import wait_for
-from memocast import dht, signed, torrent
 from memocast import settings as settings_
-from memocast.channel import SALT, ChannelLink
+from memocast.bittorrent import dht
+from memocast.channels.following import Follower
+from memocast.channels.registry import Registry
 from memocast.errors import Refused
-from memocast.feed import MAX_ITEMS, VERSION, Item, Page, parsed
-from memocast.feed_pages import StoredPage
-from memocast.following import Follower
-from memocast.library import Library
-from memocast.registry import Registry
+from memocast.formats import signed, torrent
+from memocast.formats.channel import SALT, ChannelLink
+from memocast.formats.feed import MAX_ITEMS, VERSION, Item, Page, parsed
+from memocast.library.library import Library
+from memocast.library.tables.feed_pages import StoredPage
 from transfer import bare_session
 
 if TYPE_CHECKING:

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from memocast import publishing, signed, webseeder
-from memocast.channel import ChannelLink
-from memocast.library import Library
-from memocast.link import parse
-from memocast.publishing import Publisher
+from memocast.channels import publishing
+from memocast.channels.publishing import Publisher
+from memocast.formats import signed
+from memocast.formats.channel import ChannelLink
+from memocast.formats.link import parse
+from memocast.formats.torrent import is_page
+from memocast.library.library import Library
+from memocast.seeding import webseeder
+from memocast.seeding.webseeder import WebSeeder
 from memocast.settings import Settings
-from memocast.torrent import is_page
-from memocast.webseeder import WebSeeder
 from private import key_in
 from test_channels import create, publish
 from transfer import address_of

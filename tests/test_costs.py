@@ -18,7 +18,7 @@ import soundfile
 
 from bench.libraries import COMMON, RARE, fill
 from conftest import encoded, wait_for
-from memocast.cli.commands import HOMES
+from memocast.cli.lazy_commands import HOMES
 from scale import pause, scaled
 
 if TYPE_CHECKING:
@@ -91,7 +91,9 @@ def test_a_command_imports_only_what_it_cannot_do_without(
     modules = counted(anna, *command, expect=None)["modules"]
     heavy = {name.partition(".")[0] for name in modules} & HEAVY
     assert heavy <= NEEDED.get(command[0], set())
-    families = {name for name in modules if name.removeprefix("memocast.cli.") in HOMES.values()}
+    families = {
+        name for name in modules if name.removeprefix("memocast.cli.commands.") in HOMES.values()
+    }
     assert len(families) <= (len(set(HOMES.values())) if command == ["--help"] else 1)
 
 

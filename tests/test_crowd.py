@@ -8,9 +8,9 @@ import libtorrent as lt
 import pytest
 
 from conftest import wait_for
-from memocast.crowd import FEW, Crowd
-from memocast.transfer import Peer, Transfer
-from memocast.tuning import EVERYBODY
+from memocast.bittorrent.transfer import Peer, Transfer
+from memocast.bittorrent.tuning import EVERYBODY
+from memocast.seeding.crowd import FEW, Crowd
 from transfer import address_of, bare_session
 
 if TYPE_CHECKING:

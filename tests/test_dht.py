@@ -15,16 +15,17 @@ import pytest
 
 from a_dht import dht_nodes
 from conftest import DEADLINE, Memocast, wait_for
-from memocast import dht, signed
+from memocast.bittorrent import dht
+from memocast.bittorrent.krpc import Krpc
 from memocast.errors import Refused
-from memocast.krpc import Krpc
+from memocast.formats import signed
 from strangers import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from memocast.signed import SignedItem
+    from memocast.formats.signed import SignedItem
 
 SALT = b"memocast"
 SECONDS = 5.0

@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memocast import documents
-from memocast.channel import ChannelLink
-from memocast.disputes import Disputes
-from memocast.entries import Reasons, entries_in, mended, root_in
+from memocast.channels.disputes import Disputes
 from memocast.errors import Refused
-from memocast.feed import VERSION, parsed
-from memocast.library import Library
-from memocast.replica import MAX_BUCKET_BYTES, MAX_COUNT, Entry, Stamp, to_bytes
+from memocast.formats import documents
+from memocast.formats.channel import ChannelLink
+from memocast.formats.entries import Reasons, entries_in, mended, root_in
+from memocast.formats.feed import VERSION, parsed
+from memocast.formats.replica import MAX_BUCKET_BYTES, MAX_COUNT, Entry, Stamp, to_bytes
+from memocast.library.library import Library
 from odd_entries import BAD, GOOD, LAST, MAGNET, NOW, ODD, part, said
 from scale import scaled
 from test_library import keep

@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 
 from conftest import wait_for
-from memocast.audio import examine
-from memocast.decoder import blocks
+from memocast.audio.audio import examine
+from memocast.audio.decoder import blocks
+from memocast.audio.parts import MOST_PARTS
 from memocast.errors import NoSound, Refused
-from memocast.growing import Growing
-from memocast.parts import MOST_PARTS
-from memocast.streaming import streamed
+from memocast.fetching.growing import Growing
+from memocast.fetching.streaming import streamed
 from scale import scaled
 from strangers import MOST_MEMORY
 from strangers_decoders import code_books

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from memocast.audio import examine
-from memocast.decoder import blocks
+from memocast.audio.audio import examine
+from memocast.audio.decoder import blocks
+from memocast.audio.parts import parts
 from memocast.errors import Refused
-from memocast.parts import parts
 from scale import scaled
 from strangers import MOST_MEMORY
 from strangers_decoders import movie, opus_of_one_packet, repaged

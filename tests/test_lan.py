@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conftest import wait_for
+from memocast.bittorrent.swarm import Swarm
 from memocast.settings import Settings
-from memocast.swarm import Swarm
 from trackers import HttpTracker
 from transfer import info_hash
 

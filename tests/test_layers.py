@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -18,105 +20,89 @@ MODULES = {
     for path in sorted(PACKAGE.rglob("*.py"))
 }
 
-# Each layer may import those after it, and its own.
-LAYERS = [
-    ["cli", "__main__"],
-    ["publishing", "following", "pairing", "episodes", "rss", "podcast_source"],
-    ["seeder", "webseeder", "supervisor", "fetcher", "sharer", "meeting", "pull", "registry"],
-    ["arrival"],
-    ["doctor", "background", "service", "pages"],
-    ["session", "child", "connectivity", "rounds"],
-    ["offers", "finding", "sources"],
-    [
-        "crowd",
-        "offer",
-        "stages",
-        "gate",
-        "recovery",
-        "repair",
-        "audit",
-        "swarm",
-        "webswarm",
-        "recorder",
-        "microphone",
-        "player",
-    ],
-    ["library", "identity", "opening"],
-    [
-        "shares",
-        "seedables",
+
+class Package(NamedTuple):
+    """A row: a package or a module of the root, what it holds, and what of ours it imports."""
+
+    name: str
+    holds: str
+    imports: str
+
+
+# docs/make_architecture.py draws the picture in docs/design.md from these rows. Each imports
+# rows above it only, and what it names is what it imports, no less and no more.
+PACKAGES = [
+    Package("errors", "every failure, with its exit code", ""),
+    Package("version", "the version of this release", ""),
+    Package("text", "what of a stranger's text may reach a terminal or a file name", ""),
+    Package("random_access", "seeking in a file that is not one", ""),
+    Package("files", "writing, hashing and locking files", ""),
+    Package("limited", "a process with little memory and time, for what strangers send", "errors"),
+    Package("formats", "what travels: memos, links, torrents, feeds, keys", "errors files text"),
+    Package("settings", "what a user can change", "errors formats"),
+    Package(
+        "audio",
+        "microphone, speaker, and all between a file and its samples",
+        "errors formats limited random_access text",
+    ),
+    Package("bittorrent", "libtorrent, the DHT, STUN", "errors formats settings version"),
+    Package(
+        "library",
+        "the folder and the database that hold the memos",
+        "audio errors files formats settings",
+    ),
+    Package("webpage", "the listening page", "errors files formats settings"),
+    Package(
+        "fetching",
+        "from a link to a memo in the library",
+        "audio bittorrent errors files formats library random_access settings",
+    ),
+    Package(
+        "seeding",
+        "the seeder: a supervisor and its workers",
+        "bittorrent errors files formats library settings version",
+    ),
+    Package(
+        "doctor",
+        "what is wrong with library, machine and network",
+        "audio bittorrent errors formats library settings",
+    ),
+    Package(
+        "podcasts",
+        "RSS and Atom, in both directions",
+        "audio bittorrent errors fetching files formats library limited settings text version",
+    ),
+    Package(
         "channels",
-        "feed_pages",
-        "folders",
-        "feeds",
-        "listed",
-        "replicas",
-        "disputes",
-        "missing",
-        "catalog",
-        "download",
-        "presence",
-        "devices",
-        "events",
-        "transfer",
-        "tags",
-    ],
-    ["removals", "incoming"],
-    ["database", "backups"],
-    ["failures"],
-    ["schema"],
-    ["encoder"],
-    ["opus"],
-    ["streaming"],
-    ["keyfile"],
-    ["channel", "entries", "dht"],
-    ["examining"],
-    ["audio"],
-    ["link", "decoder", "tempo", "tuning"],
-    ["container", "growing", "parts", "uniform"],
-    ["chunks"],
-    ["share"],
-    ["torrent"],
-    ["description"],
-    ["sealing", "draft", "peaks"],
-    ["reading", "earlier"],
-    ["podcast"],
-    ["feed", "signed", "replica"],
-    ["magnet"],
-    ["memo", "settings"],
-    ["addresses"],
-    ["trackers"],
-    [
-        "text",
-        "documents",
-        "program",
-        "ports",
-        "files",
-        "sockets",
-        "stun",
-        "plain",
-        "web",
-        "krpc",
-        "limited",
-        "random_access",
-        "tagging",
-    ],
-    ["errors", "version", "__init__"],
+        "publishing, following, and pairing one's own devices",
+        "bittorrent errors fetching formats library podcasts settings",
+    ),
+    Package(
+        "cli",
+        "the commands, and what a terminal shows",
+        "audio bittorrent channels doctor errors fetching files formats library podcasts seeding"
+        " settings text version webpage",
+    ),
+    Package("__main__", "what `memocast` runs", "cli"),
+    Package("__init__", "the names that `import memocast` gives", "errors formats library version"),
 ]
-ALLOWED = {
-    "typer": {"cli"},
-    "rich": {"cli"},
-    "segno": {"cli"},
-    "libtorrent": {"swarm", "transfer", "tuning", "download", "events", "torrent", "dht", "krpc"},
-    "cryptography": {"signed", "pairing"},
-    "feedparser": {"podcast"},
-    "sounddevice": {"devices"},
-    "soundfile": {"decoder", "encoder", "streaming"},
-    "av": {"decoder", "uniform", "opus"},
-    "mutagen": {"audio", "container", "tagging"},
-    "pyrage": {"sealing"},
-    "platformdirs": {"cli", "settings"},
+
+LIBRARIES = {
+    "typer": "cli",
+    "rich": "cli",
+    "segno": "cli",
+    "platformdirs": "cli settings",
+    "libtorrent": "bittorrent formats",
+    "feedparser": "podcasts",
+    "pyrage": "formats",
+    "cryptography": "channels formats",
+    "sounddevice": "audio",
+    "soundfile": "audio fetching",
+    "av": "audio",
+    "mutagen": "audio",
+    "numpy": "audio",
 }
+"""Every foreign library, and the packages that know it."""
 
 
 def imported(tree: ast.AST) -> set[str]:
@@ -131,31 +117,78 @@ def imported(tree: ast.AST) -> set[str]:
     return names
 
 
-def layer(module: str) -> int:
-    first = module.split(".")[0]
-    return next(number for number, names in enumerate(LAYERS) if first in names)
+def run_time_imports(tree: ast.Module) -> set[str]:
+    """What is imported when a module runs: not what only type checkers read."""
+    body = [node for node in tree.body if not (isinstance(node, ast.If) and is_for_types(node))]
+    return imported(ast.Module(body, []))
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_dependencies_point_one_way(module: str) -> None:
-    if module == "__init__":
-        return  # it only gives names to what is public
-    ours = {name.split(".")[0] for name in MODULES}
-    for name in imported(MODULES[module]):
-        package, _, rest = name.partition(".")
-        target = rest.split(".")[0]
-        if package == "memocast" and target in ours:
-            assert layer(target) >= layer(module), f"{module} imports {name}"
+def is_for_types(node: ast.If) -> bool:
+    return isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
-@pytest.mark.parametrize("library", ALLOWED)
-def test_only_its_own_room_knows_a_library(library: str) -> None:
+def package_of(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def ours(tree: ast.AST) -> set[str]:
+    """The packages of ours that the tree imports."""
+    return {
+        name.split(".")[1]
+        for name in imported(tree)
+        if name.startswith("memocast.") and name.split(".")[1] in {row.name for row in PACKAGES}
+    }
+
+
+def test_every_package_has_a_row() -> None:
+    assert {package_of(module) for module in MODULES} == {row.name for row in PACKAGES}
+
+
+@pytest.mark.parametrize("row", PACKAGES, ids=lambda row: row.name)
+def test_a_package_imports_what_its_row_says(row: Package) -> None:
+    used = {
+        package: module
+        for module, tree in MODULES.items()
+        if package_of(module) == row.name
+        for package in ours(tree) - {row.name}
+    }
+    assert set(used) == set(row.imports.split()), used
+
+
+def test_imports_run_one_way() -> None:
+    names = [row.name for row in PACKAGES]
+    for number, row in enumerate(PACKAGES):
+        assert set(row.imports.split()) <= set(names[:number]), row.name
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    names = {f"memocast.{module}" for module in MODULES}
+    graph = {
+        f"memocast.{module}": (run_time_imports(tree) & names) for module, tree in MODULES.items()
+    }
+    del graph["memocast.__init__"]  # it only gives names to what is public
+    graphlib.TopologicalSorter(graph).prepare()
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_only_its_packages_know_a_library(library: str) -> None:
     users = {
-        module.split(".")[0]
+        package_of(module)
         for module, tree in MODULES.items()
         if any(name.split(".")[0] == library for name in imported(tree))
     }
-    assert users == ALLOWED[library]
+    assert users == set(LIBRARIES[library].split())
+
+
+def test_every_library_has_a_row() -> None:
+    used = {name.split(".")[0] for tree in MODULES.values() for name in imported(tree)}
+    assert used - set(sys.stdlib_module_names) - {"memocast"} == set(LIBRARIES)
+
+
+def test_packages_say_what_they_hold_and_import_nothing() -> None:
+    for path in PACKAGE.rglob("__init__.py"):
+        if path.parent not in (PACKAGE, PACKAGE / "cli"):
+            assert len(ast.parse(path.read_text()).body) == 1, path
 
 
 def test_only_the_command_line_prints_or_exits() -> None:

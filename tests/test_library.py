@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conftest import mounted
-from memocast.draft import Draft
 from memocast.errors import LibraryError, MemocastError, NoSuchMemo
-from memocast.library import Library
-from memocast.memo import now
-from memocast.schema import MIGRATIONS
-from memocast.share import Share
-from memocast.torrent import make
+from memocast.formats.memo import now
+from memocast.formats.share import Share
+from memocast.formats.torrent import make
+from memocast.library.draft import Draft
+from memocast.library.library import Library
+from memocast.library.tables.schema import MIGRATIONS
 
 if TYPE_CHECKING:
     from pathlib import Path

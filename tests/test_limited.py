@@ -13,10 +13,10 @@ import pytest
 
 from conftest import wait_for
 from memocast import limited
+from memocast.channels.missing import Missing
 from memocast.errors import MemocastError, NotALink, Refused, SwarmTimeout
-from memocast.library import Library
-from memocast.missing import Missing
-from memocast.replica import Entry, Stamp
+from memocast.formats.replica import Entry, Stamp
+from memocast.library.library import Library
 from strangers_decoders import silent_vorbis
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def test_an_error_of_who_is_told_is_its_own(tmp_path: Path) -> None:
 
     asked = json.dumps({"path": os.fsencode(path).hex(), "limit": 3600}).encode()
     with pytest.raises(OSError, match="no space left"):
-        limited.run("memocast.examining", asked, 60, tell=full)
+        limited.run("memocast.audio.examining", asked, 60, tell=full)
 
 
 def test_an_add_whose_decoder_was_killed_says_so_and_can_be_run_again(

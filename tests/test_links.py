@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memocast.download import opened
+from memocast.bittorrent.download import opened
 from memocast.errors import MemocastError, NotALink, UsageError
-from memocast.link import MAX_PEERS, MAX_TRACKERS, Link, parse
+from memocast.formats.link import MAX_PEERS, MAX_TRACKERS, Link, parse
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from memocast.offer import Offer
-from memocast.transfer import Peer, Transfer
+from memocast.bittorrent.transfer import Peer, Transfer
+from memocast.seeding.offer import Offer
 from test_torrent import MEMO
 
 SIZE = MEMO.size

@@ -14,11 +14,11 @@ from urllib.parse import quote, unquote
 import pytest
 
 from camera import photographed
-from memocast import stun
-from memocast.link import page_link, parse
-from memocast.pages import SOURCE, WEBTORRENT
+from memocast.bittorrent import stun
+from memocast.formats.link import page_link, parse
+from memocast.formats.trackers import web_trackers
 from memocast.settings import Settings
-from memocast.trackers import web_trackers
+from memocast.webpage.pages import SOURCE, WEBTORRENT
 from terminal import Terminal
 
 if TYPE_CHECKING:

@@ -11,12 +11,13 @@ from urllib.parse import quote
 import pytest
 
 from clock import Clock
-from memocast import dht, sealing, signed, torrent
 from memocast import settings as settings_
-from memocast.feed_pages import StoredPage
-from memocast.library import Library
-from memocast.registry import Registry
-from memocast.replica import bucket
+from memocast.bittorrent import dht
+from memocast.channels.registry import Registry
+from memocast.formats import sealing, signed, torrent
+from memocast.formats.replica import bucket
+from memocast.library.library import Library
+from memocast.library.tables.feed_pages import StoredPage
 from odd_entries import BAD
 from test_pairing import library
 

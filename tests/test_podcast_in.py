@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 from conftest import wait_for
-from memocast.library import Library
-from memocast.plain import from_html
-from memocast.podcast import parsed
-from memocast.torrent import with_trackers
+from memocast.formats.torrent import with_trackers
+from memocast.library.library import Library
+from memocast.podcasts.plain import from_html
+from memocast.podcasts.podcast import parsed
 from podcasts import item, rss, titles
 from trackers import HttpTracker
 from transfer import assert_same_memo, info_hash, sha256

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from memocast import reading, web
 from memocast.errors import Refused, SwarmTimeout
-from memocast.podcast import parsed
+from memocast.podcasts import reading, web
+from memocast.podcasts.podcast import parsed
 from podcasts import item, problem, rss, titles
 from web_server import Reply, WebServer
 

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from fuzz import seeds, targets
 from memocast.errors import MemocastError
-from memocast.link import MAX_PEERS, MAX_TRACKERS, Link, parse
-from memocast.magnet import magnet
-from memocast.torrent import stored
+from memocast.formats.link import MAX_PEERS, MAX_TRACKERS, Link, parse
+from memocast.formats.magnet import magnet
+from memocast.formats.torrent import stored
 from strategies import PEERS, TRACKERS
 
 if TYPE_CHECKING:
-    from memocast.torrent import Torrent
+    from memocast.formats.torrent import Torrent
 
 TORRENTS = [lt.load_torrent_buffer(content) for content in seeds.torrents()]
 

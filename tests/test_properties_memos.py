@@ -15,13 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fuzz import targets
-from memocast.cli.console import safe
-from memocast.description import KEY, Description, described
+from memocast.cli.terminal.console import safe
 from memocast.errors import NoSuchMemo, UsageError
-from memocast.library import Library
-from memocast.memo import checked_description, checked_title, now, title_from_file
+from memocast.formats.description import KEY, Description, described
+from memocast.formats.memo import checked_description, checked_title, now, title_from_file
+from memocast.formats.torrent import make, with_trackers
+from memocast.library.library import Library
 from memocast.text import file_name
-from memocast.torrent import make, with_trackers
 from scale import scaled
 from strategies import ANY_TEXT, TITLES
 from test_library import keep
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from memocast.memo import Memo
+    from memocast.formats.memo import Memo
 
 # -- info dictionaries ---------------------------------------------------------
 

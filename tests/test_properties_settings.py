@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memocast.addresses import address, host_and_port
 from memocast.errors import UsageError
+from memocast.formats.addresses import address, host_and_port
+from memocast.formats.trackers import is_tracker
 from memocast.settings import FORMATS, Settings, load
-from memocast.trackers import is_tracker
 from scale import scaled
 from strategies import ANY_TEXT, PEERS, TRACKERS
 

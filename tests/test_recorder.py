@@ -13,10 +13,10 @@ import pytest
 import soundfile
 
 from conftest import wait_for
-from memocast.audio import examine
+from memocast.audio.audio import examine
+from memocast.audio.peaks import Peaks
+from memocast.audio.recorder import Captured, Recorder
 from memocast.errors import LibraryError
-from memocast.peaks import Peaks
-from memocast.recorder import Captured, Recorder
 from tape import BLOCK_FRAMES, RATE, Tape, in_real_time
 
 if TYPE_CHECKING:
@@ -116,8 +116,8 @@ class Stalled:
 def test_what_a_slow_disk_has_not_taken_yet_is_waited_for(
     speech: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("memocast.recorder._STOP_SECONDS", 0.05)
-    monkeypatch.setattr("memocast.recorder._QUEUE_BLOCKS", 20)
+    monkeypatch.setattr("memocast.audio.recorder._STOP_SECONDS", 0.05)
+    monkeypatch.setattr("memocast.audio.recorder._QUEUE_BLOCKS", 20)
     tape = Tape(blocks_of(speech, 1), lambda _handed: True)
     recorder = Recorder(tmp_path / "audio.wav", "wav", tape)
     disk = recorder._file = Stalled(recorder._file)
@@ -155,7 +155,7 @@ def test_a_microphone_gets_a_moment_to_come_back_after_the_machine_slept(
     speech: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = time.monotonic()
-    monkeypatch.setattr("memocast.recorder._now", lambda: clock)
+    monkeypatch.setattr("memocast.audio.recorder._now", lambda: clock)
     hungry = True
     tape = Tape(
         itertools.cycle(blocks_of(speech, 5)),

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conftest import mounted
-from memocast.draft import Draft
 from memocast.errors import LibraryError
-from memocast.incoming import Incoming
-from memocast.library import Library
-from memocast.memo import now
-from memocast.recovery import adopt
+from memocast.formats.memo import now
+from memocast.library.draft import Draft
+from memocast.library.incoming import Incoming
+from memocast.library.library import Library
+from memocast.library.recovery import adopt
 from test_library import keep
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import pytest
 
 from conftest import running, wait_for
 from memocast.errors import LibraryError
-from memocast.repair import repair
+from memocast.library.repair import repair
 from test_library import keep
 from transfer import info_hash
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from conftest import Memocast
-    from memocast.library import Library
+    from memocast.library.library import Library
 
 FIRST_SCHEMA = Path(__file__).parent / "data" / "library-1"
 
@@ -303,7 +303,7 @@ def test_a_library_of_the_first_schema_opens_and_keeps_its_links(anna: Memocast)
 def test_an_interrupted_upgrade_leaves_the_old_schema(
     library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from memocast import database, schema
+    from memocast.library.tables import database, schema
 
     old = tmp_path / "old"
     shutil.copytree(FIRST_SCHEMA, old)

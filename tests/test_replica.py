@@ -13,12 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from memocast.channel import ChannelLink
-from memocast.entries import entries_in
-from memocast.following import News
-from memocast.library import Library
-from memocast.pairing import Pairing
-from memocast.replica import (
+from memocast.channels.following import News
+from memocast.channels.pairing import Pairing
+from memocast.formats.channel import ChannelLink
+from memocast.formats.entries import entries_in
+from memocast.formats.replica import (
     DAY,
     MAX_COUNT,
     Entry,
@@ -28,6 +27,7 @@ from memocast.replica import (
     merged,
     to_bytes,
 )
+from memocast.library.library import Library
 from scale import scaled
 from test_library import keep
 

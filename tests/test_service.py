@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conftest import needs, running, wait_for
-from memocast import service
 from memocast.errors import UsageError
+from memocast.seeding import service
 from test_seeder import pid, seeding
 from transfer import assert_same_memo
 

@@ -12,8 +12,8 @@ import libtorrent as lt
 import pytest
 
 from conftest import running, wait_for
-from memocast.library import Library
-from memocast.torrent import make, piece_length
+from memocast.formats.torrent import make, piece_length
+from memocast.library.library import Library
 from raw_peer import BLOCK, CHOKE, EXTENDED, INTERESTED, PIECE, UNCHOKE, RawPeer, Wire
 from strangers import victim
 from trackers import HttpTracker

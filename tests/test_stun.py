@@ -17,9 +17,9 @@ import pytest
 
 from browser import WEB, WebTracker, wait_whole
 from conftest import DEADLINE, wait_for
-from memocast import stun
+from memocast.bittorrent import stun
+from memocast.bittorrent.webswarm import WebSwarm
 from memocast.settings import Settings
-from memocast.webswarm import WebSwarm
 from namespaces import ip, two_hosts
 from transfer import assert_same_memo
 

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memocast.description import Description, described
-from memocast.magnet import magnet
-from memocast.memo import Memo, title_from_file
+from memocast.formats.description import Description, described
+from memocast.formats.magnet import magnet
+from memocast.formats.memo import Memo, title_from_file
+from memocast.formats.torrent import make, piece_length, stored, with_trackers
 from memocast.text import file_name
-from memocast.torrent import make, piece_length, stored, with_trackers
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 from typer._click.exceptions import ClickException, UsageError
 
-from memocast.cli import console
-from memocast.cli.commands import Commands
+from memocast.cli.lazy_commands import Commands
+from memocast.cli.terminal import console
 from memocast.errors import MemocastError
 from memocast.text import redacted
 

@@ -11,7 +11,7 @@ from memocast.cli.state import State
 if TYPE_CHECKING:
     from typing import Any
 
-    from memocast.channel import Channel
+    from memocast.formats.channel import Channel
 
 ChannelArgument = Annotated[
     str,
@@ -25,7 +25,7 @@ def facts_of(current: State, channel: Channel) -> dict[str, Any]:
     """What `--json` prints of a channel."""
     from datetime import UTC, datetime
 
-    from memocast.memo import rfc3339
+    from memocast.formats.memo import rfc3339
 
     checked = datetime.fromtimestamp(channel.checked, UTC) if channel.checked else None
     items, memos, unheard = current.library.feeds.count(channel)

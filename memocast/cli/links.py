@@ -5,20 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memocast.cli import console
-from memocast.cli.display import Counter
 from memocast.cli.output import write
 from memocast.cli.state import State
+from memocast.cli.terminal import console
+from memocast.cli.terminal.display import Counter
 from memocast.errors import MemocastError
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Sequence
 
-    from memocast.memo import Memo
-    from memocast.share import Mode, Share
-    from memocast.sharer import Wish
-    from memocast.torrent import Torrent
+    from memocast.formats.memo import Memo
+    from memocast.formats.share import Mode, Share
+    from memocast.formats.torrent import Torrent
+    from memocast.library.sharer import Wish
 
 
 def shared_link(
@@ -30,7 +30,7 @@ def shared_link(
     torrent_file: Path | None = None,
 ) -> tuple[Share, str]:
     """Share the memo, as the settings say unless there is a wish; return its magnet link too."""
-    from memocast import sharer
+    from memocast.library import sharer
 
     library = current.library
     before = library.shares.of(memo)
@@ -84,7 +84,7 @@ def _tell_of(memo: Memo, share: Share, before: list[Share], *, asked_for_lan: bo
 
 
 def _write_torrent(path: Path, torrent: Torrent, trackers: list[str]) -> None:
-    from memocast.torrent import with_trackers
+    from memocast.formats.torrent import with_trackers
 
     content = with_trackers(torrent, trackers)
     if not _holds(path, content):
@@ -132,8 +132,8 @@ def _outgoing_address(family: socket.AddressFamily) -> str | None:
 
 def ensure_seeder(current: State, memos: Sequence[Memo], *, wanted: bool = True) -> None:
     """Have a seeder run, in the background if it must be started; say so on stderr."""
-    from memocast.background import start_seeder
-    from memocast.presence import Presence
+    from memocast.library.presence import Presence
+    from memocast.seeding.background import start_seeder
 
     presence = Presence(current.root)
     report = presence.report()

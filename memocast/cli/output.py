@@ -6,7 +6,7 @@ import contextlib
 import os
 from typing import IO, TYPE_CHECKING
 
-from memocast.cli import console
+from memocast.cli.terminal import console
 from memocast.errors import MemocastError, UsageError
 from memocast.files import creating
 

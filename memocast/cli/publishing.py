@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from memocast.cli import console
-from memocast.cli.display import Counter
+from memocast.cli.terminal import console
+from memocast.cli.terminal.display import Counter
 from memocast.errors import MemocastError, UsageError
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from memocast.channel import Channel
     from memocast.cli.state import State
-    from memocast.feed import Item
-    from memocast.memo import Memo
+    from memocast.formats.channel import Channel
+    from memocast.formats.feed import Item
+    from memocast.formats.memo import Memo
 
 
 def publish_memos(
@@ -26,8 +26,8 @@ def publish_memos(
     seed: bool,
 ) -> list[dict[str, Any]]:
     """Publish them to the channel; return what `publish --json` prints of each."""
+    from memocast.channels.publishing import Publisher
     from memocast.cli.links import ensure_seeder
-    from memocast.publishing import Publisher
 
     publisher = Publisher(current.library, current.settings, channel)
     counter = Counter("sealing")
@@ -80,8 +80,8 @@ def again(current: State, channel: Channel) -> Channel:
 
 def catch_up(current: State, channel: Channel) -> None:
     """Take in what was published from elsewhere, with the same key."""
-    from memocast.following import Follower, News
-    from memocast.registry import Registry
+    from memocast.channels.following import Follower, News
+    from memocast.channels.registry import Registry
 
     if not channel.is_own or not current.settings.dht:
         return
@@ -96,7 +96,7 @@ def catch_up(current: State, channel: Channel) -> None:
 
 def announce(current: State, channel: Channel) -> None:
     """Tell the DHT of the channel's newest page, and the user how that went."""
-    from memocast.registry import Registry
+    from memocast.channels.registry import Registry
 
     if not current.settings.dht:
         console.note("nobody can find this: the DHT is off; turn the setting 'dht' on")

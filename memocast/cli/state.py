@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from memocast.cli import console
+from memocast.cli.terminal import console
 from memocast.errors import DamagedLibrary, LibraryError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from memocast.library import Library
-    from memocast.memo import Memo
+    from memocast.formats.memo import Memo
+    from memocast.library.library import Library
     from memocast.settings import Settings
 
 
@@ -53,8 +53,8 @@ class State:
     @cached_property
     def library(self) -> Library:
         """The library, with what crashed commands left behind put in it. Raises LibraryError."""
-        from memocast.library import Library
-        from memocast.recovery import adopt
+        from memocast.library.library import Library
+        from memocast.library.recovery import adopt
 
         # A typing error in the settings is told before anything is written.
         _ = self.settings
@@ -85,7 +85,7 @@ def _close(library: Library) -> None:
     """Leave a copy of the database behind; a damaged one is told while there are good copies."""
     try:
         if library.backup_takes_long():
-            from memocast.background import start_backup
+            from memocast.seeding.background import start_backup
 
             start_backup(library.root)
         else:
@@ -125,7 +125,7 @@ def _harmless(title: str) -> str:
 def complete_memo(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     """Ids and titles for the shell's completion. Creates and reports nothing."""
     from memocast.errors import MemocastError
-    from memocast.library import Library
+    from memocast.library.library import Library
 
     root = library_root((context.find_root().params or {}).get("library"))
     if not (root / "library.db").exists():

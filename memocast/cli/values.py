@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from memocast.addresses import host_and_port
 from memocast.errors import UsageError
+from memocast.formats.addresses import host_and_port
 
 _SECONDS = {"h": 3600, "m": 60, "s": 1}
 _BYTES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}

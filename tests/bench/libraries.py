@@ -10,17 +10,18 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from unittest import mock
 
-from memocast import audio, sharer
-from memocast.draft import Draft
-from memocast.library import Library
-from memocast.memo import new_id
+from memocast.audio import audio
+from memocast.formats.memo import new_id
+from memocast.library import sharer
+from memocast.library.draft import Draft
+from memocast.library.library import Library
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from bench.world import World
-    from memocast.memo import Memo
+    from memocast.formats.memo import Memo
 
 RARE = "zeppelin"
 """A word that three memos have, however many there are."""

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import soundfile
 
-from memocast.recorder import Recorder
+from memocast.audio.recorder import Recorder
 from tape import BLOCK_FRAMES, RATE, Tape
 
 

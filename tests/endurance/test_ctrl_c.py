@@ -16,7 +16,7 @@ import pytest
 import soundfile
 
 from conftest import running, wait_for
-from memocast.memo import ID_PATTERN
+from memocast.formats.memo import ID_PATTERN
 from scale import chances, pause, record, scaled
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import pytest
 import soundfile
 
 from conftest import running, wait_for
-from memocast import encoder
+from memocast.audio import encoder
 from memocast.errors import NoSound
 from scale import chances, pause, record, scaled
 from test_record import alignment

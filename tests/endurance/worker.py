@@ -22,10 +22,11 @@ import wave
 from pathlib import Path
 from typing import Any, Protocol
 
-from memocast import audio, torrent
-from memocast.library import Library
-from memocast.recovery import adopt
-from memocast.share import Share
+from memocast.audio import audio
+from memocast.formats import torrent
+from memocast.formats.share import Share
+from memocast.library.library import Library
+from memocast.library.recovery import adopt
 from transfer import info_hash
 
 ROOT = Path(os.environ["MEMOCAST_LIBRARY"])

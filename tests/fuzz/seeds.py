@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 import libtorrent as lt
 
-from memocast.memo import Memo
-from memocast.torrent import make, with_trackers
+from memocast.formats.memo import Memo
+from memocast.formats.torrent import make, with_trackers
 
 V1 = "0123456789abcdef0123456789abcdef01234567"
 V2 = "ab" * 32

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import libtorrent as lt
 
-from memocast.description import KEY, Description, described
-from memocast.download import Download, opened, parameters
+from memocast.bittorrent.download import Download, opened, parameters
 from memocast.errors import MemocastError
-from memocast.link import MAX_PEERS, MAX_TRACKERS, Link, parse
-from memocast.magnet import magnet
-from memocast.memo import PEAK_SLICES, title_from_file
-from memocast.torrent import stored, with_trackers
-from memocast.trackers import TRACKER_SCHEMES
+from memocast.formats.description import KEY, Description, described
+from memocast.formats.link import MAX_PEERS, MAX_TRACKERS, Link, parse
+from memocast.formats.magnet import magnet
+from memocast.formats.memo import PEAK_SLICES, title_from_file
+from memocast.formats.torrent import stored, with_trackers
+from memocast.formats.trackers import TRACKER_SCHEMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,12 +15,12 @@ from bench.contest import Contender, Outcome, Target, compete, seconds
 from bench.processes import seeding, wait_for
 from bench.rows.dht import local_dht
 from bench.world import MEMOCAST
-from memocast import signed
-from memocast.channel import SALT, ChannelLink
-from memocast.feed import Item
-from memocast.library import Library
-from memocast.memo import now
-from memocast.publishing import Publisher
+from memocast.channels.publishing import Publisher
+from memocast.formats import signed
+from memocast.formats.channel import SALT, ChannelLink
+from memocast.formats.feed import Item
+from memocast.formats.memo import now
+from memocast.library.library import Library
 from memocast.settings import Settings
 from trackers import HttpTracker
 

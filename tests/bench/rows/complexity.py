@@ -16,7 +16,7 @@ from bench import libraries, peers
 from bench.contest import Contender, Outcome, Target, compete, seconds
 from bench.seeder import seeding
 from bench.world import MEMOCAST
-from memocast.library import Library
+from memocast.library.library import Library
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -1,0 +1,1 @@
+"""Microphone, speaker, and everything between a file and its samples."""

@@ -1,0 +1,1 @@
+"""libtorrent sessions, the DHT, STUN."""

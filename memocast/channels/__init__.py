@@ -1,0 +1,1 @@
+"""Publishing, following, and pairing one's own devices."""

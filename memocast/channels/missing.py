@@ -1,0 +1,64 @@
+"""Missing: which memos of the paired devices are not here yet, and which is asked for first."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from memocast.errors import MissingDecoder, NotALink, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from memocast.errors import MemocastError
+    from memocast.formats.replica import Entry
+    from memocast.library.tables.replicas import Replicas
+
+_UNSENT = "unsent"
+_REFUSED = "refused"
+_DAY = 24 * 3600
+
+
+class Missing:
+    """The memos of a state that are not in the library. Methods may raise LibraryError.
+
+    Links that lead nowhere come last, and those that led to no memo not at all: an info-hash
+    leads to the same bytes for ever.
+    """
+
+    def __init__(self, replicas: Replicas, state: Mapping[str, Entry]) -> None:
+        self._replicas = replicas
+        here = replicas.memos()
+        self._entries = {
+            key: entry
+            for key, entry in state.items()
+            if entry.is_alive and entry.link and key not in here
+        }
+        unsent, refused = replicas.recall(_UNSENT), replicas.recall(_REFUSED)
+        self._unsent = {key: unsent[key] for key in unsent if key in self._entries}
+        self._refused = {
+            key: link
+            for key, link in refused.items()
+            if key in self._entries and self._entries[key].link == link
+        }
+
+    def in_turn(self) -> list[Entry]:
+        """Those to ask for: the newest first, after all that nobody failed to send before."""
+        tomorrow = int(time.time()) + _DAY
+
+        def turn(entry: Entry) -> tuple[int, int]:
+            return self._unsent.get(entry.key, 0), -min(entry.created, tomorrow)
+
+        left = [entry for key, entry in self._entries.items() if key not in self._refused]
+        return sorted(left, key=turn)
+
+    def note(self, entry: Entry, error: MemocastError) -> None:
+        """Why it did not arrive."""
+        if isinstance(error, MissingDecoder):  # which can be installed
+            return
+        if isinstance(error, (Refused, NotALink)):
+            self._refused[entry.key] = entry.link
+            self._replicas.remember(_REFUSED, self._refused)
+        else:
+            self._unsent[entry.key] = self._unsent.get(entry.key, 0) + 1
+            self._replicas.remember(_UNSENT, self._unsent)

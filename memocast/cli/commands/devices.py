@@ -1,0 +1,50 @@
+"""`devices`."""
+
+from __future__ import annotations
+
+import typer
+
+from memocast.cli.state import JsonOption
+from memocast.cli.terminal import console
+
+
+def register(app: typer.Typer) -> None:
+    """Add this family's commands to the application."""
+    app.command()(devices)
+
+
+def devices(json: JsonOption = False) -> None:
+    """List microphones and speakers; * marks the default of each.
+
+    Example: memocast devices
+    """
+    from memocast.audio.devices import devices as find_devices
+
+    found = find_devices()
+    if json:
+        console.document(
+            [
+                {
+                    "index": device.index,
+                    "name": device.name,
+                    "inputs": device.inputs,
+                    "outputs": device.outputs,
+                    "sample_rate": device.sample_rate,
+                    "default_input": device.default_input,
+                    "default_output": device.default_output,
+                }
+                for device in found
+            ]
+        )
+        return
+    for device in found:
+        for what, channels, default in (
+            ("microphone", device.inputs, device.default_input),
+            ("speaker", device.outputs, device.default_output),
+        ):
+            if channels:
+                mark = "*" if default else ""
+                name = console.safe(device.name)
+                console.data(f"{device.index}\t{what}{mark}\t{device.sample_rate} Hz\t{name}")
+    if not found:
+        console.note("there is no microphone and no speaker")

@@ -1,0 +1,199 @@
+"""`status`."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from memocast.cli.state import JsonOption, state
+from memocast.cli.terminal import console
+
+if TYPE_CHECKING:
+    from memocast.library.tables.seedables import Seedable, Tally
+
+_SILENT_SECONDS = 10
+"""A seeder that is well reports once a second."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add this family's commands to the application."""
+    app.command()(status)
+
+
+def status(context: typer.Context, json: JsonOption = False) -> None:
+    """Tell whether a seeder runs, how others reach it, and how each shared memo fares.
+
+    Example: memocast status
+    """
+    from memocast.library.presence import Presence
+
+    current = state(context)
+    report = Presence(current.root).report()
+    offered = current.library.seedables.with_tallies(fetched=current.settings.seed_fetched)
+    rows = [_row(*found, report) for found in offered]
+    if json:
+        console.document({"seeder": report, "memos": rows})
+    elif console.stdout_is_terminal():
+        _status_screen(report, rows)
+    else:
+        _status_lines(report, rows)
+
+
+def _row(
+    found: Seedable, title: str, tally: Tally, report: dict[str, Any] | None
+) -> dict[str, Any]:
+    now = (report or {}).get("torrents", {}).get(found.info_hash, {})
+    return {
+        "id": found.memo,
+        "title": title,
+        "info_hash": found.info_hash,
+        "mode": found.mode,
+        "lan": found.lan,
+        "peers": now.get("peers", 0),
+        "browsers": now.get("browsers", 0),
+        "upload_rate": now.get("upload_rate", 0),
+        "uploaded": tally.uploaded,
+        "copies": now.get("copies", 0),
+        "copies_ever": tally.copies,
+        "last_copy": tally.last_copy,
+        "safe_to_close": now.get("safe", False),
+        "damaged": not found.intact or found.memo in (report or {}).get("damaged", []),
+    }
+
+
+def _reach_lines(report: dict[str, Any] | None) -> list[tuple[str, str]]:
+    if report is None:
+        return [("seeder", "not running; start it: memocast seed --background")]
+    reach = report["reach"]
+    lines = [
+        ("seeder", f"running, pid {report['pid']}, {console.count(report['seeding'], 'memo')}"),
+        *_trouble_lines(report),
+        ("listening", " ".join(reach["listening"]) or "nowhere"),
+    ]
+    mapped = [f"{by} port {port}" for by, port in reach["mapped"].items()]
+    failed = [f"{by} failed: {reason}" for by, reason in reach["mapping_failed"].items()]
+    lines.append(("port mapping", "; ".join(mapped or failed) or "none"))
+    lines.append(("dht", console.count(reach["dht_nodes"], "node")))
+    lines += [(f"tracker {url}", said) for url, said in reach["trackers"].items()]
+    return [*lines, *_browser_lines(report), *_lan_lines(report)]
+
+
+def _browser_lines(report: dict[str, Any]) -> list[tuple[str, str]]:
+    web = report.get("web")
+    if not web:  # nor of a seeder of an older version
+        return []
+    connected = sum(facts.get("browsers", 0) for facts in report["memos"].values())
+    offered = console.count(web["seeding"], "memo")
+    if web["seeding"] < report["seeding"]:
+        offered = f"the last {web['seeding']} of {console.count(report['seeding'], 'memo')}"
+    if not web["seeding"] and not web["problem"]:
+        return [("browsers", "starting")]
+    lines = [("browsers", f"{connected} connected; {offered} offered over WebRTC")]
+    if web.get("stun_answers") is False:
+        silent = "the STUN server does not answer: those outside your network may not reach you"
+        lines.append(("browsers", silent))
+    if web["problem"]:
+        lines.append(("browsers", f"{web['problem']}; it is being started again"))
+    if web["crashes"]:
+        last = web["last_crash"]
+        again = console.count(web["crashes"], "time")
+        lines.append(("browsers", f"restarted {again}, last {last['when']}: {last['how']}"))
+    return lines
+
+
+def _lan_lines(report: dict[str, Any]) -> list[tuple[str, str]]:
+    lan = report.get("lan")
+    if not lan:
+        return []
+    offered = f"{console.count(lan['seeding'], 'memo')} offered on the local network only"
+    return [("lan", f"{lan['problem']}; it is being started again" if lan["problem"] else offered)]
+
+
+def _trouble_lines(report: dict[str, Any]) -> list[tuple[str, str]]:
+    lines = []
+    # A seeder of an older version says less.
+    silent = time.time() - report.get("heard", time.time())
+    if silent > _SILENT_SECONDS:
+        lines.append(("problem", f"the seeder has said nothing for {silent:.0f} s"))
+    if report.get("problem"):
+        lines.append(("problem", f"{report['problem']}; it is being started again"))
+    if report.get("crashes"):
+        last = report["last_crash"]
+        lines.append(
+            ("crashes", f"{report['crashes']} survived, last {last['when']}: {last['how']}")
+        )
+    return lines
+
+
+def _status_lines(report: dict[str, Any] | None, rows: list[dict[str, Any]]) -> None:
+    for what, how in _reach_lines(report):
+        console.data(console.safe(f"{what}: {how}"))
+    for row in rows:
+        fields = (
+            row["id"],
+            row["peers"],
+            row["upload_rate"],
+            row["uploaded"],
+            row["copies"],
+            row["copies_ever"],
+            row["last_copy"] or "",
+            _verdict(row),
+            console.safe(row["title"]),
+            row["browsers"],
+            _how(row),
+        )
+        console.data("\t".join(str(field) for field in fields))
+
+
+def _how(row: dict[str, Any]) -> str:
+    return f"{row['mode']}, LAN only" if row["lan"] else str(row["mode"])
+
+
+def _verdict(row: dict[str, Any]) -> str:
+    if row["damaged"]:
+        return "damaged"
+    return "safe to close" if row["safe_to_close"] else "keep seeding"
+
+
+def _peers(row: dict[str, Any]) -> str:
+    return f"{row['peers']} ({row['browsers']} web)" if row["browsers"] else str(row["peers"])
+
+
+def _status_screen(report: dict[str, Any] | None, rows: list[dict[str, Any]]) -> None:
+    from datetime import UTC, datetime
+
+    from rich.table import Table
+    from rich.text import Text
+
+    screen = console.screen()
+    for what, how in _reach_lines(report):
+        screen.print(Text.assemble((f"{console.safe(what)}  ", "dim"), console.safe(how)))
+    if not rows:
+        screen.print(Text("nothing is shared; make a link: memocast share latest"))
+        return
+    all_public = all(_how(row) == "public" for row in rows)
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("id", "peers", "rate", "sent", "copies", "last copy", "", "title"):
+        right = heading in ("peers", "rate", "sent", "copies")
+        # The title is the one column that gives way.
+        table.add_column(heading, justify="right" if right else "left", no_wrap=heading != "title")
+    for row in rows:
+        when = row["last_copy"]
+        last = f"{datetime.fromtimestamp(when, UTC).astimezone():%m-%d %H:%M}" if when else ""
+        title = Text(no_wrap=True, overflow="ellipsis")
+        if not all_public:
+            title.append(f"[{_how(row)}] ", "cyan")
+        title.append(console.safe(row["title"]))
+        table.add_row(
+            Text(row["id"], "bold"),
+            _peers(row),
+            f"{console.size(row['upload_rate'])}/s",
+            console.size(row["uploaded"]),
+            f"{row['copies']}/{row['copies_ever']}",
+            last,
+            Text(_verdict(row), "green" if row["safe_to_close"] else "yellow"),
+            title,
+        )
+    screen.print(table)

@@ -1,0 +1,105 @@
+"""The stage a fetch is in, drawn."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from memocast.cli.terminal import console
+from memocast.cli.terminal.display import Display
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.text import Text
+
+    from memocast.bittorrent.download import Progress
+    from memocast.fetching.stages import Looking, Preview, Stage
+
+
+class View:
+    """Draws the stage a fetch is in; `heard` draws, in so many columns, what is played of it."""
+
+    def __init__(self, display: Display, heard: Callable[[int], Text | None] | None) -> None:
+        self._display = display
+        self._heard = heard
+        self.bytes_arrived = False
+        self._preview: Text | None = None
+        self._shown = 0.0
+        self._began = time.monotonic()
+
+    def show(self, stage: Stage) -> None:
+        """Show it, at most ten times a second."""
+        from memocast.bittorrent.download import Progress
+        from memocast.fetching import stages
+
+        if isinstance(stage, Progress) and stage.done:
+            self.bytes_arrived = True
+        if not self._display.is_visible:
+            return
+        if isinstance(stage, stages.Preview):
+            self._preview = self._describe(stage)
+        moment = time.monotonic()
+        if moment - self._shown < 0.1 and not isinstance(stage, stages.Preview):
+            return
+        self._shown = moment
+        self._display.show(self._picture(stage))
+
+    def _describe(self, stage: Preview) -> Text:
+        from rich.text import Text
+
+        from memocast.cli.terminal import waveform
+
+        text = Text(no_wrap=True, overflow="ellipsis")
+        text.append(console.safe(stage.title), "bold")
+        length = "" if stage.duration is None else f"  {console.clock(stage.duration / 1000)}"
+        text.append(f"{length}  {console.size(stage.size)}\n", "dim")
+        if stage.peaks:
+            text.append(waveform.draw(stage.peaks, self._display.width) + "\n", "green")
+        return text
+
+    def _picture(self, stage: Stage) -> Text:
+        from rich.text import Text
+
+        from memocast.bittorrent.download import Progress
+        from memocast.fetching import stages
+
+        text = self._preview.copy() if self._preview else Text(no_wrap=True, overflow="ellipsis")
+        if self._heard and (heard := self._heard(self._display.width)):
+            text = heard.append("\n")
+        if isinstance(stage, stages.Looking):
+            self._look(text, stage)
+        elif isinstance(stage, stages.Waiting):
+            text.append("another memocast fetches this memo; waiting for it")
+        elif isinstance(stage, Progress):
+            self._download(text, stage)
+        elif isinstance(stage, stages.Loading):
+            of_all = f" of {console.size(stage.total)}" if stage.total else ""
+            text.append(f"downloading: {console.size(stage.done)}{of_all}")
+        elif isinstance(stage, stages.Opening):
+            text.append(f"opening what is sealed: {console.size(stage.size)}")
+        elif isinstance(stage, stages.Checking):
+            text.append(f"checking the audio: {console.clock(stage.seconds)}")
+        return text
+
+    def _look(self, text: Text, stage: Looking) -> None:
+        what = "asking for the description" if stage.peers else "looking for peers"
+        waited = time.monotonic() - self._began
+        text.append(f"{what}  {console.clock(waited)}  {console.count(stage.peers, 'peer')}\n")
+        for url, said in stage.trackers.items():
+            text.append(console.safe(f"  tracker {url}: {said}") + "\n", "dim")
+        if stage.dht:
+            text.append(f"  DHT: {stage.dht_nodes} nodes\n", "dim")
+        if stage.lsd:
+            text.append("  local network: asked", "dim")
+
+    def _download(self, text: Text, stage: Progress) -> None:
+        width = 24
+        filled = round(width * stage.done / max(stage.total, 1))
+        text.append("━" * filled, "green")
+        text.append("─" * (width - filled), "dim")
+        percent = 100 * stage.done // max(stage.total, 1)
+        text.append(f" {percent:3}%  {console.size(stage.done)}  {console.size(stage.rate)}/s")
+        text.append(f"  {console.count(stage.peers, 'peer')}")
+        if stage.rate > 0:
+            text.append(f"  {console.clock((stage.total - stage.done) / stage.rate)} left")

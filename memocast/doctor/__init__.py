@@ -1,0 +1,1 @@
+"""What is wrong with the library, the machine and the network."""

@@ -1,0 +1,1 @@
+"""From a link to a memo in the library."""

@@ -1,0 +1,73 @@
+"""The stages of a fetch, as its caller is told about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from memocast.bittorrent.download import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Another process is fetching the same torrent into this library."""
+
+
+@dataclass(slots=True)
+class Looking:
+    """Nobody has sent the metadata yet. `trackers` maps each URL to what it said so far.
+
+    `known` peers have their address in the link.
+    """
+
+    trackers: dict[str, str] = field(default_factory=dict)
+    dht: bool = False
+    dht_nodes: int = 0
+    lsd: bool = False
+    peers: int = 0
+    known: int = 0
+
+    def tried(self) -> str:
+        """Whom this asked, in words."""
+        tried = [f"tracker {url} ({said})" for url, said in self.trackers.items()]
+        if self.dht:
+            tried.append(f"the DHT ({self.dht_nodes} nodes)")
+        if self.lsd:
+            tried.append("the local network")
+        if self.known:
+            tried.append(f"{self.known} address{'es' * (self.known > 1)} in the link")
+        return "; ".join(tried) or "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What will be downloaded. `duration` in milliseconds, if the sender tells; `size` in bytes."""
+
+    title: str
+    size: int
+    duration: int | None
+    peaks: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """The sealed audio is being opened. `size` in bytes, so far."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Checking:
+    """All bytes are here and match their hashes; the audio is being decoded."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """The audio comes from a web server: `done` of `total` bytes; 0 where it does not tell."""
+
+    done: int
+    total: int
+
+
+Stage = Waiting | Looking | Preview | Progress | Opening | Checking | Loading

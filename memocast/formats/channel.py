@@ -1,0 +1,161 @@
+"""Channel: a public key that people follow, and the link that has it (BEP 46)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, quote
+
+from memocast.errors import NotALink, UsageError
+from memocast.formats import signed
+from memocast.formats.feed import NAME_MAX_BYTES
+from memocast.formats.link import MAX_KEY, MAX_TRACKERS, is_channel
+from memocast.formats.magnet import page_magnet
+from memocast.formats.trackers import is_tracker
+from memocast.text import cut
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SALT = b"memocast"
+"""Of the channels that we make: their owner's key may have other items in the DHT."""
+
+DEFAULT_NEWEST = 10
+"""So many of a channel's newest memos a follower gets who has asked for nothing else."""
+
+_HINT = "a channel's link begins with magnet:?xs=urn:btpk:; copy it whole, and in quotes"
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelLink:
+    """What leads to a channel: its `key` and `salt`, and, of a private one, the age identity."""
+
+    key: bytes
+    salt: bytes = SALT
+    name: str = ""
+    trackers: tuple[str, ...] = ()
+    age: str = field(default="", repr=False)
+
+    def __str__(self) -> str:
+        """The magnet link."""
+        parts = [f"xs=urn:btpk:{self.key.hex()}"]
+        if self.salt:
+            parts.append(f"s={self.salt.hex()}")
+        parts.append(f"dn={quote(self.name, safe='')}")
+        parts += [f"tr={quote(tracker, safe='')}" for tracker in self.trackers]
+        if self.age:
+            parts.append(f"x.age={self.age}")
+        return "magnet:?" + "&".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a follower takes of a channel; 0 is no limit.
+
+    `newest` memos, none larger than `max_size` bytes, each for `keep_days` after it came.
+    """
+
+    newest: int = DEFAULT_NEWEST
+    max_size: int = 0
+    keep_days: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A channel in a library: one of the user's own, which has a `secret`, or one followed.
+
+    A podcast that is followed has no key, but a `source`: the URL or file of its feed.
+
+    `head` is the info-hash of the newest page known. `seq` counts the versions of its signed
+    item. `checked`, in unix seconds, is when the DHT was last asked, `problem` what went
+    wrong then.
+    """
+
+    number: int
+    link: ChannelLink
+    name: str
+    secret: bytes = field(default=b"", repr=False)
+    source: str = ""
+    head: str = ""
+    seq: int = -1
+    checked: int = 0
+    problem: str = ""
+    limits: Limits = Limits()
+
+    @property
+    def is_own(self) -> bool:
+        """Whether its user may publish there."""
+        return bool(self.secret)
+
+    @property
+    def is_private(self) -> bool:
+        """Whether feed and memos are sealed."""
+        return bool(self.link.age)
+
+    def feed_link(self, trackers: Iterable[str]) -> str:
+        """The magnet of its newest page, with these trackers too; empty where none is known."""
+        if not self.head:
+            return ""
+        magnet = page_magnet(self.head, self.name, dict.fromkeys([*trackers, *self.link.trackers]))
+        return f"{magnet}&x.age={self.link.age}" if self.is_private else magnet
+
+
+def parse(text: str) -> ChannelLink:
+    """The channel that a link leads to. Raises NotALink."""
+    text = text.strip()
+    if not is_channel(text):
+        is_memo = text[:8].lower() == "magnet:?" and "xt=urn:bt" in text.lower()
+        raise NotALink(
+            "this is a memo's link, and no channel's" if is_memo else "this is no channel's link",
+            hint=f"fetch it: memocast fetch {_shown(text)}" if is_memo else _HINT,
+        )
+    key = salt = b""
+    name = age = ""
+    trackers: list[str] = []
+    for field_name, value in parse_qsl(text[8:].partition("#")[0], errors="replace"):
+        match field_name.lower():
+            case "xs" if not key and (found := re.fullmatch(r"(?i)urn:btpk:([0-9a-f]{64})", value)):
+                key = bytes.fromhex(found[1])
+            case "s" if not salt:
+                salt = _salt(value)
+            case "dn":
+                name = name or cut(value.strip(), NAME_MAX_BYTES)
+            case "tr" if is_tracker(value):
+                trackers.append(value)
+            case "x.age":
+                age = age or value.strip()[:MAX_KEY]
+    if not key:
+        raise NotALink("the channel's link is damaged, or was cut off", hint=_HINT)
+    return ChannelLink(key, salt, name, tuple(dict.fromkeys(trackers))[:MAX_TRACKERS], age.upper())
+
+
+def _salt(value: str) -> bytes:
+    try:
+        salt = bytes.fromhex(value)
+    except ValueError as error:
+        raise NotALink("the channel's link is damaged", hint=_HINT) from error
+    if len(salt) > signed.MAX_SALT_BYTES:
+        raise NotALink("the channel's link is damaged", hint=_HINT)
+    return salt
+
+
+def _shown(link: str) -> str:
+    return f"'{link}'" if len(link) < 100 and "'" not in link else "LINK"
+
+
+def checked_name(name: str) -> str:
+    """`name`, once it is known to fit. Raises UsageError."""
+    name = name.strip()
+    if not name:
+        raise UsageError("the channel's name is empty", hint="give it one: memocast channel create")
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError as error:
+        raise UsageError("the channel's name is not valid UTF-8", hint="retype it") from error
+    if size > NAME_MAX_BYTES:
+        raise UsageError(
+            f"the channel's name takes {size} bytes",
+            hint=f"a name holds at most {NAME_MAX_BYTES} bytes of UTF-8",
+        )
+    return name

@@ -1,0 +1,189 @@
+"""Feed: what a channel publishes, as a JSON Feed (https://www.jsonfeed.org/version/1.1/).
+
+The newest page names the one before it in `next_url`, and so on: who follows a
+channel of thousands of memos reads one small page at first.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+from memocast.errors import Refused
+from memocast.formats import documents
+from memocast.formats.memo import DESCRIPTION_MAX_BYTES, TITLE_MAX_BYTES, rfc3339
+from memocast.text import cut
+
+VERSION = "https://jsonfeed.org/version/1.1"
+MAX_PAGE_BYTES = 1 << 20
+"""Of a page that is read; those that we write are much smaller."""
+
+PAGE_ITEMS = 50
+PAGE_BYTES = 1 << 16
+MAX_ITEMS = 1_000
+"""Of a page that is read."""
+
+NAME_MAX_BYTES = 100
+MAX_LINK = 4_000
+MAX_ID = 300
+MAX_MILLISECONDS = 10**11
+MAX_SIZE = 2**50
+
+MIME_TYPES = {
+    "opus": "audio/ogg",
+    "ogg": "audio/ogg",
+    "flac": "audio/flac",
+    "wav": "audio/wav",
+    "mp3": "audio/mpeg",
+    "m4a": "audio/mp4",
+    "webm": "audio/webm",
+}
+"""By the extension of an audio file (RFC 4337, 5334, 9639; the others by custom)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A memo in a feed: `size` in bytes, `duration` in milliseconds; `link` is its magnet.
+
+    A podcast's can also be the address of a .torrent, or of the audio: that is in `audio` too,
+    and what is tried when the torrent is not to be had.
+    """
+
+    id: str
+    title: str
+    text: str
+    published: datetime
+    link: str
+    mime: str = "audio/ogg"
+    size: int = 0
+    duration: int = 0
+    audio: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The item as JSON Feed has it."""
+        return {
+            "id": self.id,
+            "title": self.title,
+            "content_text": self.text,
+            "date_published": rfc3339(self.published),
+            "attachments": [
+                {
+                    "url": self.link,
+                    "mime_type": self.mime,
+                    "size_in_bytes": self.size,
+                    "duration_in_seconds": self.duration / 1000,
+                }
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a feed, its newest item first; `next` is the magnet of the page before it."""
+
+    title: str
+    items: tuple[Item, ...]
+    next: str = ""
+
+    def to_bytes(self) -> bytes:
+        """The page as a JSON document; the same page gives the same bytes."""
+        document: dict[str, Any] = {"version": VERSION, "title": self.title}
+        if self.next:
+            document["next_url"] = self.next
+        document["items"] = [item.to_json() for item in self.items]
+        return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def parsed(content: bytes) -> Page:
+    """The page in a stranger's document: what is no usable item in it is left out.
+
+    Raises Refused when it is no JSON Feed, or larger than a page may be.
+    """
+    if len(content) > MAX_PAGE_BYTES:
+        raise Refused("the feed's page is too large", hint="tell the channel's owner")
+    try:
+        document = dict(documents.members(content))
+        version = _said(document.get("version"))
+    except ValueError:
+        version = None
+    if not isinstance(version, str) or not version.startswith("https://jsonfeed.org/version/1"):
+        raise Refused("the channel leads to something that is no feed", hint="tell its owner")
+    try:
+        items = list(islice(documents.elements(document.get("items", b"")), MAX_ITEMS + 1))
+    except ValueError:
+        items = None
+    if items is None or len(items) > MAX_ITEMS:
+        raise Refused("the feed's page has too many items", hint="tell the channel's owner")
+    found = {item.id: item for item in map(_item, map(_said, items)) if item}
+    return Page(
+        title=_text(_said(document.get("title")), NAME_MAX_BYTES).strip(),
+        items=tuple(found.values()),
+        next=_magnet(_said(document.get("next_url"))),
+    )
+
+
+def _said(value: bytes | None) -> object:
+    """What a part of the document says; None where that is no JSON."""
+    try:
+        return None if value is None else documents.loads(value)
+    except ValueError:
+        return None
+
+
+def _item(said: object) -> Item | None:
+    if not isinstance(said, dict):
+        return None
+    attachments = said.get("attachments")
+    first = attachments[0] if isinstance(attachments, list) and attachments else None
+    if not isinstance(first, dict):
+        return None
+    link, id_ = _magnet(first.get("url")), said.get("id")
+    if not link or not isinstance(id_, str) or not 0 < len(id_) <= MAX_ID or _is_broken(id_):
+        return None
+    text = _text(said.get("content_text"), DESCRIPTION_MAX_BYTES)
+    return Item(
+        id=id_,
+        title=_text(said.get("title"), TITLE_MAX_BYTES).strip() or "untitled",
+        text=text,
+        published=_moment(said.get("date_published")),
+        link=link,
+        mime=_text(first.get("mime_type"), 100),
+        size=int(_number(first.get("size_in_bytes"), MAX_SIZE)),
+        duration=round(_number(first.get("duration_in_seconds"), MAX_MILLISECONDS / 1000) * 1000),
+    )
+
+
+def _magnet(value: object) -> str:
+    is_one = isinstance(value, str) and value.startswith("magnet:?") and len(value) <= MAX_LINK
+    return str(value) if is_one and not _is_broken(str(value)) else ""
+
+
+def _text(value: object, limit: int) -> str:
+    return cut(value.replace("\0", ""), limit) if isinstance(value, str) else ""
+
+
+def _is_broken(text: str) -> bool:
+    """Whether it has half a character, or a zero, which no database column should have."""
+    return "\0" in text or any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def _number(value: object, most: float) -> float:
+    is_number = type(value) in (int, float)  # True is a number to Python, and JSON has it
+    return value if is_number and 0 <= value <= most else 0  # type: ignore[operator,return-value]
+
+
+def _moment(value: object) -> datetime:
+    """When it was published, never later than now; the beginning of time where nothing is said."""
+    try:
+        found = datetime.fromisoformat(value) if isinstance(value, str) else None
+        seconds = int((found if found and found.tzinfo else _EPOCH).timestamp())
+    except (ValueError, OverflowError, OSError):
+        seconds = 0
+    return datetime.fromtimestamp(min(max(seconds, 0), int(time.time())), UTC)
+
+
+_EPOCH = datetime.fromtimestamp(0, UTC)

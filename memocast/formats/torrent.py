@@ -1,0 +1,189 @@
+"""Memo ↔ torrent: one memo, one version 1 torrent (BEP 3), one file.
+
+What must travel with the audio lives in the info dictionary; see `description`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from memocast.errors import Refused
+from memocast.files import fsync_and_hash_pieces, piece_hashes
+from memocast.text import file_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from memocast.formats.memo import Memo
+
+SEALED_NAME = "memo.age"
+MAX_PIECES = 1_024
+MIN_PIECE_LENGTH = 16 * 1024
+_SHA1_BYTES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Torrent:
+    """A memo's torrent, as it is kept for good.
+
+    `info_hash` is hex: SHA-1 of the info dictionary, or SHA-256 where it has
+    no version 1 (BEP 52). `content` is a bencoded .torrent without trackers;
+    the info dictionary in it never changes. `dn` is the magnet's display name.
+    `trackers` are those of the link it came by; empty for a memo of our own.
+    `second_hash` is the SHA-256 one of a hybrid.
+    """
+
+    info_hash: str
+    content: bytes
+    dn: str
+    trackers: tuple[str, ...] = ()
+    second_hash: str | None = None
+
+    @property
+    def info_hashes(self) -> tuple[str, ...]:
+        """All that it can be asked for by."""
+        return (self.info_hash, self.second_hash) if self.second_hash else (self.info_hash,)
+
+    @property
+    def has_pieces(self) -> bool:
+        """Whether it has the hash of each piece of its file, as version 1 has."""
+        return len(self.info_hash) == 2 * _SHA1_BYTES
+
+
+def make(memo: Memo, path: Path, pieces: bytes = b"") -> Torrent:
+    """The torrent of the memo's audio at `path`; the same memo gives the same bytes.
+
+    `pieces` are the hashes of its pieces, as `piece_length` divides it; without them it is read.
+    """
+    from memocast.formats.description import in_the_open
+
+    return _made(path, file_name(memo.title, memo.format), in_the_open(memo), pieces)
+
+
+def make_sealed(memo: Memo, path: Path, to: Sequence[str]) -> Torrent:
+    """The torrent of the memo's age file at `path`, which the recipients `to` can open.
+
+    Its name and all else that a stranger sees say nothing of the memo.
+    """
+    from memocast.formats.description import sealed
+
+    return _made(path, SEALED_NAME, sealed(memo, to))
+
+
+def make_page(path: Path, title: str) -> Torrent:
+    """The torrent of a page of a feed; without a title it is sealed, and says nothing of itself."""
+    from memocast.formats.description import KEY_VERSION
+
+    if not title:
+        return _made(path, SEALED_NAME, {b"v": KEY_VERSION})
+    return _made(path, file_name(title, "json"), {b"v": KEY_VERSION, b"feed": 1})
+
+
+def is_page(info: object) -> bool:
+    """Whether a stranger's decoded info dictionary is that of a page, sealed or not."""
+    from memocast.formats.description import KEY
+
+    key = info.get(KEY) if isinstance(info, dict) else None
+    if not isinstance(info, dict) or not isinstance(key, dict):
+        return False
+    # A memo that is sealed has its description beside it.
+    is_sealed = info.get(b"name") == SEALED_NAME.encode() and set(key) == {b"v"}
+    return is_sealed or key.get(b"feed") == 1
+
+
+def _made(path: Path, name: str, key: dict[bytes, Any], pieces: bytes = b"") -> Torrent:
+    import libtorrent as lt
+
+    from memocast.formats.description import KEY
+
+    size = path.stat().st_size
+    creator = lt.create_torrent(
+        [lt.create_file_entry(name, size)], piece_length(size), lt.create_torrent.v1_only
+    )
+    # The content is hashed under its own name in the library, so hand the
+    # hashes over piece by piece; libtorrent would look for a file called `name`.
+    pieces = pieces or fsync_and_hash_pieces(path, creator.piece_length())[1]
+    for index in range(creator.num_pieces()):
+        creator.set_hash(index, pieces[index * _SHA1_BYTES : (index + 1) * _SHA1_BYTES])
+    document: Any = creator.generate()
+    info = document[b"info"]
+    info[KEY] = key
+    content = lt.bencode({b"info": info})
+    return Torrent(str(_parameters(content).info_hashes.v1), content, name)
+
+
+def holds(content: bytes, path: Path) -> bool:
+    """Whether the file at `path` is that of the torrent `content`, which has pieces."""
+    found = _parameters(content).ti
+    pieces = (found.hash_for_piece(index) for index in range(found.num_pieces()))
+    return b"".join(pieces) == piece_hashes(path, found.piece_length())[1]
+
+
+def piece_length(size: int) -> int:
+    """The smallest power of two, at least 16 KiB, that gives at most 1,024 pieces."""
+    length = MIN_PIECE_LENGTH
+    while length * MAX_PIECES < size:
+        length *= 2
+    return length
+
+
+def magnet(torrent: Torrent, trackers: Iterable[str], peers: Iterable[tuple[str, int]] = ()) -> str:
+    """The magnet link (BEP 9, and BEP 53's btmh for version 2) with these trackers and peers.
+
+    `peers` are IP addresses and ports, written as x.pe.
+    """
+    from memocast.formats.addresses import address
+
+    hashes = _parameters(torrent.content).info_hashes
+    topics = [f"xt=urn:btih:{hashes.v1}"] if hashes.has_v1() else []
+    if hashes.has_v2():
+        topics.append(f"xt=urn:btmh:1220{hashes.v2}")
+    parts = [*topics, f"dn={quote(torrent.dn, safe='')}"]
+    parts += [f"tr={quote(tracker, safe='')}" for tracker in trackers]
+    for host, port in peers:
+        parts.append(f"x.pe={quote(address(host, port), safe=':[]')}")
+    return "magnet:?" + "&".join(parts)
+
+
+def with_trackers(torrent: Torrent, trackers: Iterable[str]) -> bytes:
+    """The bytes of a .torrent file with these trackers, each in a tier of its own (BEP 12)."""
+    import libtorrent as lt
+
+    tiers = [[tracker.encode()] for tracker in trackers]
+    if not tiers:
+        return torrent.content
+    document: Any = {b"announce": tiers[0][0], b"announce-list": tiers}
+    # Both keys sort before those of the content. Encoding that anew could change its info
+    # dictionary, and so the info-hash: a stranger's may have its keys in any order.
+    return bytes(lt.bencode(document)[:-1] + torrent.content[1:])
+
+
+def stored(parameters: Any, dn: str, trackers: Iterable[str]) -> Torrent:
+    """The Torrent to keep of a libtorrent `add_torrent_params` that has its metadata."""
+    import libtorrent as lt
+
+    # libtorrent hands the info dictionary over as it came, and writes it so again. Decoding
+    # it in between would put its keys in order, and so give it another info-hash.
+    written: Any = lt.write_torrent_file(parameters)
+    kept = {key: written[key] for key in (b"info", b"piece layers") if key in written}
+    hashes = parameters.info_hashes
+    hybrid = hashes.has_v1() and hashes.has_v2()
+    return Torrent(
+        info_hash=str(hashes.v1) if hashes.has_v1() else str(hashes.v2),
+        content=lt.bencode(kept),
+        dn=dn,
+        trackers=tuple(trackers),
+        second_hash=str(hashes.v2) if hybrid else None,
+    )
+
+
+def _parameters(content: bytes) -> Any:
+    import libtorrent as lt
+
+    try:
+        return lt.load_torrent_buffer(content)
+    except RuntimeError as error:
+        raise Refused(f"the torrent is damaged: {error}", hint="fetch the memo again") from error

@@ -1,0 +1,1 @@
+"""The local folder that holds the memos, and what processes agree on."""

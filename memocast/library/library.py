@@ -1,0 +1,323 @@
+"""Library: the local folder that holds the memos, shared by any number of processes.
+
+A memo exists when its row and its file do: the file is put in place first,
+the row after, and what a crash leaves between the two is found again in
+`incoming/`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from memocast.errors import LibraryError
+from memocast.files import fsync_and_hash, fsync_and_hash_pieces, fsync_file, fsync_folder, stamp
+from memocast.formats.memo import Memo, Origin, new_id, now
+from memocast.formats.torrent import piece_length
+from memocast.library import backups
+from memocast.library.draft import Draft
+from memocast.library.incoming import Entry, Incoming
+from memocast.library.ports import free_port
+from memocast.library.tables import database, failures
+from memocast.library.tables.catalog import Catalog
+from memocast.library.tables.folders import FEEDS_FOLDER, SEALED_FOLDER
+from memocast.library.tables.removals import Removals
+from memocast.library.tables.seedables import Seedables
+from memocast.library.tables.shares import Shares
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from memocast.formats.channel import Channel
+    from memocast.formats.share import Share
+    from memocast.library.tables.channels import Channels
+    from memocast.library.tables.feed_pages import FeedPages
+    from memocast.library.tables.feeds import Feeds
+    from memocast.library.tables.replicas import Replicas
+
+
+class Library:
+    """One library on disk. Every method may raise LibraryError."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.database_path = root / "library.db"
+        self.audio_folder = root / "memos"
+        with failures.translated(self.database_path):
+            root.parent.mkdir(parents=True, exist_ok=True)
+            root.mkdir(0o700, exist_ok=True)
+            for name in ("memos", SEALED_FOLDER, FEEDS_FOLDER, "incoming", "log"):
+                (root / name).mkdir(exist_ok=True)
+            if not os.access(root, os.W_OK):
+                raise PermissionError(13, "the folder is read-only", str(root))
+        self.incoming = Incoming(root / "incoming")
+        self._backups = backups.Backups(self.database_path, root / "backups")
+        with self.translated():
+            self._backups.refuse_to_begin_anew(self.audio_folder)
+        self._database = database.connect(self.database_path)
+        self._catalog = Catalog(self._database, self.audio_folder)
+        self._removals = Removals(self._database, root)
+        self.seedables = Seedables(self._database, root)
+        self.shares = Shares(self._database, root, self._removals)
+        with self.translated():
+            self._removals.finish()
+
+    @cached_property
+    def channels(self) -> Channels:
+        """The channels that its user has and follows."""
+        from memocast.library.tables.channels import Channels
+
+        return Channels(self._database, self.root)
+
+    @cached_property
+    def feeds(self) -> Feeds:
+        """What is in their feeds."""
+        from memocast.library.tables.feeds import Feeds
+
+        return Feeds(self._database, self.root)
+
+    @cached_property
+    def pages(self) -> FeedPages:
+        """The pages of their feeds."""
+        from memocast.library.tables.feed_pages import FeedPages
+
+        return FeedPages(self._database, self.root, self._removals, self.feeds)
+
+    @cached_property
+    def replicas(self) -> Replicas:
+        """What the user's paired devices agree on."""
+        from memocast.library.tables.replicas import Replicas
+
+        return Replicas(self._database, self.root)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._database.close()
+
+    def back_up(self) -> None:
+        """Renew the copy of the database in `backups/`, when it is due.
+
+        Raises DamagedLibrary when the database is not fit to be copied.
+        """
+        with self.translated():
+            self._backups.renew(self._database)
+
+    def backup_takes_long(self) -> bool:
+        """Whether `back_up` would take longer than somebody should wait who did not ask for it."""
+        with self.translated():
+            return self._backups.takes_long(self._database)
+
+    # -- reading ---------------------------------------------------------------
+
+    def memos(
+        self, query: str = "", limit: int | None = None, channel: Channel | None = None
+    ) -> list[Memo]:
+        """Newest first; with `query`, those with it in title or description, whatever the case.
+
+        With a `channel`, those that are on it.
+        """
+        with self.translated():
+            return self._catalog.memos(query, limit, channel.number if channel else None)
+
+    def rows(self) -> list[Memo]:
+        """What the database knows, newest first, whether the audio files are there or not."""
+        with self.translated():
+            return self._catalog.rows()
+
+    def get(self, reference: str) -> Memo:
+        """The memo of an id, a unique prefix of one, or `latest`: the last that came in.
+
+        Raises NoSuchMemo.
+        """
+        with self.translated():
+            return self._catalog.get(reference)
+
+    def starting_with(self, prefix: str, limit: int) -> list[Memo]:
+        """Up to `limit` memos whose ids begin so, in the order of their ids."""
+        with self.translated():
+            return self._catalog.starting_with(prefix, limit)
+
+    def pieces(self, memo: Memo) -> bytes:
+        """The piece hashes of its audio, joined; empty where it came without need of them."""
+        with self.translated():
+            return self._catalog.pieces(memo)
+
+    def path(self, memo: Memo) -> Path:
+        """The memo's audio file."""
+        return self.audio_folder / memo.filename
+
+    # -- writing ---------------------------------------------------------------
+
+    def draft(self, title: str, description: str, format_: str, origin: Origin) -> Draft:
+        """A draft made now, under an id that nothing in the library has."""
+        id_ = new_id()
+        with self.translated():
+            while self._catalog.is_known(id_):
+                id_ = new_id()
+        return Draft(id_, title, description, now(), format_, origin)
+
+    def keep(
+        self,
+        entry: Entry,
+        draft: Draft,
+        duration: int,
+        peaks: bytes,
+        share: Share | None = None,
+        lost: int = 0,
+        age_file: Path | None = None,
+    ) -> Memo:
+        """Make the entry's audio a memo, and the entry disappear. Fields as in `Memo`.
+
+        `share` is the link it came by, and `age_file` what that holds if it is
+        sealed. When another process kept the same torrent meanwhile, its memo is returned.
+        """
+        audio = entry.audio(draft.format)
+        target = self.audio_folder / f"{draft.id}.{draft.format}"
+        with self.translated():
+            digests = _digests(audio, draft, share)
+            entry.use_room()
+            entry.note({**entry.facts(), **draft.to_facts()})
+            try:
+                audio.rename(target)
+                fsync_folder(self.audio_folder)
+                memo_id = self._insert(
+                    draft, target, digests, duration, peaks, share, lost, age_file
+                )
+            except BaseException:
+                database.roll_back(self._database)
+                # Ctrl-C can come before the file was moved, and after the row was written.
+                if target.exists() and not self._catalog.is_known(draft.id):
+                    target.rename(audio)
+                raise
+            if memo_id != draft.id:
+                target.rename(audio)
+        entry.discard()
+        return self._catalog.by_id(memo_id)
+
+    def _insert(
+        self,
+        draft: Draft,
+        path: Path,
+        digests: tuple[bytes, bytes],
+        duration: int,
+        peaks: bytes,
+        share: Share | None,
+        lost: int,
+        age_file: Path | None = None,
+    ) -> str:
+        size, mtime = stamp(path)
+        with database.transaction(self._database):
+            twin = self.shares.owner(share.torrent) if share else None
+            if twin:
+                return twin
+            self._catalog.insert(draft, size, mtime, digests, duration, peaks, lost)
+            if share:
+                self.shares.insert(draft.id, share, age_file)
+            if draft.item is not None:
+                self.feeds.settle(draft.item, draft.id)
+        return draft.id
+
+    def edit(self, memo: Memo, title: str | None, description: str | None) -> Memo:
+        """Change what is not None here; links already given out stay as they are."""
+        with self.translated(), database.transaction(self._database):
+            self._catalog.edit(memo, title, description)
+        return self._catalog.by_id(memo.id)
+
+    def remove(self, memo: Memo) -> None:
+        """Delete the memo, its row, then its files. A seeder drops it in 2 s. Not in `together`."""
+        with self.translated():
+            try:
+                with database.transaction(self._database):
+                    self._removals.intend([self.path(memo), *self.shares.age_files(memo)])
+                    self._database.execute("DELETE FROM memo WHERE id = ?", (memo.id,))
+            finally:  # at Ctrl-C too; after a kill, whoever opens the library next does it
+                database.roll_back(self._database)
+                self._removals.finish()
+
+    def restore(self, draft: Draft, duration: int, peaks: bytes) -> Memo:
+        """Give audio that lies in `memos/` under the draft's name its row back."""
+        path = self.audio_folder / f"{draft.id}.{draft.format}"
+        with self.translated():
+            self._insert(draft, path, _digests(path, draft, None), duration, peaks, None, 0)
+        return self._catalog.by_id(draft.id)
+
+    def recover(self, entry: Entry) -> Draft | None:
+        """The draft noted in an entry left behind; None when there is nothing to finish.
+
+        Undoes a `keep` that died between putting the file in place and the row.
+        """
+        draft = Draft.from_facts(entry.facts())
+        if draft is None:
+            return None
+        target = self.audio_folder / f"{draft.id}.{draft.format}"
+        with self.translated():
+            if self._catalog.is_known(draft.id):
+                # Kept; but when it was interrupted right after that, the file is back here.
+                audio = entry.audio(draft.format)
+                if audio.exists() and not target.exists():
+                    audio.rename(target)
+                return None
+            if target.exists():
+                target.rename(entry.audio(draft.format))
+        return draft
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """All that the block changes takes effect at once, or nothing does.
+
+        Whatever of it fails must end the block: what was changed before that is undone by then.
+        """
+        begun = False
+        with self.translated():
+            try:
+                with database.transaction(self._database):
+                    begun = True
+                    yield
+            except BaseException:
+                if begun:
+                    with contextlib.suppress(LibraryError):
+                        self.pages.sweep()
+                raise
+            self._removals.finish()
+
+    # -- what processes agree on -----------------------------------------------
+
+    def listen_port(self, *, lan: bool = False) -> int:
+        """The port this library listens on, or that of its LAN session: chosen once, and kept."""
+        key = "lan_port" if lan else "listen_port"
+        chosen = str(free_port())
+        with self.translated(), database.transaction(self._database):
+            self._database.execute("INSERT OR IGNORE INTO state VALUES (?, ?)", (key, chosen))
+            row = self._database.execute("SELECT value FROM state WHERE key = ?", (key,)).fetchone()
+        return int(row["value"])
+
+    def revision(self) -> int:
+        """Changes whenever another process has changed the library."""
+        with self.translated():
+            return int(self._database.execute("PRAGMA data_version").fetchone()[0])
+
+    def check(self) -> None:
+        """Raises DamagedLibrary when SQLite's own check finds something wrong."""
+        with self.translated():
+            self._backups.check(self._database)
+
+    def translated(self) -> contextlib.AbstractContextManager[None]:
+        """A block whose OSError and sqlite3.Error come out as LibraryError."""
+        return failures.translated(self.database_path)
+
+
+def _digests(path: Path, draft: Draft, share: Share | None) -> tuple[bytes, bytes]:
+    """The SHA-256 of the audio, and its piece hashes, for when it is shared.
+
+    What was fetched has a torrent already. Where that hashes the audio itself, piece by
+    piece, and the swarm has just compared them, nothing is hashed once more.
+    """
+    if share and share.torrent.has_pieces and not share.sealed:
+        fsync_file(path)
+        return b"", b""
+    if draft.origin == "fetched":
+        return fsync_and_hash(path), b""
+    return fsync_and_hash_pieces(path, piece_length(path.stat().st_size))

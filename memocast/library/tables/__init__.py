@@ -1,0 +1,1 @@
+"""The library's database, a module for each table."""

@@ -1,0 +1,255 @@
+"""Catalog: the memos in the database, and finding them however many there are.
+
+Nothing here reads more rows than it returns, except for a list of everything,
+and for a query that the index cannot narrow down: one of fewer than three
+characters, or one that thousands of memos match.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from memocast.errors import NoSuchMemo
+from memocast.formats.memo import ID_LENGTH, Memo
+from memocast.library.tables.database import searched
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from memocast.library.draft import Draft
+
+MEMO_COLUMNS = """
+    memo.id, memo.title, memo.description, memo.created, memo.duration, memo.bytes, memo.format,
+    memo.origin, memo.peaks, memo.lost,
+    (SELECT channel.name FROM item JOIN channel ON channel.number = item.channel
+        WHERE item.memo = memo.id AND secret = x'' LIMIT 1) AS channel,
+    NOT EXISTS (SELECT 1 FROM item WHERE item.memo = memo.id AND NOT item.heard) AS heard
+"""
+"""What `memo_of` reads of a row."""
+
+_SELECT = f"""
+    SELECT {MEMO_COLUMNS},
+        (SELECT info_hash FROM torrent WHERE torrent.memo = memo.id AND NOT paired
+            ORDER BY mode = 'public' DESC, number DESC LIMIT 1) AS info_hash,
+        EXISTS (SELECT 1 FROM torrent WHERE torrent.memo = memo.id AND shared) AS shared
+    FROM memo
+"""  # noqa: S608 - the columns are ours
+_NEWEST_FIRST = " ORDER BY memo.created DESC, memo.number DESC"
+
+_GRAM = 3
+"""Characters; the index of SQLite's 'trigram' tokenizer knows no shorter pieces of text."""
+
+_MOST_GRAMS = 16
+"""A query is narrowed down by as many; the text itself is compared in the end."""
+
+_MANY = 500
+"""From so many matches on, going through the newest memos finds the first few sooner."""
+
+_MOST_TOLD = 100
+
+
+class Catalog:
+    """What is in a library's database. Methods may raise sqlite3.Error and OSError."""
+
+    def __init__(self, connection: sqlite3.Connection, audio_folder: Path) -> None:
+        self._database = connection
+        self._audio_folder = audio_folder
+
+    def memos(
+        self, query: str = "", limit: int | None = None, channel: int | None = None
+    ) -> list[Memo]:
+        """Newest first; with `query`, those with it in title or description, whatever the case.
+
+        With the number of a `channel`, those that are on it.
+        """
+        if channel is not None:
+            rows = self._on(channel, query)
+        else:
+            rows = self._matching(query) if query else self._all()
+        found = map(memo_of, rows)
+        if limit is not None:
+            return list(islice(filter(self._has_audio, found), limit))
+        files = {entry.name for entry in os.scandir(self._audio_folder)}
+        return [memo for memo in found if memo.filename in files]
+
+    def rows(self) -> list[Memo]:
+        """What the database knows, newest first, whether the audio files are there or not."""
+        return [memo_of(row) for row in self._all()]
+
+    def get(self, reference: str) -> Memo:
+        """The memo of an id, a unique prefix of one, or `latest`. Raises NoSuchMemo."""
+        wanted = reference.lower()
+        # Arguments that are not UTF-8 have half characters, which SQLite does not take.
+        if len(wanted) == ID_LENGTH and wanted.isascii():
+            return self.by_id(wanted)
+        if wanted == "latest":
+            return self._latest()
+        fitting = self.starting_with(wanted, _MOST_TOLD + 1) if wanted else []
+        if not fitting:
+            raise NoSuchMemo(
+                f"there is no memo '{reference}'", hint="list the memos: memocast list"
+            )
+        if len(fitting) > 1:
+            count = f"more than {_MOST_TOLD}" if len(fitting) > _MOST_TOLD else f"{len(fitting)}"
+            some = ", ".join(memo.id for memo in fitting[:4])
+            raise NoSuchMemo(
+                f"'{reference}' fits {count} memos: {some}{', …' * (len(fitting) > 4)}",
+                hint="type more of the id",
+            )
+        return fitting[0]
+
+    def by_id(self, memo_id: str) -> Memo:
+        """The memo of that whole id. Raises NoSuchMemo."""
+        row = self._database.execute(_SELECT + " WHERE memo.id = ?", (memo_id,)).fetchone()
+        memo = memo_of(row) if row else None
+        if memo is None or not self._has_audio(memo):
+            raise NoSuchMemo(f"there is no memo '{memo_id}'", hint="list the memos: memocast list")
+        return memo
+
+    def starting_with(self, prefix: str, limit: int) -> list[Memo]:
+        """Up to `limit` memos whose ids begin so, in the order of their ids."""
+        if not prefix.isalnum() or not prefix.isascii():
+            return []
+        rows = self._database.execute(
+            _SELECT + " WHERE memo.id >= ? AND memo.id < ? ORDER BY memo.id",
+            (prefix, prefix + "~"),  # which comes after all letters
+        )
+        return list(islice(filter(self._has_audio, map(memo_of, rows)), limit))
+
+    def is_known(self, memo_id: str) -> bool:
+        """Whether the database has that memo, be its audio there or not."""
+        found = self._database.execute("SELECT 1 FROM memo WHERE id = ?", (memo_id,)).fetchone()
+        return found is not None
+
+    def pieces(self, memo: Memo) -> bytes:
+        """The piece hashes of its audio, joined; empty where it came without need of them."""
+        row = self._database.execute(
+            "SELECT sha1 FROM pieces JOIN memo ON memo.number = pieces.memo WHERE id = ?",
+            (memo.id,),
+        ).fetchone()
+        return row["sha1"] if row else b""
+
+    def insert(
+        self,
+        draft: Draft,
+        size: int,
+        mtime: int,
+        digests: tuple[bytes, bytes],
+        duration: int,
+        peaks: bytes,
+        lost: int,
+    ) -> None:
+        """Add a memo, inside the caller's transaction.
+
+        `digests`: the SHA-256 of its audio, and its joined piece hashes; each may be empty.
+        """
+        self._database.execute(
+            "INSERT INTO memo (id, title, description, created, duration, bytes,"
+            " format, origin, peaks, sha256, mtime, lost, search)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                draft.id,
+                draft.title,
+                draft.description,
+                int(draft.created.timestamp()),
+                duration,
+                size,
+                draft.format,
+                draft.origin,
+                peaks,
+                digests[0],
+                mtime,
+                lost,
+                searched(draft.title, draft.description),
+            ),
+        )
+        if digests[1]:
+            self._database.execute(
+                "INSERT INTO pieces VALUES (last_insert_rowid(), ?)", (digests[1],)
+            )
+
+    def edit(self, memo: Memo, title: str | None, description: str | None) -> None:
+        """Change what is not None here, inside the caller's transaction."""
+        row = self._database.execute(
+            "UPDATE memo SET title = coalesce(?, title),"
+            " description = coalesce(?, description) WHERE id = ?"
+            " RETURNING title, description",
+            (title, description, memo.id),
+        ).fetchone()
+        if row:
+            self._database.execute(
+                "UPDATE memo SET search = ? WHERE id = ?",
+                (searched(row["title"], row["description"]), memo.id),
+            )
+
+    def _latest(self) -> Memo:
+        rows = self._database.execute(_SELECT + " ORDER BY memo.number DESC")
+        memo = next(filter(self._has_audio, map(memo_of, rows)), None)
+        if memo is None:
+            raise NoSuchMemo("the library is empty", hint="make one: memocast record")
+        return memo
+
+    def _has_audio(self, memo: Memo) -> bool:
+        return (self._audio_folder / memo.filename).exists()
+
+    def _all(self) -> Iterator[sqlite3.Row]:
+        return self._database.execute(_SELECT + _NEWEST_FIRST)
+
+    def _matching(self, query: str) -> Iterator[sqlite3.Row]:
+        wanted = query.casefold()
+        try:
+            wanted.encode()
+        except UnicodeEncodeError:  # no memo has half a character
+            return iter(())
+        condition, values = " WHERE instr(memo.search, ?)", [wanted]
+        grams = _grams(wanted)
+        if grams and not self._are_many(grams):
+            condition += " AND memo.number IN (SELECT rowid FROM memo_text WHERE memo_text MATCH ?)"
+            values.append(grams)
+        return self._database.execute(_SELECT + condition + _NEWEST_FIRST, values)
+
+    def _on(self, channel: int, query: str) -> Iterator[sqlite3.Row]:
+        wanted = query.casefold().encode(errors="ignore").decode()
+        condition = " WHERE memo.id IN (SELECT memo FROM item WHERE channel = ?)"
+        condition += " AND instr(memo.search, ?)"
+        return self._database.execute(_SELECT + condition + _NEWEST_FIRST, (channel, wanted))
+
+    def _are_many(self, grams: str) -> bool:
+        row = self._database.execute(
+            "SELECT count(*) FROM (SELECT 1 FROM memo_text WHERE memo_text MATCH ? LIMIT ?)",
+            (grams, _MANY),
+        ).fetchone()
+        return bool(row[0] == _MANY)
+
+
+def _grams(text: str) -> str:
+    """What FTS5 is asked for: that all three-letter pieces are there, wherever."""
+    count = len(text) - _GRAM + 1
+    step = max(1, count // _MOST_GRAMS)
+    pieces = dict.fromkeys(text[begin : begin + _GRAM] for begin in range(0, count, step))
+    return " AND ".join('"' + piece.replace('"', '""') + '"' for piece in pieces)
+
+
+def memo_of(row: sqlite3.Row) -> Memo:
+    """The Memo of a row of `memo` joined with its `torrent`, if it has one."""
+    return Memo(
+        id=row["id"],
+        title=row["title"],
+        description=row["description"],
+        created=datetime.fromtimestamp(row["created"], UTC),
+        duration=row["duration"],
+        size=row["bytes"],
+        format=row["format"],
+        origin=row["origin"],
+        peaks=row["peaks"],
+        shared=bool(row["shared"]),
+        info_hash=row["info_hash"],
+        lost=row["lost"],
+        channel=row["channel"],
+        heard=bool(row["heard"]),
+    )

@@ -1,0 +1,175 @@
+"""Feeds: the items of a library's channels, and which memos they became."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from memocast.library.tables import database
+from memocast.library.tables.failures import translated
+from memocast.library.tables.listed import listed
+
+if TYPE_CHECKING:
+    import contextlib
+    import sqlite3
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from memocast.formats.channel import Channel
+    from memocast.formats.feed import Item
+    from memocast.library.tables.listed import Listed
+
+
+_SELECT = "SELECT * FROM item WHERE "
+
+
+class Feeds:
+    """The feeds of a library's channels. Every method may raise LibraryError."""
+
+    def __init__(self, connection: sqlite3.Connection, root: Path) -> None:
+        self._database = connection
+        self._path = root / "library.db"
+
+    def items(
+        self, channel: Channel, limit: int | None = None, page: str | None = None
+    ) -> list[Listed]:
+        """The channel's items, the newest first; with `page`, those of that page."""
+        condition, values = ("", []) if page is None else (" AND page = ?", [page])
+        return self._listed(
+            f"channel = ?{condition} ORDER BY number DESC LIMIT ?",
+            channel.number,
+            *values,
+            -1 if limit is None else limit,
+        )
+
+    def unpaged(self, channel: Channel) -> list[Listed]:
+        """The items that no page has yet, or the newest page only; the newest first."""
+        return self._listed(
+            "channel = ? AND (page IS NULL OR page = ?) ORDER BY number DESC",
+            channel.number,
+            channel.head,
+        )
+
+    def item(self, channel: Channel, id_: str) -> Listed | None:
+        """The item of that id."""
+        return next(iter(self._listed("channel = ? AND id = ?", channel.number, id_)), None)
+
+    def of_memo(self, memo: str) -> list[tuple[int, Listed]]:
+        """The items that became this memo, each with its channel's number."""
+        with self._translated():
+            rows = self._database.execute("SELECT * FROM item WHERE memo = ?", (memo,)).fetchall()
+            return [(row["channel"], listed(row)) for row in rows]
+
+    def count(self, channel: Channel) -> tuple[int, int, int]:
+        """How many items it has, how many of them are memos here, how many of those unheard."""
+        with self._translated():
+            row = self._database.execute(
+                "SELECT count(*), count(memo), count(*) FILTER (WHERE memo IS NOT NULL AND"
+                " NOT heard) FROM item WHERE channel = ?",
+                (channel.number,),
+            ).fetchone()
+            return (row[0], row[1], row[2])
+
+    def _listed(self, condition: str, *values: object) -> list[Listed]:
+        with self._translated():
+            query = _SELECT + condition
+            rows = self._database.execute(query, values).fetchall()
+            return [listed(row) for row in rows]
+
+    def publish(self, channel: Channel, item: Item, memo: str) -> None:
+        """Add an item of the user's own, which the next page is to have."""
+        with self._translated(), database.transaction(self._database):
+            self.insert(channel, item, None)
+            self._database.execute(
+                "UPDATE item SET memo = ?, arrived = ?, heard = 1 WHERE channel = ? AND id = ?",
+                (memo, int(time.time()), channel.number, item.id),
+            )
+
+    def settle(self, number: int, memo: str) -> None:
+        """The item of that number became this memo."""
+        with self._translated():
+            self._database.execute(
+                "UPDATE item SET memo = ?, arrived = ?, problem = '' WHERE number = ?",
+                (memo, int(time.time()), number),
+            )
+
+    def note_problem(self, listed: Listed, problem: str) -> None:
+        """Why the item did not become a memo, now."""
+        with self._translated():
+            self._database.execute(
+                "UPDATE item SET problem = ?, tries = tries + 1, tried = ? WHERE number = ?",
+                (problem, int(time.time()), listed.number),
+            )
+
+    def heard(self, memo: str) -> None:
+        """Somebody listened to it."""
+        with self._translated():
+            self._database.execute("UPDATE item SET heard = 1 WHERE memo = ?", (memo,))
+
+    def unheard(self) -> list[str]:
+        """The ids of the memos that came by a channel and were not heard, the oldest first."""
+        with self._translated():
+            rows = self._database.execute(
+                "SELECT memo FROM item WHERE memo IS NOT NULL AND NOT heard ORDER BY published,"
+                " number"
+            ).fetchall()
+            return [row["memo"] for row in rows]
+
+    def expired(self, channel: Channel, before: int) -> list[str]:
+        """The ids of its memos that arrived before that, in unix seconds."""
+        with self._translated():
+            rows = self._database.execute(
+                "SELECT memo FROM item WHERE channel = ? AND memo IS NOT NULL AND arrived < ?",
+                (channel.number, before),
+            ).fetchall()
+            return [row["memo"] for row in rows]
+
+    def renew(self, channel: Channel, items: Sequence[Item], state: str) -> int:
+        """Take these as the items of a podcast, the newest first; return how many are new.
+
+        Items that it has no more, and that did not arrive, are forgotten. `state` is for the next
+        look at its feed.
+        """
+        with self._translated(), database.transaction(self._database):
+            rows = self._database.execute(
+                "SELECT id, arrived FROM item WHERE channel = ?", (channel.number,)
+            ).fetchall()
+            known, listed = {row["id"] for row in rows}, {item.id for item in items}
+            for item in reversed(items):
+                self.insert(channel, item, None)
+            gone = [row["id"] for row in rows if row["arrived"] is None and row["id"] not in listed]
+            self._database.executemany(
+                "DELETE FROM item WHERE channel = ? AND id = ?",
+                [(channel.number, id_) for id_ in gone],
+            )
+            self._database.execute(
+                "UPDATE channel SET state = ? WHERE number = ?", (state, channel.number)
+            )
+        return len(listed - known)
+
+    def insert(self, channel: Channel, item: Item, page: str | None) -> None:
+        """Add or renew an item of that page, an info-hash, inside the caller's transaction."""
+        self._database.execute(
+            "INSERT INTO item (channel, id, page, title, text, published, link, mime, bytes,"
+            " duration, audio) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (channel, id) DO UPDATE SET page = excluded.page,"
+            " title = excluded.title, text = excluded.text, link = excluded.link,"
+            " audio = excluded.audio, mime = excluded.mime, bytes = excluded.bytes,"
+            " duration = excluded.duration",
+            (
+                channel.number,
+                item.id,
+                page,
+                item.title,
+                item.text,
+                int(item.published.timestamp()),
+                item.link,
+                item.mime,
+                item.size,
+                item.duration,
+                item.audio,
+            ),
+        )
+
+    def _translated(self) -> contextlib.AbstractContextManager[None]:
+        return translated(self._path)

@@ -1,0 +1,316 @@
+"""Replicas: a library's own copy of what its paired devices agree on."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from memocast.formats.entries import mended, spoken_description, spoken_link, spoken_title
+from memocast.formats.replica import (
+    MAX_BUCKET_BYTES,
+    Entry,
+    Stamp,
+    bucket,
+    insisted,
+    merged,
+    to_bytes,
+)
+from memocast.library.tables import database
+from memocast.library.tables.failures import translated
+
+if TYPE_CHECKING:
+    import contextlib
+    import sqlite3
+    from collections.abc import Collection, Iterable, Mapping
+    from pathlib import Path
+
+_DEVICE = "device"
+_NOTES = "pair:"
+_MENDED = "mended"
+
+_MOST_ENTRIES = 100_000
+_MOST_BYTES = 1 << 26
+_MOST_BUCKET_BYTES = MAX_BUCKET_BYTES - (1 << 20)
+"""What other devices can fill a library with, as it is published. The rest of a part, which nobody
+reads once it is too long, is for what is added here."""
+
+Change = tuple[str, str]
+"""An entry's key, and which field of it was changed: `title`, `description` or `removed`."""
+
+
+class Replicas:
+    """The state of a library as its paired devices see it. Methods may raise LibraryError."""
+
+    def __init__(self, connection: sqlite3.Connection, root: Path) -> None:
+        self._database = connection
+        self._path = root / "library.db"
+
+    def state(self) -> dict[str, Entry]:
+        """Every entry, by key."""
+        with self._translated():
+            rows = self._database.execute("SELECT * FROM replica").fetchall()
+            return {row["key"]: _entry(row) for row in rows}
+
+    def memos(self) -> dict[str, str]:
+        """The local memos of the entries that have one: ids by key."""
+        with self._translated():
+            rows = self._database.execute(
+                "SELECT key, memo FROM replica JOIN memo ON memo.id = replica.memo"
+            ).fetchall()
+            return {row["key"]: row["memo"] for row in rows}
+
+    def collect(self) -> list[Change]:
+        """Take in what was changed here, each change at the moment when it was made.
+
+        Returns what that was, of entries that are known to others.
+        """
+        with self._translated(), database.transaction(self._database):
+            self._mend()
+            device = self._device()
+            edits = self._edits()
+            changes: list[Change] = []
+            for row in self._database.execute(
+                "SELECT memo.id, memo.title, memo.description, memo.created, memo.duration,"
+                " memo.bytes, memo.origin, replica.key, (SELECT info_hash FROM torrent"
+                " WHERE torrent.memo = memo.id AND arrived AND mode = 'public') AS arrived"
+                " FROM memo"
+                " LEFT JOIN replica ON replica.memo = memo.id"
+            ).fetchall():
+                changes += self._collect_memo(row, edits, device)
+            for row in self._database.execute(
+                "SELECT replica.* FROM replica LEFT JOIN memo ON memo.id = replica.memo"
+                " WHERE replica.memo IS NOT NULL AND memo.id IS NULL"
+            ).fetchall():
+                entry = _entry(row)
+                moment = edits.get((row["memo"], "removed"))
+                if moment is not None and entry.is_alive:
+                    entry = replace(entry, removed_at=entry.last.next(moment, device))
+                    changes.append((entry.key, "removed"))
+                self._write(entry, None)
+            self._database.execute("DELETE FROM edit")
+        return changes
+
+    def _collect_memo(
+        self, row: sqlite3.Row, edits: Mapping[tuple[str, str], int], device: str
+    ) -> list[Change]:
+        key = row["key"] or row["arrived"] or row["id"]
+        title = spoken_title(row["title"])
+        description = spoken_description(row["description"])
+        known = self._database.execute("SELECT * FROM replica WHERE key = ?", (key,)).fetchone()
+        added = edits.get((row["id"], "added"))
+        if known is None:
+            at = Stamp(row["created"] * 1000 if added is None else added, 0, device)
+            entry = Entry(
+                key=key,
+                title=title,
+                title_at=at,
+                description=description,
+                description_at=at,
+                created=row["created"],
+                duration=row["duration"],
+                size=row["bytes"],
+                origin=row["origin"],
+            )
+            self._write(entry, row["id"])
+            return []
+        changes: list[Change] = []
+        before = entry = _entry(known)
+        if added is not None and not entry.is_alive:
+            # It was removed once, and now somebody wanted it again.
+            at = entry.last.next(added, device)
+            entry = replace(entry, title=title, title_at=at, description=description)
+            changes.append((key, "title"))
+        for name, text in (("title", title), ("description", description)):
+            at = getattr(entry, f"{name}_at")
+            # Without an edit, it is what others changed that did not reach the memo yet.
+            moment = edits.get((row["id"], name))
+            if getattr(entry, name) != text and moment is not None:
+                changed: dict[str, Any] = {name: text, f"{name}_at": at.next(moment, device)}
+                entry = replace(entry, **changed)
+                changes.append((key, name))
+        if entry != before or known["memo"] != row["id"]:
+            self._write(entry, row["id"])
+        return changes
+
+    def _mend(self) -> None:
+        """Once: what an older release let in, and what would be in the way of each sync."""
+        if self.recall(_MENDED):
+            return
+        for row in self._database.execute("SELECT * FROM replica").fetchall():
+            try:
+                good = mended(_entry(row))
+            except (ValueError, TypeError):
+                good = None
+            if good is None:
+                self._database.execute("DELETE FROM replica WHERE key = ?", (row["key"],))
+            else:
+                self._write(good, row["memo"])
+        self.remember(_MENDED, {"once": True})
+
+    def room(self) -> Room:
+        """How much more other devices can fill this library with."""
+        return Room(self.state().values())
+
+    def merge(
+        self,
+        entries: Iterable[Entry],
+        changes: Collection[Change] = (),
+        room: Room | None = None,
+    ) -> int:
+        """Take in what another device knows; return of how many entries there was no room for.
+
+        `changes` were made here, and the others have not heard of them.
+        """
+        moment = _now()
+        room = room or self.room()
+        changed: dict[str, list[str]] = {}
+        for key, field in changes:
+            changed.setdefault(key, []).append(field)
+        refused = 0
+        with self._translated(), database.transaction(self._database):
+            device = self._device()
+            for entry in sorted(entries, key=lambda entry: entry.key):
+                before, memo = self._known(entry.key) or (None, None)
+                found = entry
+                if before:
+                    found = merged(before, entry)
+                    for field in changed.get(entry.key, ()):
+                        found = insisted(before, found, field, moment, device)
+                if found == before:
+                    continue
+                if room.has(before, found):
+                    self._write(found, memo)
+                else:
+                    refused += 1
+        return refused
+
+    def _known(self, key: str) -> tuple[Entry, str | None] | None:
+        row = self._database.execute("SELECT * FROM replica WHERE key = ?", (key,)).fetchone()
+        return (_entry(row), row["memo"]) if row else None
+
+    def recall(self, name: str) -> dict[str, Any]:
+        """What was noted of this pairing under that name; empty when nothing was."""
+        with self._translated():
+            row = self._database.execute(
+                "SELECT value FROM state WHERE key = ?", (_NOTES + name,)
+            ).fetchone()
+        return dict(json.loads(row["value"])) if row else {}
+
+    def remember(self, name: str, notes: Mapping[str, Any]) -> None:
+        """Note that instead; it is forgotten with the pairing."""
+        with self._translated():
+            self._database.execute(
+                "INSERT OR REPLACE INTO state VALUES (?, ?)", (_NOTES + name, json.dumps(notes))
+            )
+
+    def lead_to(self, key: str, link: str) -> None:
+        """The audio of that entry is had by this link."""
+        with self._translated():
+            self._database.execute(
+                "UPDATE replica SET link = ? WHERE key = ?", (spoken_link(link), key)
+            )
+
+    def settle(self, key: str, memo: str | None) -> None:
+        """The entry is that memo here, or none any more."""
+        with self._translated():
+            self._database.execute("UPDATE replica SET memo = ? WHERE key = ?", (memo, key))
+
+    def forget(self) -> None:
+        """Have no copy of the state any more; memos stay as they are."""
+        with self._translated(), database.transaction(self._database):
+            self._database.execute("DELETE FROM replica")
+            self._database.execute("DELETE FROM edit")
+            self._database.execute(
+                "DELETE FROM state WHERE key = ? OR substr(key, 1, ?) = ?",
+                (_DEVICE, len(_NOTES), _NOTES),
+            )
+
+    def _write(self, entry: Entry, memo: str | None) -> None:
+        self._database.execute(
+            "INSERT OR REPLACE INTO replica (key, memo, title, title_at, description,"
+            " description_at, removed_at, created, duration, bytes, origin, link)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                entry.key,
+                memo,
+                entry.title,
+                json.dumps(entry.title_at),
+                entry.description,
+                json.dumps(entry.description_at),
+                json.dumps(entry.removed_at),
+                entry.created,
+                entry.duration,
+                entry.size,
+                entry.origin,
+                entry.link,
+            ),
+        )
+
+    def _edits(self) -> dict[tuple[str, str], int]:
+        """When what was last changed here, in ms, by memo and field."""
+        rows = self._database.execute("SELECT memo, field, at FROM edit ORDER BY number")
+        return {(row["memo"], row["field"]): row["at"] for row in rows}
+
+    def _device(self) -> str:
+        chosen = os.urandom(8).hex()
+        self._database.execute("INSERT OR IGNORE INTO state VALUES (?, ?)", (_DEVICE, chosen))
+        row = self._database.execute("SELECT value FROM state WHERE key = ?", (_DEVICE,)).fetchone()
+        return str(row["value"])
+
+    def _translated(self) -> contextlib.AbstractContextManager[None]:
+        return translated(self._path)
+
+
+class Room:
+    """How much more other devices can fill the library with."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self._count = 0
+        self._bytes: Counter[str] = Counter()
+        for entry in entries:
+            self._count += 1
+            self._bytes[bucket(entry.key)] += len(to_bytes([entry]))
+
+    def has(self, before: Entry | None, entry: Entry) -> bool:
+        """Whether the entry still fits in place of what was `before`; then its room is taken."""
+        part = bucket(entry.key)
+        grown = len(to_bytes([entry])) - (len(to_bytes([before])) if before else 0)
+        if grown > 0 and (
+            self._bytes[part] + grown > _MOST_BUCKET_BYTES
+            or self._bytes.total() + grown > _MOST_BYTES
+            or self._count + (before is None) > _MOST_ENTRIES
+        ):
+            return False
+        self._bytes[part] += grown
+        self._count += before is None
+        return True
+
+
+def _now() -> int:
+    """Milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def _entry(row: sqlite3.Row) -> Entry:
+    moment = _now()
+    title_at, description_at, removed_at = (
+        Stamp(*json.loads(row[name])).clamped(moment)
+        for name in ("title_at", "description_at", "removed_at")
+    )
+    return Entry(
+        key=row["key"],
+        title=row["title"],
+        title_at=title_at,
+        description=row["description"],
+        description_at=description_at,
+        removed_at=removed_at,
+        created=row["created"],
+        duration=row["duration"],
+        size=row["bytes"],
+        origin=row["origin"],
+        link=row["link"],
+    )

@@ -1,0 +1,248 @@
+"""Shares: in which ways the memos of a library are shared, and how that fared."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from memocast.errors import MemocastError
+from memocast.files import fsync_and_hash, fsync_folder, stamp
+from memocast.formats.share import Share
+from memocast.formats.torrent import Torrent
+from memocast.library.tables import database
+from memocast.library.tables.catalog import MEMO_COLUMNS, memo_of
+from memocast.library.tables.failures import translated
+from memocast.library.tables.folders import SEALED_FOLDER
+
+if TYPE_CHECKING:
+    import contextlib
+    import sqlite3
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from memocast.formats.memo import Memo
+    from memocast.library.tables.removals import Removals
+
+_MEMO = f"""
+    SELECT {MEMO_COLUMNS}, torrent.info_hash, torrent.shared
+    FROM memo JOIN torrent ON torrent.memo = memo.id
+    WHERE ? IN (info_hash, second_hash) OR ? IN (info_hash, second_hash)
+"""  # noqa: S608 - the columns are ours
+
+
+class Shares:
+    """The shares of a library's memos. Every method may raise LibraryError."""
+
+    def __init__(self, connection: sqlite3.Connection, root: Path, removals: Removals) -> None:
+        self._database = connection
+        self._path = root / "library.db"
+        self._memos = root / "memos"
+        self._sealed = root / SEALED_FOLDER
+        self._removals = removals
+
+    def of(self, memo: Memo) -> list[Share]:
+        """The ways in which the memo is or was shared, plain ones first."""
+        with self._translated():
+            rows = self._database.execute(
+                "SELECT * FROM torrent WHERE memo = ? ORDER BY mode DESC, number", (memo.id,)
+            ).fetchall()
+            return [_share(row) for row in rows]
+
+    def memo(self, info_hashes: tuple[str, ...]) -> Memo | None:
+        """The memo that has a torrent with one of these info-hashes, one or two, if it exists."""
+        with self._translated():
+            row = self._database.execute(
+                _MEMO,
+                (info_hashes[0], info_hashes[-1]),
+            ).fetchone()
+        if row is None:
+            return None
+        memo = memo_of(row)
+        return memo if (self._memos / memo.filename).exists() else None
+
+    def add(self, memo: Memo, share: Share, age_file: Path | None = None) -> Share:
+        """Share the memo so from now on; of two processes that begin to, one's share is kept.
+
+        The `age_file` of a sealed share is moved to where such files are.
+        """
+        with self._translated(), database.transaction(self._database):
+            known = self._database.execute(
+                "SELECT * FROM torrent WHERE memo = ? AND mode = ? AND recipients = ?",
+                (memo.id, share.mode, "\n".join(share.recipients)),
+            ).fetchone()
+            if known is not None:
+                found = _share(known)
+                return found if share.paired else self._renewed(found)
+            twin = self.owner(share.torrent)
+            if twin:
+                raise MemocastError(
+                    f"memo {memo.id} makes the same torrent as memo {twin}",
+                    hint=f"share that one: memocast share {twin}",
+                )
+            self.insert(memo.id, share, age_file)
+            return share
+
+    def renew(self, share: Share, first: Callable[[Share], None] = lambda _: None) -> Share:
+        """Share it once more, as it was shared before; `first` may still refuse to."""
+        first(share)
+        with self._translated(), database.transaction(self._database):
+            return self._renewed(share)
+
+    def _renewed(self, share: Share) -> Share:
+        self._database.execute(
+            "UPDATE torrent SET shared = 1, stopped = 0, lan = ?, wanted = ? WHERE info_hash = ?",
+            (int(share.lan), int(time.time()), share.info_hash),
+        )
+        return share
+
+    def insert(self, memo_id: str, share: Share, age_file: Path | None) -> None:
+        """Give a memo this share, inside a transaction of the caller's."""
+        digest = b""
+        size = mtime = 0
+        if age_file:
+            digest = fsync_and_hash(age_file)
+            size, mtime = stamp(age_file)
+        torrent = share.torrent
+        self._database.execute(
+            "INSERT INTO torrent (memo, mode, recipients, key, lan, arrived, shared, info_hash,"
+            " second_hash, content, dn, trackers, bytes, mtime, sha256, wanted, paired)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                memo_id,
+                share.mode,
+                "\n".join(share.recipients),
+                share.key,
+                int(share.lan),
+                int(share.arrived),
+                int(share.shared),
+                torrent.info_hash,
+                torrent.second_hash,
+                torrent.content,
+                torrent.dn,
+                "\n".join(torrent.trackers),
+                size,
+                mtime,
+                digest,
+                int(time.time()),
+                int(share.paired),
+            ),
+        )
+        if age_file:
+            target = self.age_file(share.info_hash)
+            self._removals.call_off(target)
+            # As the last thing before the end of the transaction. What a crash leaves between
+            # the two, whoever owns the entry it came from takes back or deletes.
+            age_file.rename(target)
+            fsync_folder(self._sealed)
+
+    def age_file(self, info_hash: str) -> Path:
+        """Where the age file of a sealed share is."""
+        return self._sealed / f"{info_hash}.age"
+
+    def stop(self, memo: Memo) -> list[Share]:
+        """Offer the memo no more; return how it was shared until now.
+
+        A sealed share of our own is forgotten with its key. The link of any
+        other is the same when it is shared once more.
+        """
+        with self._translated():
+            with database.transaction(self._database):
+                before = [
+                    _share(row)
+                    for row in self._database.execute(
+                        "SELECT * FROM torrent WHERE memo = ? AND NOT stopped AND NOT paired",
+                        (memo.id,),
+                    ).fetchall()
+                ]
+                self._removals.intend(
+                    self.age_file(share.info_hash)
+                    for share in before
+                    if share.sealed and not share.arrived
+                )
+                self._database.execute(
+                    "DELETE FROM torrent WHERE memo = ? AND mode != 'public' AND NOT arrived"
+                    " AND NOT paired",
+                    (memo.id,),
+                )
+                self._database.execute(
+                    "UPDATE torrent SET shared = 0, stopped = 1 WHERE memo = ? AND NOT paired",
+                    (memo.id,),
+                )
+            self._removals.finish()
+        return before
+
+    def unpair(self) -> None:
+        """Forget the shares that were for the user's other devices."""
+        with self._translated():
+            with database.transaction(self._database):
+                rows = self._database.execute(
+                    "SELECT info_hash FROM torrent WHERE paired"
+                ).fetchall()
+                self._removals.intend(self.age_file(row["info_hash"]) for row in rows)
+                self._database.execute("DELETE FROM torrent WHERE paired")
+            self._removals.finish()
+
+    def age_files(self, memo: Memo) -> list[Path]:
+        """The age files of the memo's shares, inside the caller's transaction."""
+        rows = self._database.execute(
+            "SELECT info_hash FROM torrent WHERE memo = ? AND mode != 'public'", (memo.id,)
+        )
+        return [self.age_file(row["info_hash"]) for row in rows]
+
+    def take_back(self, info_hash: str) -> None:
+        """Delete the age file of a share that never came about."""
+        with self._translated(), database.transaction(self._database):
+            known = self._database.execute(
+                "SELECT 1 FROM torrent WHERE info_hash = ?", (info_hash,)
+            ).fetchone()
+            if known is None:
+                self.age_file(info_hash).unlink(missing_ok=True)
+
+    def owner(self, torrent: Torrent) -> str | None:
+        """The id of the memo that has this torrent; inside the caller's transaction.
+
+        A row whose file is gone is no memo, and gives the info-hash free.
+        """
+        row = self._database.execute(
+            "SELECT id, format FROM memo JOIN torrent ON torrent.memo = memo.id"
+            " WHERE info_hash = ?",
+            (torrent.info_hash,),
+        ).fetchone()
+        if row is None:
+            return None
+        if (self._memos / f"{row['id']}.{row['format']}").exists():
+            return str(row["id"])
+        self._database.execute("DELETE FROM memo WHERE id = ?", (row["id"],))
+        return None
+
+    def add_to_tally(self, info_hash: str, uploaded: int, copies: int, seen: int | None) -> None:
+        """Count `uploaded` more bytes and `copies` more complete peers, last seen then."""
+        with self._translated():
+            self._database.execute(
+                "UPDATE torrent SET uploaded = uploaded + ?, copies = copies + ?,"
+                " last_copy = coalesce(?, last_copy), wanted = ? WHERE info_hash = ?",
+                (uploaded, copies, seen, int(time.time()), info_hash),
+            )
+
+    def _translated(self) -> contextlib.AbstractContextManager[None]:
+        return translated(self._path)
+
+
+def _share(row: sqlite3.Row) -> Share:
+    return Share(
+        Torrent(
+            info_hash=row["info_hash"],
+            content=row["content"],
+            dn=row["dn"],
+            trackers=tuple(row["trackers"].split("\n")) if row["trackers"] else (),
+            second_hash=row["second_hash"],
+        ),
+        mode=row["mode"],
+        key=row["key"],
+        recipients=tuple(row["recipients"].split("\n")) if row["recipients"] else (),
+        lan=bool(row["lan"]),
+        arrived=bool(row["arrived"]),
+        shared=bool(row["shared"]),
+        stopped=bool(row["stopped"]),
+        paired=bool(row["paired"]),
+    )

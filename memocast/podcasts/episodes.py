@@ -1,0 +1,118 @@
+"""Episodes: a podcast's feed, from the web or a file → items → memos."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from memocast.audio import audio
+from memocast.bittorrent.download import STAGED_NAME
+from memocast.errors import LibraryError, MemocastError
+from memocast.fetching import fetcher
+from memocast.fetching.arrival import Limits
+from memocast.fetching.stages import Checking, Loading, Preview
+from memocast.formats import link
+from memocast.formats.link import MAX_TORRENT_FILE, Link
+from memocast.formats.memo import now
+from memocast.podcasts import web
+from memocast.podcasts.podcast_source import is_on_web
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import IO
+
+    from memocast.fetching.stages import Stage
+    from memocast.formats.feed import Item
+    from memocast.formats.memo import Memo
+    from memocast.library.library import Library
+    from memocast.library.tables.listed import Listed
+    from memocast.settings import Settings
+
+TORRENT_SECONDS = 10.0
+"""A torrent is given up after so long without progress, when the web has the audio too."""
+
+
+class Episodes:
+    """Brings what is new in podcasts. `timeout` in seconds without progress, for each episode."""
+
+    def __init__(
+        self, library: Library, settings: Settings, timeout: float, notify: Callable[[Stage], None]
+    ) -> None:
+        self._library = library
+        self._settings = settings
+        self._timeout = timeout
+        self._notify = notify
+
+    def fetch(self, listed: Listed, max_size: int) -> Memo:
+        """Bring an episode: by its torrent, and when that cannot be had, from the web.
+
+        Raises what `fetcher.fetch` and `web.get` raise; of the web when both fail.
+        """
+        item = listed.item
+        if item.link != item.audio:
+            try:
+                return self._by_torrent(item, max_size)
+            except LibraryError:
+                raise
+            except MemocastError as error:
+                if not item.audio:
+                    raise _named(error, item) from error
+        try:
+            return self._from_web(listed, max_size)
+        except LibraryError:
+            raise
+        except MemocastError as error:
+            raise _named(error, item) from error
+
+    def _by_torrent(self, item: Item, max_size: int) -> Memo:
+        timeout = min(self._timeout, TORRENT_SECONDS) if item.audio else self._timeout
+        limits = Limits(timeout, max_size)
+        where = self._link(item.link, timeout)
+        return fetcher.fetch(self._library, where, self._settings, limits, self._notify).memo
+
+    def _link(self, address: str, timeout: float) -> Link:
+        if not is_on_web(address):
+            (where,) = link.parse(address)
+            return where
+        content = io.BytesIO()
+        web.get(address, content, MAX_TORRENT_FILE, timeout)
+        return Link(torrent=content.getvalue())
+
+    def _from_web(self, listed: Listed, max_size: int) -> Memo:
+        library, item = self._library, listed.item
+        with library.translated():
+            entry = library.incoming.create("import")
+        try:
+            staged = entry.folder / STAGED_NAME
+            with library.translated():
+                target = staged.open("wb")
+            with target:
+                self._download(item, target, max_size)
+            with library.translated():
+                sound = audio.examine(staged, lambda at: self._notify(Checking(at)))
+            draft = library.draft(item.title, item.text, sound.format, "fetched")
+            created = item.published if item.published.timestamp() else now()
+            with library.translated():
+                staged.rename(entry.audio(sound.format))
+            # Nothing but the item tells later that this is it, and is not to come once more.
+            draft = replace(draft, created=created, item=listed.number)
+            return library.keep(entry, draft, sound.duration, sound.peaks)
+        except BaseException:
+            entry.discard()
+            raise
+
+    def _download(self, item: Item, target: IO[bytes], max_size: int) -> None:
+        self._notify(Preview(item.title, item.size, item.duration or None, b""))
+
+        def tell(done: int, total: int) -> None:
+            self._notify(Loading(done, total))
+
+        with self._library.translated():
+            web.get(item.audio, target, max_size, self._timeout, tell=tell)
+            target.flush()
+
+
+def _named(error: MemocastError, item: Item) -> MemocastError:
+    """The same error, which says what was not to be had."""
+    return type(error)(f"'{item.title}': {error.message}", hint=error.hint)

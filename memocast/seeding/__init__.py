@@ -1,0 +1,1 @@
+"""The seeder: a supervisor, and the workers that hold libtorrent."""

@@ -1,0 +1,74 @@
+"""Starting processes that outlive the command, and the terminal, they were started from."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+from memocast.errors import MemocastError
+from memocast.library.presence import START_SECONDS, Presence
+from memocast.library.tables.failures import translated
+from memocast.seeding.program import command
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_POLL_SECONDS = 0.02
+
+
+def start_seeder(root: Path) -> int:
+    """Start the library's seeder in the background; return its pid once peers can connect.
+
+    When another process becomes the seeder first, its pid is returned.
+    Raises MemocastError with what the seeder said when it could not start.
+    """
+    log = root / "log" / "seeder.log"
+    presence = Presence(root)
+    with translated(log), log.open("ab") as output:
+        begin = output.tell()
+        seeder = subprocess.Popen(
+            command(root, "seed", "--detached"),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=root,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        report = presence.report()
+        if report:
+            return int(report["pid"])
+        ended = seeder.poll()
+        # It ends with 0 when another seeder was first; that one will report.
+        if ended or time.monotonic() > deadline:
+            raise _failure(log, begin, ended)
+        time.sleep(_POLL_SECONDS)
+
+
+def start_backup(root: Path) -> None:
+    """Have the library's database copied by a process that nobody waits for."""
+    with translated(root):
+        subprocess.Popen(
+            command(root, "doctor", "--back-up"),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=root,
+            start_new_session=True,
+        )
+
+
+def _failure(log: Path, begin: int, ended: int | None) -> MemocastError:
+    with log.open("rb") as file:
+        file.seek(begin)
+        said = file.read(10_000).decode(errors="replace").splitlines()
+    errors = [line.partition("error: ")[2] for line in said if "error: " in line]
+    hints = [line.partition("hint: ")[2] for line in said if "hint: " in line]
+    reason = errors[-1] if errors else "no answer" if ended is None else f"exit code {ended}"
+    return MemocastError(
+        f"the seeder did not start: {reason}",
+        hint=hints[-1] if hints else f"read {os.fspath(log)}",
+    )

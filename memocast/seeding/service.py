@@ -1,0 +1,190 @@
+"""Service: the seeder as a service of the user's own, which the system starts after every boot.
+
+On Linux a systemd user unit (systemd.service(5), systemd.unit(5)), on macOS a
+launchd agent (launchd.plist(5)). Each library has a service of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import plistlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from memocast.errors import MemocastError, UsageError
+from memocast.files import write_atomically
+from memocast.seeding.program import command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_UNIT = """\
+[Unit]
+Description=memocast seeder of {description}
+# Whatever keeps it from starting, a taken port for instance, may pass.
+StartLimitIntervalSec=0
+
+[Service]
+Type=exec
+ExecStart={command}
+Restart=on-failure
+RestartSec=5
+# Its session is told by the seeder itself.
+KillMode=mixed
+NoNewPrivileges=yes
+
+[Install]
+WantedBy=default.target
+"""
+
+
+def install(root: Path, tell: Callable[[str], None]) -> None:
+    """Have the system seed the library in `root` from now on; `tell` what was done.
+
+    Raises MemocastError when the system has no way to do so.
+    """
+    if sys.platform == "darwin":
+        _install_agent(root, tell)
+    else:
+        _install_unit(root, tell)
+
+
+def uninstall(root: Path, tell: Callable[[str], None]) -> None:
+    """Undo `install`, and end the seeder that it started."""
+    path = agent_path(root) if sys.platform == "darwin" else unit_path(root)
+    if not path.exists():
+        tell("no service was installed for this library")
+        return
+    if sys.platform == "darwin":
+        _run("launchctl", "bootout", f"gui/{os.getuid()}", str(path))
+    else:
+        _run("systemctl", "--user", "stop", path.name)
+        _run("systemctl", "--user", "disable", path.name)
+    path.unlink(missing_ok=True)
+    if sys.platform != "darwin":
+        _run("systemctl", "--user", "daemon-reload")
+    tell(f"removed {path}")
+
+
+def unit_path(root: Path) -> Path:
+    """Where the systemd unit of the library in `root` is kept."""
+    base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    return base / "systemd" / "user" / f"memocast-{_name(root)}.service"
+
+
+def agent_path(root: Path) -> Path:
+    """Where the launchd agent of the library in `root` is kept."""
+    return Path.home() / "Library" / "LaunchAgents" / f"{_label(root)}.plist"
+
+
+def unit(root: Path) -> str:
+    """The text of the systemd unit."""
+    _refuse_unprintable(root)
+    return _UNIT.format(
+        description=str(root).replace("%", "%%"),
+        command=" ".join(_quoted(word) for word in command(root, "seed")),
+    )
+
+
+def agent(root: Path) -> bytes:
+    """The property list of the launchd agent."""
+    _refuse_unprintable(root)
+    return plistlib.dumps(
+        {
+            "Label": _label(root),
+            "ProgramArguments": command(root, "seed"),
+            "RunAtLoad": True,
+            "KeepAlive": {"SuccessfulExit": False},
+            "StandardErrorPath": str(root / "log" / "seeder.log"),
+            "ProcessType": "Background",
+        }
+    )
+
+
+def _install_unit(root: Path, tell: Callable[[str], None]) -> None:
+    if not shutil.which("systemctl"):
+        raise MemocastError(
+            "this system has no systemd",
+            hint="have your system run this at its start: " + " ".join(command(root, "seed")),
+        )
+    path = unit_path(root)
+    _write(path, unit(root).encode())
+    _run("systemctl", "--user", "daemon-reload")
+    problem = _run("systemctl", "--user", "enable", path.name)
+    if problem:
+        raise MemocastError(
+            f"systemd does not take {path}: {problem}", hint="see 'systemctl --user status'"
+        )
+    tell(f"installed {path}")
+    problem = _run("systemctl", "--user", "restart", path.name)
+    if problem:
+        tell("it starts when you log in next; until then: memocast seed --background")
+    elif _run("loginctl", "enable-linger"):
+        tell("the seeder runs now, and whenever you log in")
+        tell("to have it run before you log in: sudo loginctl enable-linger $USER")
+    else:
+        tell("the seeder runs now, and after every start of the machine")
+
+
+def _install_agent(root: Path, tell: Callable[[str], None]) -> None:
+    path = agent_path(root)
+    _write(path, agent(root))
+    domain = f"gui/{os.getuid()}"
+    _run("launchctl", "bootout", domain, str(path))  # one that was installed before
+    problem = _run("launchctl", "bootstrap", domain, str(path))
+    if problem:
+        raise MemocastError(
+            f"launchd does not take {path}: {problem}", hint="log out and in, then try again"
+        )
+    tell(f"installed {path}; the seeder runs now, and whenever you log in")
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, content)
+    except OSError as error:
+        raise MemocastError(
+            f"cannot write {path}: {error.strerror}", hint="check the folder's permissions"
+        ) from error
+
+
+def _run(*arguments: str) -> str:
+    """Run a command to its end; what went wrong, or nothing."""
+    try:
+        done = subprocess.run(
+            arguments, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=60
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    if done.returncode == 0:
+        return ""
+    said = done.stderr.decode(errors="replace").strip().splitlines()
+    return said[-1] if said else f"exit code {done.returncode}"
+
+
+def _refuse_unprintable(root: Path) -> None:
+    if not str(root).isprintable():
+        raise UsageError(
+            "the library's path holds a character that the system cannot be told",
+            hint="move the library to a folder with a plain name",
+        )
+
+
+def _quoted(word: str) -> str:
+    """One word of ExecStart=: specifiers, variables, quotes and backslashes have no force in it."""
+    for char, escaped in (("\\", "\\\\"), ('"', '\\"'), ("%", "%%"), ("$", "$$")):
+        word = word.replace(char, escaped)
+    return f'"{word}"'
+
+
+def _name(root: Path) -> str:
+    return hashlib.sha256(os.fsencode(root)).hexdigest()[:8]
+
+
+def _label(root: Path) -> str:
+    return f"memocast.seeder.{_name(root)}"

@@ -1,0 +1,1 @@
+"""The listening page, as files to host."""
