@@ -21,7 +21,7 @@ import pytest
 
 from conftest import DEADLINE, Memocast, wait_for
 from memocast.settings import Settings
-from memocast.webpage import pages
+from memocast.webpage import export
 from namespaces import two_hosts
 from uncaught import Uncaught
 
@@ -263,7 +263,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
 
 def host_page(folder: Path, tracker: WebTracker) -> None:
     """What somebody does who hosts the page: write it out, with what others wrote beside it."""
-    pages.write(folder, Settings(trackers=(tracker.url,), stun_server=""))
+    export.write(folder, Settings(trackers=(tracker.url,), stun_server=""))
     shutil.copy(WEBTORRENT, folder)
     shutil.copy(AGE, folder)
     shutil.copy(WEB / "plain.html", folder)

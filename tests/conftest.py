@@ -27,7 +27,7 @@ from hypothesis import HealthCheck, settings
 
 from alone import PRIVATE
 from memocast.library.library import Library
-from memocast.library.presence import Presence
+from memocast.library.seeder_lock import Presence
 from scale import scaled
 from spawner import Spawner
 

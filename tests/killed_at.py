@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from conftest import Result, spawner
 from memocast.bittorrent import dht
-from memocast.formats import feed, link, sealing
+from memocast.formats import age, feed, link
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -185,7 +185,7 @@ def _feed(user: Memocast, channel: sqlite3.Row) -> Iterator[tuple[str, ...]]:
             return
         content = file.read_bytes()
         if channel["age"]:
-            content = sealing.unseal(content, [sealing.identity(channel["age"])])
+            content = age.unseal(content, [age.identity(channel["age"])])
         page = feed.parsed(content)
         yield tuple(item.title for item in page.items)
         info_hash = (link.parse(page.next)[0].v1 or "") if page.next else ""

@@ -132,8 +132,8 @@ def _load() -> None:
 
     from memocast.cli.lazy_commands import HOMES
 
-    used = ("channels.following", "channels.pairing", "channels.publishing", "channels.registry")
-    used += ("fetching.fetcher", "library.recovery", "library.sharer")
+    used = ("channels.follow", "channels.pair", "channels.publish", "channels.republish")
+    used += ("fetching.fetch", "library.recovery", "library.sharing")
     names = [f"memocast.cli.commands.{home}" for home in set(HOMES.values())]
     names += [f"memocast.{module}" for module in used]
     others = ("libtorrent", "numpy", "soundfile", "mutagen", "pyrage", "rich.console", "sqlite3")

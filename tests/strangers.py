@@ -25,7 +25,7 @@ import numpy as np
 import soundfile
 
 from conftest import Memocast, Result
-from memocast.audio.audio import MAX_DURATION
+from memocast.audio.examine import MAX_DURATION
 from raw_peer import BLOCK, Address, RawPeer
 from trackers import CannedTracker
 

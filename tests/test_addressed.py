@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conftest import needs
-from memocast.formats.sealing import new_key, recipient_of
+from memocast.formats.age import new_key, recipient_of
 from private import SAID, share
 from transfer import info_hash, sha256
 

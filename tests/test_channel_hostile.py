@@ -13,10 +13,10 @@ import pytest
 from conftest import wait_for
 from memocast import settings as settings_
 from memocast.bittorrent import dht
-from memocast.channels.following import Follower
-from memocast.channels.registry import Registry
+from memocast.channels.follow import Follower
+from memocast.channels.republish import Registry
 from memocast.errors import Refused
-from memocast.formats import signed, torrent
+from memocast.formats import mutable_item, torrent
 from memocast.formats.channel import SALT, ChannelLink
 from memocast.formats.feed import MAX_ITEMS, VERSION, Item, Page, parsed
 from memocast.library.library import Library
@@ -38,8 +38,8 @@ class Mallory:
 
     def __init__(self, user: Memocast) -> None:
         self.user = user
-        secret = signed.new_secret()
-        self.link = ChannelLink(signed.public_key(secret), SALT, "Mallory", self._trackers)
+        secret = mutable_item.new_secret()
+        self.link = ChannelLink(mutable_item.public_key(secret), SALT, "Mallory", self._trackers)
         self._library = Library(user.library)
         self._channel = self._library.channels.add(self.link, secret)
         self._number = 0

@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from memocast.channels import publishing
-from memocast.channels.publishing import Publisher
-from memocast.formats import signed
+from memocast.channels.publish import Publisher
+from memocast.formats import mutable_item
 from memocast.formats.channel import ChannelLink
 from memocast.formats.link import parse
 from memocast.formats.torrent import is_page
 from memocast.library.library import Library
-from memocast.seeding import webseeder
-from memocast.seeding.webseeder import WebSeeder
+from memocast.seeding import webrtc_worker
+from memocast.seeding.webrtc_worker import WebSeeder
 from memocast.settings import Settings
 from private import key_in
 from test_channels import create, publish
@@ -96,13 +95,13 @@ def test_browsers_are_offered_the_newest_page_then_memos_and_older_pages_in_plac
     anna: Memocast, opus: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     memos = [anna.add(opus, title=f"Memo {number}") for number in range(4)]
-    monkeypatch.setattr(publishing, "PAGE_ITEMS", 1)
-    monkeypatch.setattr(webseeder, "MOST_MEMOS", 4)
-    monkeypatch.setattr(webseeder, "OLDER_PAGES", 1)
+    monkeypatch.setattr("memocast.channels.publish.PAGE_ITEMS", 1)
+    monkeypatch.setattr(webrtc_worker, "MOST_MEMOS", 4)
+    monkeypatch.setattr(webrtc_worker, "OLDER_PAGES", 1)
     library = Library(anna.library)
     settings = Settings(trackers=(TRACKER,), stun_server="")
-    secret = signed.new_secret()
-    link = ChannelLink(signed.public_key(secret), name="Anna's notes", trackers=(TRACKER,))
+    secret = mutable_item.new_secret()
+    link = ChannelLink(mutable_item.public_key(secret), name="Anna's notes", trackers=(TRACKER,))
     publisher = Publisher(library, settings, library.channels.add(link, secret))
     found = [library.get(memo) for memo in memos]
     publisher.publish([(memo, publisher.offer(memo)) for memo in found])

@@ -8,9 +8,9 @@ import libtorrent as lt
 import pytest
 
 from conftest import wait_for
-from memocast.bittorrent.transfer import Peer, Transfer
-from memocast.bittorrent.tuning import EVERYBODY
-from memocast.seeding.crowd import FEW, Crowd
+from memocast.bittorrent.session_settings import EVERYBODY
+from memocast.bittorrent.torrent_status import Peer, Transfer
+from memocast.seeding.upload_slots import FEW, Crowd
 from transfer import address_of, bare_session
 
 if TYPE_CHECKING:

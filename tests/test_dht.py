@@ -18,24 +18,24 @@ from conftest import DEADLINE, Memocast, wait_for
 from memocast.bittorrent import dht
 from memocast.bittorrent.krpc import Krpc
 from memocast.errors import Refused
-from memocast.formats import signed
+from memocast.formats import mutable_item
 from strangers import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from memocast.formats.signed import SignedItem
+    from memocast.formats.mutable_item import SignedItem
 
 SALT = b"memocast"
 SECONDS = 5.0
-SECRET = signed.new_secret()
-KEY = signed.public_key(SECRET)
+SECRET = mutable_item.new_secret()
+KEY = mutable_item.public_key(SECRET)
 
 
 def version(seq: int, secret: bytes = SECRET, value: bytes | None = None) -> SignedItem:
     """The item's version of that number, which names a page of that number."""
-    return signed.sign(secret, SALT, seq, value or dht.pointer(f"{seq:040x}"))
+    return mutable_item.sign(secret, SALT, seq, value or dht.pointer(f"{seq:040x}"))
 
 
 @pytest.fixture(scope="module")
@@ -71,11 +71,11 @@ def test_what_libtorrent_puts_is_found_and_what_is_put_is_found_by_libtorrent() 
     # something and is gone.
     sessions, names = dht_nodes(10)
     addresses = [(host, int(port)) for host, _, port in (name.partition(":") for name in names)]
-    seed = signed.new_secret()
+    seed = mutable_item.new_secret()
     digest = bytearray(hashlib.sha512(seed).digest())
     digest[0] &= 248
     digest[31] = digest[31] & 63 | 64
-    key = signed.public_key(seed)
+    key = mutable_item.public_key(seed)
     sessions[3].dht_put_mutable_item(bytes(digest), key, b"by libtorrent", SALT)  # type: ignore[arg-type]
 
     def found() -> dht.Found | None:
@@ -149,7 +149,7 @@ def told(item: SignedItem, **changes: Any) -> Callable[[dict[bytes, Any]], bytes
     return lambda query: said(query, **fields)
 
 
-STRANGER = signed.new_secret()
+STRANGER = mutable_item.new_secret()
 LIES: dict[str, Callable[[dict[bytes, Any]], bytes]] = {
     "a signature of nothing": told(version(9), sig=bytes(64)),
     "a signature that is cut off": told(version(9), sig=bytes(63)),
@@ -157,7 +157,7 @@ LIES: dict[str, Callable[[dict[bytes, Any]], bytes]] = {
     "another value": told(version(9), v={b"ih": b"x" * 20}),
     "another key's item": told(version(9, STRANGER)),
     "another key's item as ours": told(version(9, STRANGER), k=KEY),
-    "another salt's item": told(signed.sign(SECRET, b"other", 9, dht.pointer("00" * 20))),
+    "another salt's item": told(mutable_item.sign(SECRET, b"other", 9, dht.pointer("00" * 20))),
     "no sequence number": told(version(9), seq=None),
     "a sequence number that is a text": told(version(9), seq=b"9"),
     "a negative sequence number": told(version(9), seq=-9),

@@ -15,7 +15,7 @@ import typer
 
 from memocast import settings
 from memocast.cli import app
-from memocast.cli.values import byte_count, seconds
+from memocast.cli.option_values import byte_count, seconds
 
 if TYPE_CHECKING:
     from conftest import Memocast

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memocast.channels.disputes import Disputes
+from memocast.channels.pair_disputes import Disputes
 from memocast.errors import Refused
-from memocast.formats import documents
+from memocast.formats import json_pieces
 from memocast.formats.channel import ChannelLink
-from memocast.formats.entries import Reasons, entries_in, mended, root_in
 from memocast.formats.feed import VERSION, parsed
 from memocast.formats.replica import MAX_BUCKET_BYTES, MAX_COUNT, Entry, Stamp, to_bytes
+from memocast.formats.replica_entries import Reasons, entries_in, mended, root_in
 from memocast.library.library import Library
 from odd_entries import BAD, GOOD, LAST, MAGNET, NOW, ODD, part, said
 from scale import scaled
@@ -197,10 +197,10 @@ def test_whatever_bytes_come_they_are_read_or_refused(content: bytes, name: str)
 @given(st.lists(anything, max_size=5))
 def test_pieces_are_what_a_parser_finds(values: list[Any]) -> None:
     content = json.dumps({"before": {"memos": 1}, "memos": values, "after": ['"', "]"]}).encode()
-    parts = dict(documents.members(content))
+    parts = dict(json_pieces.members(content))
     assert list(parts) == ["before", "memos", "after"]
     assert json.loads(parts["after"]) == ['"', "]"]
-    found = [json.loads(piece) for piece in documents.elements(parts["memos"])]
+    found = [json.loads(piece) for piece in json_pieces.elements(parts["memos"])]
     assert json.dumps(found) == json.dumps(values)
 
 

@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 
 from conftest import wait_for
-from memocast.audio.audio import examine
 from memocast.audio.decoder import blocks
-from memocast.audio.parts import MOST_PARTS
+from memocast.audio.examine import examine
+from memocast.audio.joined_files import MOST_PARTS
 from memocast.errors import NoSound, Refused
-from memocast.fetching.growing import Growing
-from memocast.fetching.streaming import streamed
+from memocast.fetching.growing_audio import streamed
+from memocast.fetching.growing_file import Growing
 from scale import scaled
 from strangers import MOST_MEMORY
 from strangers_decoders import code_books
@@ -191,8 +191,8 @@ LISTEN = """
 import sys
 from pathlib import Path
 from memocast.errors import Refused
-from memocast.growing import Growing
-from memocast.streaming import streamed
+from memocast.fetching.growing_file import Growing
+from memocast.fetching.growing_audio import streamed
 
 path = Path(sys.argv[1])
 growing = Growing(path.stat().st_size, 1 << 20, lambda _: None)

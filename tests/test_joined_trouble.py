@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from memocast.audio.audio import examine
 from memocast.audio.decoder import blocks
-from memocast.audio.parts import parts
+from memocast.audio.examine import examine
+from memocast.audio.joined_files import parts
 from memocast.errors import Refused
 from scale import scaled
 from strangers import MOST_MEMORY
@@ -122,7 +122,7 @@ def test_a_packet_that_is_as_large_as_its_file_is_never_all_in_memory(tmp_path: 
     with path.open("wb") as file:
         opus_of_one_packet(file, 300 << 20)
     assert_neither_heard_nor_much_memory(path)
-    code = "import sys, memocast.audio as a, pathlib; a.examine(pathlib.Path(sys.argv[1]))"
+    code = "import sys, memocast.audio.examine as a, pathlib; a.examine(pathlib.Path(sys.argv[1]))"
     command = [sys.executable, "-c", f"{code}; {LISTEN.splitlines()[-1]}", path]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode or int(done.stdout) < MOST_MEMORY

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conftest import wait_for
-from memocast.bittorrent.swarm import Swarm
+from memocast.bittorrent.session import Swarm
 from memocast.settings import Settings
 from trackers import HttpTracker
 from transfer import info_hash

@@ -37,13 +37,17 @@ PACKAGES = [
     Package("text", "what of a stranger's text may reach a terminal or a file name", ""),
     Package("random_access", "seeking in a file that is not one", ""),
     Package("files", "writing, hashing and locking files", ""),
-    Package("limited", "a process with little memory and time, for what strangers send", "errors"),
+    Package(
+        "limited_process",
+        "a process with little memory and time, for what strangers send",
+        "errors",
+    ),
     Package("formats", "what travels: memos, links, torrents, feeds, keys", "errors files text"),
     Package("settings", "what a user can change", "errors formats"),
     Package(
         "audio",
         "microphone, speaker, and all between a file and its samples",
-        "errors formats limited random_access text",
+        "errors formats limited_process random_access text",
     ),
     Package("bittorrent", "libtorrent, the DHT, STUN", "errors formats settings version"),
     Package(
@@ -70,7 +74,8 @@ PACKAGES = [
     Package(
         "podcasts",
         "RSS and Atom, in both directions",
-        "audio bittorrent errors fetching files formats library limited settings text version",
+        "audio bittorrent errors fetching files formats library limited_process settings text"
+        " version",
     ),
     Package(
         "channels",

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conftest import wait_for
-from memocast import limited
-from memocast.channels.missing import Missing
+from memocast import limited_process
+from memocast.channels.pair_missing import Missing
 from memocast.errors import MemocastError, NotALink, Refused, SwarmTimeout
 from memocast.formats.replica import Entry, Stamp
 from memocast.library.library import Library
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 WORKER = """
 import os, signal, sys, time
-from memocast import limited
+from memocast import limited_process
 
 def answer(given, file):
     exec(given.decode())
@@ -41,7 +41,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., object
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
 
     def run(code: str, patience: float = 20.0, seconds: int = 2) -> object:
-        return limited.run("worker", code.encode(), seconds, patience=patience)
+        return limited_process.run("worker", code.encode(), seconds, patience=patience)
 
     return run
 
@@ -59,7 +59,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., object
     ],
 )
 def test_what_it_does_by_itself_it_would_do_again(run: Callable[..., object], code: str) -> None:
-    with pytest.raises(limited.Exceeded):
+    with pytest.raises(limited_process.Exceeded):
         run(code)
 
 
@@ -92,7 +92,7 @@ def test_an_error_of_who_is_told_is_its_own(tmp_path: Path) -> None:
 
     asked = json.dumps({"path": os.fsencode(path).hex(), "limit": 3600}).encode()
     with pytest.raises(OSError, match="no space left"):
-        limited.run("memocast.audio.examining", asked, 60, tell=full)
+        limited_process.run("memocast.audio.examine_process", asked, 60, tell=full)
 
 
 def test_an_add_whose_decoder_was_killed_says_so_and_can_be_run_again(
@@ -104,7 +104,7 @@ def test_an_add_whose_decoder_was_killed_says_so_and_can_be_run_again(
 
     def decoder() -> int | None:
         found = subprocess.run(
-            ["pgrep", "-P", str(process.pid), "-f", "memocast.limited"],
+            ["pgrep", "-P", str(process.pid), "-f", "memocast.limited_process"],
             capture_output=True,
             text=True,
         )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from memocast.bittorrent.transfer import Peer, Transfer
-from memocast.seeding.offer import Offer
+from memocast.bittorrent.torrent_status import Peer, Transfer
+from memocast.seeding.upload_tally import Offer
 from test_torrent import MEMO
 
 SIZE = MEMO.size

@@ -11,7 +11,7 @@ import pytest
 
 from browser import Net, card, hearing, until
 from conftest import wait_for
-from memocast.audio.audio import examine
+from memocast.audio.examine import examine
 from sounds import RATE, decoded, likeness
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from memocast.bittorrent import stun
 from memocast.formats.link import page_link, parse
 from memocast.formats.trackers import web_trackers
 from memocast.settings import Settings
-from memocast.webpage.pages import SOURCE, WEBTORRENT
+from memocast.webpage.export import SOURCE, WEBTORRENT
 from terminal import Terminal
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def test_the_page_loads_pinned_files_from_elsewhere_and_lets_nothing_else_in() -
     for target in pinned["imports"].values():
         assert target.startswith(tuple(packages))
     assert not re.search("unsafe|data:|\\*", found[1])
-    assert f"'{cdn}'" in (SOURCE / "library.js").read_text()
+    assert f"'{cdn}'" in (SOURCE / "webtorrent.js").read_text()
     for script in SOURCE.glob("*.js"):
         assert not re.search(
             r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", script.read_text()
@@ -115,7 +115,7 @@ def test_the_service_worker_keeps_every_file_of_the_page() -> None:
     worker = (SOURCE / "sw.js").read_text()
     listed = worker.partition("const PAGE")[2].partition("self.addEventListener")[0]
     kept = set(re.findall(r"'([\w.]+)'", listed)) - {"webtorrent.min.js", "age.min.js"}
-    assert kept == names(SOURCE) - {"sw.js", "old.js"}
+    assert kept == names(SOURCE) - {"sw.js", "too_old.js"}
 
 
 def test_the_words_of_the_page_are_the_words_of_its_settings() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from browser import AGE, Net, Site, card, until, wait_whole
 from conftest import wait_for
-from memocast.formats.sealing import new_key
+from memocast.formats.age import new_key
 from private import key_in
 from transfer import info_hash, sha256
 

@@ -13,8 +13,8 @@ import pytest
 from clock import Clock
 from memocast import settings as settings_
 from memocast.bittorrent import dht
-from memocast.channels.registry import Registry
-from memocast.formats import sealing, signed, torrent
+from memocast.channels.republish import Registry
+from memocast.formats import age, mutable_item, torrent
 from memocast.formats.replica import bucket
 from memocast.library.library import Library
 from memocast.library.tables.feed_pages import StoredPage
@@ -71,7 +71,7 @@ class Mallory:
         """Have the DHT lead the others to it."""
         known = self._library.channels.item(self._pair)
         seq = known.seq + 100 if known else 0  # the others have not published as often since
-        item = signed.sign(self._pair.secret, self._pair.link.salt, seq, value)
+        item = mutable_item.sign(self._pair.secret, self._pair.link.salt, seq, value)
         self._library.channels.note_item(self._pair, item)
         found, holders = Registry(self._library, self._settings()).renew(self._pair)
         assert found == item
@@ -81,7 +81,7 @@ class Mallory:
         """A page that says so."""
         self._number += 1
         file = self.device.home / f"page-{self._number}"
-        file.write_bytes(sealing.seal(plain, [sealing.recipient_of(self._pair.link.age)]))
+        file.write_bytes(age.seal(plain, [age.recipient_of(self._pair.link.age)]))
         made = torrent.make_page(file, "")
         return StoredPage(made.info_hash, "", made.content, file)
 

@@ -8,8 +8,8 @@ from xml.sax.saxutils import escape
 from conftest import wait_for
 from memocast.formats.torrent import with_trackers
 from memocast.library.library import Library
-from memocast.podcasts.plain import from_html
-from memocast.podcasts.podcast import parsed
+from memocast.podcasts.html_text import from_html
+from memocast.podcasts.parser import parsed
 from podcasts import item, rss, titles
 from trackers import HttpTracker
 from transfer import assert_same_memo, info_hash, sha256

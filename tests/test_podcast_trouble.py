@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from memocast.errors import Refused, SwarmTimeout
-from memocast.podcasts import reading, web
-from memocast.podcasts.podcast import parsed
+from memocast.podcasts import http_get, parser_process
+from memocast.podcasts.parser import parsed
 from podcasts import item, problem, rss, titles
 from web_server import Reply, WebServer
 
@@ -136,7 +136,7 @@ def test_a_server_that_trickles_is_given_up(server: WebServer) -> None:
 
     server.replies["/body"] = Reply(send=trickle)
     with pytest.raises(SwarmTimeout, match=r"127.0.0.1 sends too slowly: [0-9]+ bytes so far"):
-        web.get(f"{server.url}/body", io.BytesIO(), 1 << 20, 0.5)
+        http_get.get(f"{server.url}/body", io.BytesIO(), 1 << 20, 0.5)
 
 
 def test_a_server_that_trickles_its_header_is_given_up() -> None:
@@ -155,7 +155,7 @@ def test_a_server_that_trickles_its_header_is_given_up() -> None:
         try:
             with pytest.raises(SwarmTimeout, match="sends too slowly"):
                 url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
-                web.get(url, io.BytesIO(), 1 << 20, 0.5)
+                http_get.get(url, io.BytesIO(), 1 << 20, 0.5)
         finally:
             over.set()
             thread.join()
@@ -164,7 +164,7 @@ def test_a_server_that_trickles_its_header_is_given_up() -> None:
 def test_a_document_that_a_parser_sits_over_for_hours_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(reading, "SECONDS", 1)
-    assert reading.read(rss(item(1, "1.mp3")), "http://h.example/").title == "A show"
+    monkeypatch.setattr(parser_process, "SECONDS", 1)
+    assert parser_process.read(rss(item(1, "1.mp3")), "http://h.example/").title == "A show"
     with pytest.raises(Refused, match="takes too long to read"):
-        reading.read(b" \n" * 200_000 + b"<rss version='2.0'><channel/></rss>", "")
+        parser_process.read(b" \n" * 200_000 + b"<rss version='2.0'><channel/></rss>", "")

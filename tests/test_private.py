@@ -10,8 +10,8 @@ import libtorrent as lt
 import pytest
 
 from conftest import needs, wait_for
-from memocast.formats.description import SEALED_BYTES
-from memocast.formats.sealing import identity, new_key, recipient_of, unseal
+from memocast.formats.age import identity, new_key, recipient_of, unseal
+from memocast.formats.memo_info import SEALED_BYTES
 from private import SAID, flipped, key_in, share
 from trackers import HttpTracker
 from transfer import TRAVELS, address_of, bare_session, info_hash, sha256

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conftest import running, wait_for
-from memocast.formats.description import SEALED_BYTES
-from memocast.formats.sealing import new_key, recipient_of, seal
+from memocast.formats.age import new_key, recipient_of, seal
+from memocast.formats.memo_info import SEALED_BYTES
 from private import flipped, in_the_clear, key_in, share
 from test_hostile import nothing_left, stranger
 from transfer import info_hash, sha256

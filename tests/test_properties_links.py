@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from fuzz import seeds, targets
 from memocast.errors import MemocastError
 from memocast.formats.link import MAX_PEERS, MAX_TRACKERS, Link, parse
-from memocast.formats.magnet import magnet
-from memocast.formats.torrent import stored
+from memocast.formats.torrent import magnet, stored
 from strategies import PEERS, TRACKERS
 
 if TYPE_CHECKING:

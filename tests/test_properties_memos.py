@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from fuzz import targets
 from memocast.cli.terminal.console import safe
 from memocast.errors import NoSuchMemo, UsageError
-from memocast.formats.description import KEY, Description, described
 from memocast.formats.memo import checked_description, checked_title, now, title_from_file
+from memocast.formats.memo_info import KEY, Description, described
 from memocast.formats.torrent import make, with_trackers
 from memocast.library.library import Library
 from memocast.text import file_name

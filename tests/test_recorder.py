@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from conftest import wait_for
-from memocast.audio.audio import examine
+from memocast.audio.examine import examine
 from memocast.audio.peaks import Peaks
 from memocast.audio.recorder import Captured, Recorder
 from memocast.errors import LibraryError

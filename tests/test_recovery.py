@@ -15,9 +15,9 @@ from conftest import mounted
 from memocast.errors import LibraryError
 from memocast.formats.memo import now
 from memocast.library.draft import Draft
-from memocast.library.incoming import Incoming
 from memocast.library.library import Library
 from memocast.library.recovery import adopt
+from memocast.library.staging import Incoming
 from test_library import keep
 
 if TYPE_CHECKING:
@@ -95,8 +95,8 @@ def test_a_recording_that_died_before_its_first_sound_leaves_nothing(
 ) -> None:
     # Dies with the file open, as kill -9 would have it.
     code = (
-        "import os, sys; from pathlib import Path; from memocast import encoder;"
-        "file = encoder.writer(Path(sys.argv[1]), sys.argv[2], 48000);"
+        "import os, sys; from pathlib import Path; from memocast.audio import recording_file;"
+        "file = recording_file.writer(Path(sys.argv[1]), sys.argv[2], 48000);"
         "os.kill(os.getpid(), 9)"
     )
     entry = library.incoming.create("recording")

@@ -13,10 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from memocast.channels.following import News
-from memocast.channels.pairing import Pairing
+from memocast.channels.follow import News
+from memocast.channels.pair import Pairing
 from memocast.formats.channel import ChannelLink
-from memocast.formats.entries import entries_in
 from memocast.formats.replica import (
     DAY,
     MAX_COUNT,
@@ -27,6 +26,7 @@ from memocast.formats.replica import (
     merged,
     to_bytes,
 )
+from memocast.formats.replica_entries import entries_in
 from memocast.library.library import Library
 from scale import scaled
 from test_library import keep

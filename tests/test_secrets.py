@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from a_dht import dht_nodes
 from conftest import needs, running, wait_for
 from memocast.errors import Refused
-from memocast.formats.sealing import identity, new_key, recipient_of, seal, unseal
+from memocast.formats.age import identity, new_key, recipient_of, seal, unseal
 from memocast.text import redacted
 from namespaces import two_hosts
 from private import key_in

@@ -210,7 +210,7 @@ def test_share_says_when_what_it_shares_is_not_seeded(anna: Memocast, opus: Path
 
 
 def test_a_report_left_by_a_killed_seeder_names_nobody(anna: Memocast) -> None:
-    from memocast.library.presence import Presence
+    from memocast.library.seeder_lock import Presence
 
     anna.run("list")
     with running(subprocess.Popen(["sleep", "60"])) as bystander:

@@ -18,7 +18,7 @@ import pytest
 from browser import WEB, WebTracker, wait_whole
 from conftest import DEADLINE, wait_for
 from memocast.bittorrent import stun
-from memocast.bittorrent.webswarm import WebSwarm
+from memocast.bittorrent.webrtc_session import WebSwarm
 from memocast.settings import Settings
 from namespaces import ip, two_hosts
 from transfer import assert_same_memo

@@ -260,7 +260,7 @@ def test_a_repair_reads_the_tags_of_strangers_within_the_same_limits(tmp_path: P
         file.write(flac((4, comments(1)), (1, b""))[42:])
     script = rf"""
 import pathlib, re, resource
-from memocast.tags import read_tags
+from memocast.audio.tags import read_tags
 print(read_tags(pathlib.Path({str(path)!r}), "flac").title)
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 print(re.search(r"VmHWM:\s*(\d+)", pathlib.Path("/proc/self/status").read_text())[1])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from memocast.audio.tempo import Tempo
+from memocast.audio.time_stretch import Tempo
 
 RATE = 48_000
 

@@ -12,10 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memocast.formats.description import Description, described
-from memocast.formats.magnet import magnet
 from memocast.formats.memo import Memo, title_from_file
-from memocast.formats.torrent import make, piece_length, stored, with_trackers
+from memocast.formats.memo_info import Description, described
+from memocast.formats.torrent import magnet, make, piece_length, stored, with_trackers
 from memocast.text import file_name
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import math
 import os
 from typing import IO, TYPE_CHECKING, Any, Self
 
-from memocast.audio.parts import MPEG_NAMES, Part, PartFile, parts
-from memocast.audio.uniform import Uniform
+from memocast.audio.joined_files import MPEG_NAMES, Part, PartFile, parts
+from memocast.audio.resampler import Uniform
 from memocast.errors import MissingDecoder, Refused
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from memocast.audio.devices import microphone, portaudio
-from memocast.audio.opus import RATES as OPUS_RATES
+from memocast.audio.opus_encoder import RATES as OPUS_RATES
 from memocast.errors import DeviceError, UsageError
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from memocast.audio.decoder import Samples
-    from memocast.audio.tempo import Tempo
+    from memocast.audio.time_stretch import Tempo
 
     Blocks = Callable[[float], Iterator[tuple[int, Samples]]]
     """Sample rate in Hz and float32 frames of shape (n, channels), from so many seconds on."""
@@ -122,7 +122,7 @@ class Player:
     def _at_speed(self, samples: Samples, rate: int) -> Samples:
         import numpy as np
 
-        from memocast.audio.tempo import Tempo
+        from memocast.audio.time_stretch import Tempo
 
         plain = np.ascontiguousarray(samples, dtype=np.float32)
         if self.speed == 1.0:

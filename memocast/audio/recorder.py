@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from memocast.audio import encoder
+from memocast.audio import recording_file
 from memocast.audio.peaks import Peaks
 from memocast.errors import DeviceError, LibraryError
 
@@ -76,11 +76,11 @@ class Recorder:
         self.source = source
         self._path = path
         self._rate = source.rate(format_)
-        most = encoder.MAX_WAV_FRAMES if format_ == "wav" else None
+        most = recording_file.MAX_WAV_FRAMES if format_ == "wav" else None
         self._limit = most if limit is None else max(1, round(limit * self._rate))
         if most and self._limit:
             self._limit = min(self._limit, most)
-        self._file = encoder.writer(path, format_, self._rate)
+        self._file = recording_file.writer(path, format_, self._rate)
         self._peaks = Peaks(self._rate)
         self._blocks: queue.Queue[bytes | None] = queue.Queue(_QUEUE_BLOCKS)
         self._writer = threading.Thread(target=self._write, name="recorder", daemon=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any
 
-from memocast import limited
+from memocast import limited_process
 from memocast.errors import MemocastError
 from memocast.formats.memo import DESCRIPTION_MAX_BYTES, TITLE_MAX_BYTES, now, rfc3339
 from memocast.text import cut
@@ -50,7 +50,7 @@ def read_tags(path: Path, format_: str) -> Tags:
     try:
         with path.open("rb") as file:
             said = _answer({"format": format_}, file)
-    except (OSError, limited.Exceeded):
+    except (OSError, limited_process.Exceeded):
         return Tags()
     title = _usable(said.get("title"))
     return Tags(
@@ -72,7 +72,7 @@ def write_tags(file: IO[bytes], memo: Memo) -> None:
         fields["comment"] = memo.description
     try:
         problem = _answer({"format": memo.format, "fields": fields}, file).get("problem")
-    except limited.Exceeded:
+    except limited_process.Exceeded:
         problem = "the tags that it has take too long to read, or too much memory"
     if problem:
         raise MemocastError(f"the copy cannot be tagged: {problem}", hint=_HINT)
@@ -82,8 +82,8 @@ def _answer(asked: dict[str, Any], file: IO[bytes]) -> dict[str, str]:
     """What `tagging.answer` says, which never parses in this process. Raises Exceeded."""
     file.flush()
     seconds = _SECONDS + os.fstat(file.fileno()).st_size // _BYTES_PER_SECOND
-    said: dict[str, str] = limited.run(
-        "memocast.audio.tagging", json.dumps(asked).encode(), seconds, file
+    said: dict[str, str] = limited_process.run(
+        "memocast.audio.tag_process", json.dumps(asked).encode(), seconds, file
     )
     return said
 

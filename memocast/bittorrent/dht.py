@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from memocast.bittorrent.krpc import Address, Krpc
 from memocast.errors import Refused
-from memocast.formats import signed
-from memocast.formats.signed import SignedItem
+from memocast.formats import mutable_item
+from memocast.formats.mutable_item import SignedItem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -133,7 +133,7 @@ class _Lookup:
     """An iterative look-up: the closest nodes name closer ones, until there are none."""
 
     def __init__(self, key: bytes, salt: bytes, nodes: Iterable[Address]) -> None:
-        self.target = signed.target(key, salt)
+        self.target = mutable_item.target(key, salt)
         self._key = key
         self._salt = salt
         self._nodes = {address: _Node(address) for address in nodes}

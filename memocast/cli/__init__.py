@@ -56,7 +56,7 @@ def start(
     ] = False,
 ) -> None:
     """Record a voice memo, get a link, and anyone with the link can listen."""
-    from memocast.cli.state import State, library_root
+    from memocast.cli.context import State, library_root
 
     context.obj = State(library_root(library), context)
     _roots.append(context.obj.root)

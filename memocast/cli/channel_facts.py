@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from memocast.cli.state import State
+from memocast.cli.context import State
 
 if TYPE_CHECKING:
     from typing import Any

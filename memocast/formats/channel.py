@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote
 
 from memocast.errors import NotALink, UsageError
-from memocast.formats import signed
+from memocast.formats import mutable_item
 from memocast.formats.feed import NAME_MAX_BYTES
 from memocast.formats.link import MAX_KEY, MAX_TRACKERS, is_channel
 from memocast.formats.magnet import page_magnet
@@ -135,7 +135,7 @@ def _salt(value: str) -> bytes:
         salt = bytes.fromhex(value)
     except ValueError as error:
         raise NotALink("the channel's link is damaged", hint=_HINT) from error
-    if len(salt) > signed.MAX_SALT_BYTES:
+    if len(salt) > mutable_item.MAX_SALT_BYTES:
         raise NotALink("the channel's link is damaged", hint=_HINT)
     return salt
 

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Any
 
 from memocast.errors import Refused
-from memocast.formats import documents
+from memocast.formats import json_pieces
 from memocast.formats.memo import DESCRIPTION_MAX_BYTES, TITLE_MAX_BYTES, rfc3339
 from memocast.text import cut
 
@@ -106,14 +106,14 @@ def parsed(content: bytes) -> Page:
     if len(content) > MAX_PAGE_BYTES:
         raise Refused("the feed's page is too large", hint="tell the channel's owner")
     try:
-        document = dict(documents.members(content))
+        document = dict(json_pieces.members(content))
         version = _said(document.get("version"))
     except ValueError:
         version = None
     if not isinstance(version, str) or not version.startswith("https://jsonfeed.org/version/1"):
         raise Refused("the channel leads to something that is no feed", hint="tell its owner")
     try:
-        items = list(islice(documents.elements(document.get("items", b"")), MAX_ITEMS + 1))
+        items = list(islice(json_pieces.elements(document.get("items", b"")), MAX_ITEMS + 1))
     except ValueError:
         items = None
     if items is None or len(items) > MAX_ITEMS:
@@ -129,7 +129,7 @@ def parsed(content: bytes) -> Page:
 def _said(value: bytes | None) -> object:
     """What a part of the document says; None where that is no JSON."""
     try:
-        return None if value is None else documents.loads(value)
+        return None if value is None else json_pieces.loads(value)
     except ValueError:
         return None
 

@@ -58,7 +58,7 @@ def make(memo: Memo, path: Path, pieces: bytes = b"") -> Torrent:
 
     `pieces` are the hashes of its pieces, as `piece_length` divides it; without them it is read.
     """
-    from memocast.formats.description import in_the_open
+    from memocast.formats.memo_info import in_the_open
 
     return _made(path, file_name(memo.title, memo.format), in_the_open(memo), pieces)
 
@@ -68,14 +68,14 @@ def make_sealed(memo: Memo, path: Path, to: Sequence[str]) -> Torrent:
 
     Its name and all else that a stranger sees say nothing of the memo.
     """
-    from memocast.formats.description import sealed
+    from memocast.formats.memo_info import sealed
 
     return _made(path, SEALED_NAME, sealed(memo, to))
 
 
 def make_page(path: Path, title: str) -> Torrent:
     """The torrent of a page of a feed; without a title it is sealed, and says nothing of itself."""
-    from memocast.formats.description import KEY_VERSION
+    from memocast.formats.memo_info import KEY_VERSION
 
     if not title:
         return _made(path, SEALED_NAME, {b"v": KEY_VERSION})
@@ -84,7 +84,7 @@ def make_page(path: Path, title: str) -> Torrent:
 
 def is_page(info: object) -> bool:
     """Whether a stranger's decoded info dictionary is that of a page, sealed or not."""
-    from memocast.formats.description import KEY
+    from memocast.formats.memo_info import KEY
 
     key = info.get(KEY) if isinstance(info, dict) else None
     if not isinstance(info, dict) or not isinstance(key, dict):
@@ -97,7 +97,7 @@ def is_page(info: object) -> bool:
 def _made(path: Path, name: str, key: dict[bytes, Any], pieces: bytes = b"") -> Torrent:
     import libtorrent as lt
 
-    from memocast.formats.description import KEY
+    from memocast.formats.memo_info import KEY
 
     size = path.stat().st_size
     creator = lt.create_torrent(

@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from memocast.files import creating
-from memocast.formats import sealing
+from memocast.formats import age
 from memocast.formats.memo import now, rfc3339
 from memocast.library.tables.failures import translated
 
@@ -28,8 +28,8 @@ def own_recipient(root: Path) -> str:
     """
     path = identity_path(root)
     if not path.exists():
-        key = sealing.new_key()
-        recipient = sealing.recipient_of(key)
+        key = age.new_key()
+        recipient = age.recipient_of(key)
         text = f"# created: {rfc3339(now())}\n# public key: {recipient}\n{key}\n"
         # Of two processes that make one, the first one's is kept.
         with (
@@ -38,12 +38,12 @@ def own_recipient(root: Path) -> str:
             creating(path, mode=0o600) as file,
         ):
             file.write(text.encode())
-    return str(sealing.identities_in(path)[0].to_public())
+    return str(age.identities_in(path)[0].to_public())
 
 
-def identities(root: Path, chosen: Path | None) -> list[sealing.Identity]:
+def identities(root: Path, chosen: Path | None) -> list[age.Identity]:
     """Those in the file `chosen`, or the library's own, if it has one. Raises UsageError."""
     if chosen is not None:
-        return sealing.identities_in(chosen)
+        return age.identities_in(chosen)
     path = identity_path(root)
-    return sealing.identities_in(path) if path.exists() else []
+    return age.identities_in(path) if path.exists() else []

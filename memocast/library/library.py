@@ -18,12 +18,12 @@ from memocast.formats.memo import Memo, Origin, new_id, now
 from memocast.formats.torrent import piece_length
 from memocast.library import backups
 from memocast.library.draft import Draft
-from memocast.library.incoming import Entry, Incoming
 from memocast.library.ports import free_port
+from memocast.library.staging import Entry, Incoming
 from memocast.library.tables import database, failures
-from memocast.library.tables.catalog import Catalog
 from memocast.library.tables.folders import FEEDS_FOLDER, SEALED_FOLDER
-from memocast.library.tables.removals import Removals
+from memocast.library.tables.memos import Catalog
+from memocast.library.tables.pending_deletes import Removals
 from memocast.library.tables.seedables import Seedables
 from memocast.library.tables.shares import Shares
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from memocast.formats.channel import Channel
     from memocast.formats.share import Share
     from memocast.library.tables.channels import Channels
+    from memocast.library.tables.feed_items import Feeds
     from memocast.library.tables.feed_pages import FeedPages
-    from memocast.library.tables.feeds import Feeds
     from memocast.library.tables.replicas import Replicas
 
 
@@ -75,7 +75,7 @@ class Library:
     @cached_property
     def feeds(self) -> Feeds:
         """What is in their feeds."""
-        from memocast.library.tables.feeds import Feeds
+        from memocast.library.tables.feed_items import Feeds
 
         return Feeds(self._database, self.root)
 

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 from memocast.errors import MemocastError, NoSound
 from memocast.formats.memo import title_from_time
 from memocast.library.draft import Draft
-from memocast.library.incoming import SEALED
+from memocast.library.staging import SEALED
 from memocast.settings import FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from memocast.formats.memo import Memo
-    from memocast.library.incoming import Entry
     from memocast.library.library import Library
+    from memocast.library.staging import Entry
 
 _PART = re.compile(
     r"\.memocast-[0-9a-f]{16}\.part|(seeder\.json|identity\.txt\.\d+\.new)\.\d+\.part"
@@ -75,14 +75,15 @@ def _adopted(library: Library, entry: Entry) -> Memo | None:
     if draft is None or not entry.audio(draft.format).exists():
         entry.discard()
         return None
-    from memocast.audio import audio, encoder
+    from memocast.audio import recording_file
+    from memocast.audio.examine import examine
 
     path = entry.audio(draft.format)
     try:
         with library.translated():
             if draft.origin == "recorded":
-                encoder.salvage(path, draft.format)
-            sound = audio.examine(path, limit=math.inf)
+                recording_file.salvage(path, draft.format)
+            sound = examine(path, limit=math.inf)
     except NoSound:
         # Its owner died before one page of audio had reached the disk.
         entry.discard()

@@ -9,16 +9,16 @@ import shutil
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from memocast.audio import audio
+from memocast.audio.examine import examine
 from memocast.audio.tags import read_tags
 from memocast.errors import DamagedLibrary, LibraryError, Refused
 from memocast.formats.memo import ID_PATTERN, now, title_from_time
 from memocast.library import backups
 from memocast.library.audit import audit
 from memocast.library.draft import Draft
-from memocast.library.incoming import Incoming
 from memocast.library.library import Library
-from memocast.library.presence import Presence
+from memocast.library.seeder_lock import Presence
+from memocast.library.staging import Incoming
 from memocast.library.tables import database, schema
 from memocast.library.tables.failures import translated
 
@@ -119,7 +119,7 @@ def _restore(library: Library, tell: Callable[[str], None]) -> None:
             continue  # somebody put it there; `doctor` explains it
         try:
             with library.translated():
-                sound = audio.examine(path, limit=math.inf)
+                sound = examine(path, limit=math.inf)
                 written = datetime.fromtimestamp(int(path.stat().st_mtime), UTC)
             if path.suffix != f".{sound.format}":
                 continue

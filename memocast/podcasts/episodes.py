@@ -6,23 +6,23 @@ import io
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from memocast.audio import audio
+from memocast.audio.examine import examine
 from memocast.bittorrent.download import STAGED_NAME
 from memocast.errors import LibraryError, MemocastError
-from memocast.fetching import fetcher
-from memocast.fetching.arrival import Limits
-from memocast.fetching.stages import Checking, Loading, Preview
+from memocast.fetching.downloader import Limits
+from memocast.fetching.fetch import fetch
+from memocast.fetching.progress import Checking, Loading, Preview
 from memocast.formats import link
 from memocast.formats.link import MAX_TORRENT_FILE, Link
 from memocast.formats.memo import now
-from memocast.podcasts import web
-from memocast.podcasts.podcast_source import is_on_web
+from memocast.podcasts import http_get
+from memocast.podcasts.source import is_on_web
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import IO
 
-    from memocast.fetching.stages import Stage
+    from memocast.fetching.progress import Stage
     from memocast.formats.feed import Item
     from memocast.formats.memo import Memo
     from memocast.library.library import Library
@@ -69,14 +69,14 @@ class Episodes:
         timeout = min(self._timeout, TORRENT_SECONDS) if item.audio else self._timeout
         limits = Limits(timeout, max_size)
         where = self._link(item.link, timeout)
-        return fetcher.fetch(self._library, where, self._settings, limits, self._notify).memo
+        return fetch(self._library, where, self._settings, limits, self._notify).memo
 
     def _link(self, address: str, timeout: float) -> Link:
         if not is_on_web(address):
             (where,) = link.parse(address)
             return where
         content = io.BytesIO()
-        web.get(address, content, MAX_TORRENT_FILE, timeout)
+        http_get.get(address, content, MAX_TORRENT_FILE, timeout)
         return Link(torrent=content.getvalue())
 
     def _from_web(self, listed: Listed, max_size: int) -> Memo:
@@ -90,7 +90,7 @@ class Episodes:
             with target:
                 self._download(item, target, max_size)
             with library.translated():
-                sound = audio.examine(staged, lambda at: self._notify(Checking(at)))
+                sound = examine(staged, lambda at: self._notify(Checking(at)))
             draft = library.draft(item.title, item.text, sound.format, "fetched")
             created = item.published if item.published.timestamp() else now()
             with library.translated():
@@ -109,7 +109,7 @@ class Episodes:
             self._notify(Loading(done, total))
 
         with self._library.translated():
-            web.get(item.audio, target, max_size, self._timeout, tell=tell)
+            http_get.get(item.audio, target, max_size, self._timeout, tell=tell)
             target.flush()
 
 

@@ -8,9 +8,9 @@ import time
 from typing import TYPE_CHECKING
 
 from memocast.errors import MemocastError
-from memocast.library.presence import START_SECONDS, Presence
+from memocast.library.seeder_lock import START_SECONDS, Presence
 from memocast.library.tables.failures import translated
-from memocast.seeding.program import command
+from memocast.seeding.self_command import command
 
 if TYPE_CHECKING:
     from pathlib import Path

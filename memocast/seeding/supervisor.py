@@ -20,16 +20,16 @@ from typing import TYPE_CHECKING, Any
 
 from memocast.errors import LibraryError, MemocastError
 from memocast.formats.memo import now, rfc3339
-from memocast.seeding.child import Child
-from memocast.seeding.offer import together
-from memocast.seeding.rounds import Rounds
+from memocast.seeding.sync_timer import Rounds
+from memocast.seeding.upload_tally import together
+from memocast.seeding.worker_process import Child
 from memocast.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from memocast.library.presence import Presence
+    from memocast.library.seeder_lock import Presence
 
 _POLL_SECONDS = 0.1
 _STOP_SECONDS = 10.0

@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from unittest import mock
 
-from memocast.audio import audio
+from memocast.audio.examine import examine
 from memocast.formats.memo import new_id
-from memocast.library import sharer
+from memocast.library import sharing
 from memocast.library.draft import Draft
 from memocast.library.library import Library
 
@@ -65,7 +65,7 @@ def copy(library: Path, target: Path) -> Path:
 
 def fill(root: Path, sound_file: Path, size: int, shared: int) -> None:
     """Make a library of `size` memos in `root`, each with that sound, the newest ones shared."""
-    sound = audio.examine(sound_file)
+    sound = examine(sound_file)
     content = sound_file.read_bytes()
     words = _Words()
     apart = size // _RARE_MEMOS or 1
@@ -83,9 +83,9 @@ def fill(root: Path, sound_file: Path, size: int, shared: int) -> None:
             )
             (library.audio_folder / f"{id_}.{sound.format}").write_bytes(content)
             memos.append(library.restore(draft, sound.duration, sound.peaks))
-        wish = sharer.Wish("public", "public")
+        wish = sharing.Wish("public", "public")
         for memo in memos[size - shared :]:
-            sharer.share(library, memo, wish, lambda _: None)
+            sharing.share(library, memo, wish, lambda _: None)
     # As every command that changes something does; else the first one measured would do it.
     with contextlib.closing(Library(root)) as library:
         library.back_up()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bench.contest import Failed
 from bench.processes import wait_for
 from bench.world import MEMOCAST
-from memocast.library.presence import Presence
+from memocast.library.seeder_lock import Presence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

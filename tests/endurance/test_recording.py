@@ -16,7 +16,7 @@ import pytest
 import soundfile
 
 from conftest import running, wait_for
-from memocast.audio import encoder
+from memocast.audio import recording_file
 from memocast.errors import NoSound
 from scale import chances, pause, record, scaled
 from test_record import alignment
@@ -57,7 +57,7 @@ def frames_of(counter: Path) -> int:
 
 def kept_frames(path: Path) -> int:
     try:
-        encoder.salvage(path, "opus")
+        recording_file.salvage(path, "opus")
     except NoSound:
         return 0
     return int(soundfile.info(path).frames)

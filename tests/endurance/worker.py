@@ -22,7 +22,7 @@ import wave
 from pathlib import Path
 from typing import Any, Protocol
 
-from memocast.audio import audio
+from memocast.audio.examine import examine
 from memocast.formats import torrent
 from memocast.formats.share import Share
 from memocast.library.library import Library
@@ -54,7 +54,7 @@ class ByApi:
         staged = entry.folder / "source" / path.name
         staged.parent.mkdir()
         shutil.copyfile(path, staged)
-        sound = audio.examine(staged)
+        sound = examine(staged)
         draft = self.library.draft(title, description, sound.format, "added")
         staged.rename(entry.audio(sound.format))
         return self.library.keep(entry, draft, sound.duration, sound.peaks).id

@@ -16,11 +16,10 @@ import libtorrent as lt
 
 from memocast.bittorrent.download import Download, opened, parameters
 from memocast.errors import MemocastError
-from memocast.formats.description import KEY, Description, described
 from memocast.formats.link import MAX_PEERS, MAX_TRACKERS, Link, parse
-from memocast.formats.magnet import magnet
 from memocast.formats.memo import PEAK_SLICES, title_from_file
-from memocast.formats.torrent import stored, with_trackers
+from memocast.formats.memo_info import KEY, Description, described
+from memocast.formats.torrent import magnet, stored, with_trackers
 from memocast.formats.trackers import TRACKER_SCHEMES
 
 if TYPE_CHECKING:

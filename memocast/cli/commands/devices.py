@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from memocast.cli.state import JsonOption
+from memocast.cli.context import JsonOption
 from memocast.cli.terminal import console
 
 

@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from memocast.cli.state import JsonOption, MemoArgument, MemosArgument, State, state
+from memocast.cli.context import JsonOption, MemoArgument, MemosArgument, State, state
 from memocast.cli.terminal import console
 from memocast.errors import MemocastError, NoSuchMemo, Refused, UsageError
 from memocast.formats.memo import Memo, checked_description, checked_title, rfc3339, title_from_file
@@ -67,7 +67,7 @@ def add(
 
 
 def _add(current: State, name: str, title: str | None, description: str) -> Memo:
-    from memocast.audio import audio
+    from memocast.audio.examine import examine
     from memocast.cli.terminal.display import Counter
 
     source = _source(name)
@@ -81,7 +81,7 @@ def _add(current: State, name: str, title: str | None, description: str) -> Memo
         try:
             _copy(current, source, staged)
             with library.translated():
-                sound = audio.examine(staged, progress)
+                sound = examine(staged, progress)
         finally:
             progress.done()
         called = title or (title_from_file(source.name) if source else None)

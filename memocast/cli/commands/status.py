@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from memocast.cli.state import JsonOption, state
+from memocast.cli.context import JsonOption, state
 from memocast.cli.terminal import console
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def status(context: typer.Context, json: JsonOption = False) -> None:
 
     Example: memocast status
     """
-    from memocast.library.presence import Presence
+    from memocast.library.seeder_lock import Presence
 
     current = state(context)
     report = Presence(current.root).report()

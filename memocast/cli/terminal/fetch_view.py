@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from memocast.bittorrent.download import Progress
-    from memocast.fetching.stages import Looking, Preview, Stage
+    from memocast.fetching.progress import Looking, Preview, Stage
 
 
 class View:
@@ -31,16 +31,16 @@ class View:
     def show(self, stage: Stage) -> None:
         """Show it, at most ten times a second."""
         from memocast.bittorrent.download import Progress
-        from memocast.fetching import stages
+        from memocast.fetching import progress
 
         if isinstance(stage, Progress) and stage.done:
             self.bytes_arrived = True
         if not self._display.is_visible:
             return
-        if isinstance(stage, stages.Preview):
+        if isinstance(stage, progress.Preview):
             self._preview = self._describe(stage)
         moment = time.monotonic()
-        if moment - self._shown < 0.1 and not isinstance(stage, stages.Preview):
+        if moment - self._shown < 0.1 and not isinstance(stage, progress.Preview):
             return
         self._shown = moment
         self._display.show(self._picture(stage))
@@ -62,23 +62,23 @@ class View:
         from rich.text import Text
 
         from memocast.bittorrent.download import Progress
-        from memocast.fetching import stages
+        from memocast.fetching import progress
 
         text = self._preview.copy() if self._preview else Text(no_wrap=True, overflow="ellipsis")
         if self._heard and (heard := self._heard(self._display.width)):
             text = heard.append("\n")
-        if isinstance(stage, stages.Looking):
+        if isinstance(stage, progress.Looking):
             self._look(text, stage)
-        elif isinstance(stage, stages.Waiting):
+        elif isinstance(stage, progress.Waiting):
             text.append("another memocast fetches this memo; waiting for it")
         elif isinstance(stage, Progress):
             self._download(text, stage)
-        elif isinstance(stage, stages.Loading):
+        elif isinstance(stage, progress.Loading):
             of_all = f" of {console.size(stage.total)}" if stage.total else ""
             text.append(f"downloading: {console.size(stage.done)}{of_all}")
-        elif isinstance(stage, stages.Opening):
+        elif isinstance(stage, progress.Opening):
             text.append(f"opening what is sealed: {console.size(stage.size)}")
-        elif isinstance(stage, stages.Checking):
+        elif isinstance(stage, progress.Checking):
             text.append(f"checking the audio: {console.clock(stage.seconds)}")
         return text
 

@@ -7,9 +7,9 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from memocast.errors import MemocastError, UsageError
-from memocast.formats import signed
+from memocast.formats import mutable_item
 from memocast.formats.channel import Channel, ChannelLink, Limits
-from memocast.formats.signed import SignedItem
+from memocast.formats.mutable_item import SignedItem
 from memocast.library.tables import database
 from memocast.library.tables.failures import translated
 
@@ -212,7 +212,7 @@ class Channels:
                 "SELECT seq FROM channel WHERE number = ?", (channel.number,)
             ).fetchone()
             seq = (row["seq"] if row else -1) + 1
-            item = signed.sign(channel.secret, channel.link.salt, seq, value)
+            item = mutable_item.sign(channel.secret, channel.link.salt, seq, value)
             self.note_item(channel, item)
         return item
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from memocast.formats.channel import Channel
     from memocast.formats.feed import Item
-    from memocast.library.tables.feeds import Feeds
+    from memocast.library.tables.feed_items import Feeds
     from memocast.library.tables.listed import Listed
-    from memocast.library.tables.removals import Removals
+    from memocast.library.tables.pending_deletes import Removals
 
 _KEPT = 10
 _KEPT_SECONDS = 7 * 24 * 3600

@@ -9,7 +9,6 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from memocast.formats.entries import mended, spoken_description, spoken_link, spoken_title
 from memocast.formats.replica import (
     MAX_BUCKET_BYTES,
     Entry,
@@ -19,6 +18,7 @@ from memocast.formats.replica import (
     merged,
     to_bytes,
 )
+from memocast.formats.replica_entries import mended, spoken_description, spoken_link, spoken_title
 from memocast.library.tables import database
 from memocast.library.tables.failures import translated
 

@@ -10,9 +10,9 @@ from memocast.files import fsync_and_hash, fsync_folder, stamp
 from memocast.formats.share import Share
 from memocast.formats.torrent import Torrent
 from memocast.library.tables import database
-from memocast.library.tables.catalog import MEMO_COLUMNS, memo_of
 from memocast.library.tables.failures import translated
 from memocast.library.tables.folders import SEALED_FOLDER
+from memocast.library.tables.memos import MEMO_COLUMNS, memo_of
 
 if TYPE_CHECKING:
     import contextlib
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from memocast.formats.memo import Memo
-    from memocast.library.tables.removals import Removals
+    from memocast.library.tables.pending_deletes import Removals
 
 _MEMO = f"""
     SELECT {MEMO_COLUMNS}, torrent.info_hash, torrent.shared

@@ -1,6 +1,6 @@
 /** Opening what is sealed: age files, by the `age-encryption` package. */
 
-import { load as loadFromCdn } from './agecdn.js'
+import { load as loadFromCdn } from './age_cdn.js'
 
 const LOCAL = new URL('age.min.js', import.meta.url).href
 const MOST_TEXT = 1 << 16

@@ -2,7 +2,7 @@
 
 import { address } from './stream.js'
 import { clock, facts, fileName, people, safe, safeLines, size } from './text.js'
-import { Wave } from './wave.js'
+import { Wave } from './waveform.js'
 
 const NO_TRACKER = 'No tracker could be reached, so nobody can be found. Check your connection; this page keeps trying.'
 const NOBODY = 'Nobody who has this memo is online. Ask the sender to run “memocast seed”; it starts here by itself.'

@@ -1,178 +1,127 @@
-/** The part of the page that records: title, record, pause, stop, listen, share or discard. */
+/** A microphone's sound on its way into a file. */
 
-import { ask } from './dialogs.js'
-import { Recording, whyNot } from './recording.js'
-import { clock, cut } from './text.js'
+import { Peaks } from './peaks.js'
 
-const TITLE_MOST = 300
-const DESCRIPTION_MOST = 8000
-const NOT_DELETED = 'This browser did not delete the recording, and will offer it again. ' +
-  'To be rid of it, delete what this page has stored in the settings of the browser.'
-const get = id => document.getElementById(id)
+const TYPES = ['audio/ogg;codecs=opus', 'audio/webm;codecs=opus', 'audio/mp4']
+const PART_EVERY = 1000 // milliseconds
+const DECODE_BELOW = 300 // seconds; decoded, that is 58 MB
+const BLOCK_FRAMES = 4 * 128 // what the meter tells at a time
 
-export class Recorder {
-  /**
-   * `share(memo, blob, recording)` makes a memo of a recording, in the place of its draft; `store`
-   * keeps the draft, or is null.
-   */
-  constructor (store, share) {
-    this.store = store
-    this.share = share
-    this.recording = null
-    this.isEnding = false
-    this.draft = null
-    get('record').onclick = () => this.start()
-    get('pause').onclick = () => this.pause()
-    get('stop').onclick = () => this.stop()
-    get('keep').onclick = () => this.keep()
-    get('discard').onclick = () => this.discard()
-    addEventListener('beforeunload', event => { if (this.recording || this.draft) event.preventDefault() })
-  }
-
-  /** Offer what a tab that died had recorded, after these words; that of one that lives is its own. */
-  async recover (words = '') {
-    this.say(words)
-    for (const [recording, parts] of await this.store?.drafts() ?? []) {
-      if (!await held(recording)) continue
-      this.recordingId = recording
-      const { duration, peaks, created } = parts.at(-1)
-      const blob = new Blob(parts.map(part => part.blob), { type: parts[0].blob.type })
-      this.say(`${words} A recording was interrupted. This is what was recorded of it.`.trim())
-      return this.review({ blob, duration, peaks, created })
-    }
-  }
-
-  async start () {
-    get('elapsed').textContent = clock(0)
-    get('level').value = 0
-    get('record').disabled = true
-    try {
-      this.created = new Date()
-      this.recordingId = crypto.randomUUID()
-      await held(this.recordingId)
-      if (!navigator.mediaDevices || !globalThis.MediaRecorder) throw new Error()
-      this.recording = await Recording.start({
-        onPart: part => this.remember(part),
-        onLevel: level => { get('level').value = level },
-        onEnd: () => this.stop()
-      })
-    } catch (error) {
-      return this.say(whyNot(error), true)
-    } finally {
-      get('record').disabled = false
-    }
-    this.timer = setInterval(() => { get('elapsed').textContent = clock(this.recording.seconds) }, 200)
-    this.say('Recording.')
-    this.show()
-    get('stop').focus()
-  }
-
-  pause () {
-    this.recording.pause()
-    this.say(this.recording.isPaused ? 'Paused.' : 'Recording.')
-    this.show()
-  }
-
-  async stop () {
-    if (!this.recording || this.isEnding) return
-    this.isEnding = true
-    this.show()
-    clearInterval(this.timer)
-    let heard
-    try {
-      heard = await this.recording.stop()
-    } finally {
-      this.recording = null
-      this.isEnding = false
-    }
-    if (!heard.blob.size || !heard.duration) {
-      await this.forget()
-      this.show()
-      return this.say('Nothing was recorded.', true)
-    }
-    this.say('')
-    this.review({ ...heard, created: this.created })
-    get('keep').focus()
-  }
-
-  review (draft) {
-    this.draft = draft
-    this.url = URL.createObjectURL(draft.blob)
-    get('listen').src = this.url
-    this.show()
-  }
-
-  async keep () {
-    const { blob, duration, peaks, created } = this.draft
-    const title = cut(get('title').value.trim(), TITLE_MOST) || created.toLocaleString()
-    const description = cut(get('description').value, DESCRIPTION_MOST)
-    this.isBusy(true)
-    try {
-      await this.share({ title, description, created, duration, peaks }, blob, this.recordingId)
-    } catch (error) {
-      this.isBusy(false)
-      return this.say(`It could not be shared: ${error.message}. It is still here.`, true)
-    }
-    get('title').value = get('description').value = ''
-    const isGone = await this.forget()
-    await this.goOn(`It is in the list below. Copy its link and send that.${isGone ? '' : ` ${NOT_DELETED}`}`)
-  }
-
-  async discard () {
-    if (!await ask('Discard this recording? It cannot be brought back.')) return
-    this.isBusy(true)
-    const isGone = await this.forget()
-    await this.goOn(isGone ? 'Discarded.' : NOT_DELETED)
-  }
-
-  /** Take a recording off the page, and out of what the browser keeps; whether that worked. */
-  async forget () {
-    const isGone = await this.store?.dropDraft(this.recordingId).then(() => true, () => false) ?? true
-    this.draft = null
-    URL.revokeObjectURL(this.url)
-    get('listen').removeAttribute('src')
-    return isGone
-  }
-
-  /** Turn to what else was interrupted, or be ready to record. */
-  async goOn (words) {
-    await this.recover(words).catch(() => {}) // what cannot be read is told by the next visit
-    this.isBusy(false)
-    this.show()
-  }
-
-  async remember (part) {
-    // A full disk takes the safety net away, and nothing else.
-    await this.store?.addToDraft(this.recordingId, { ...part, created: this.created }).catch(() => {})
-  }
-
-  /** While something is done with a recording, nothing else is. */
-  isBusy (isBusy) {
-    for (const id of ['keep', 'discard']) get(id).disabled = isBusy
-  }
-
-  say (words, bad = false) {
-    get('recorder-status').textContent = words
-    get('recorder-status').classList.toggle('bad', bad)
-  }
-
-  show () {
-    const isOn = Boolean(this.recording)
-    get('record').hidden = isOn || Boolean(this.draft)
-    for (const id of ['pause', 'stop', 'elapsed', 'level']) get(id).hidden = !isOn
-    for (const id of ['pause', 'stop']) get(id).disabled = this.isEnding
-    get('pause').textContent = this.recording?.isPaused ? 'Go on' : 'Pause'
-    get('draft').hidden = !this.draft
+/** Why there is no microphone, for a person; `error` is what the browser said. */
+export function whyNot (error) {
+  if (!globalThis.isSecureContext) return 'Recording works only when this page is opened by https.'
+  switch (error?.name) {
+    case 'NotAllowedError':
+    case 'SecurityError':
+      return 'The browser does not let this page use the microphone. Allow it in the address bar, then try again.'
+    case 'NotFoundError':
+    case 'OverconstrainedError':
+      return 'There is no microphone. Plug one in, then try again.'
+    case 'NotReadableError':
+    case 'AbortError':
+      return 'The microphone is in use by another program, or does not work.'
+    default:
+      return `This browser cannot record: ${error?.message || 'it knows no MediaRecorder'}.`
   }
 }
 
-/** Hold a recording for as long as this tab lives; false when another tab does. */
-function held (recording) {
-  if (!navigator.locks) return Promise.resolve(true)
-  return new Promise(resolve => {
-    navigator.locks.request(`memocast-${recording}`, { ifAvailable: true }, lock => {
-      resolve(Boolean(lock))
-      return lock ? new Promise(() => {}) : null
-    }).catch(() => resolve(true)) // a browser that hands out no locks tells of no other tab
-  })
+export class Recording {
+  /**
+   * Begin. `onPart` gets the file piece by piece, with its duration and peaks up to there;
+   * `onLevel` how loud it is, 0 to 255; `onEnd` hears that the microphone has gone.
+   */
+  static async start ({ onPart, onLevel, onEnd }) {
+    const audio = { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: false }
+    const stream = await navigator.mediaDevices.getUserMedia({ audio })
+    try {
+      const recording = new Recording(stream, onPart, onLevel)
+      // A microphone that is pulled ends the recording, and what it heard stays.
+      stream.getTracks()[0].addEventListener('ended', onEnd)
+      recording.recorder.onerror = onEnd
+      await recording.listen()
+      return recording
+    } catch (error) {
+      for (const track of stream.getTracks()) track.stop()
+      throw new Error(error.message || 'it knows no way to', { cause: error })
+    }
+  }
+
+  constructor (stream, onPart, onLevel) {
+    this.stream = stream
+    this.onLevel = onLevel
+    this.peaks = new Peaks()
+    this.blocks = 0
+    this.parts = []
+    const mimeType = TYPES.find(type => MediaRecorder.isTypeSupported(type))
+    this.recorder = new MediaRecorder(stream, { mimeType, audioBitsPerSecond: 48_000 })
+    this.type = (mimeType ?? this.recorder.mimeType).split(';')[0]
+    this.recorder.ondataavailable = ({ data }) => {
+      if (!data.size) return
+      this.parts.push(data)
+      onPart({ blob: data, duration: this.seconds, peaks: this.peaks.slices() })
+    }
+    this.stopped = new Promise(resolve => { this.recorder.onstop = resolve })
+  }
+
+  async listen () {
+    this.context = new AudioContext()
+    await this.context.audioWorklet.addModule('meter.js')
+    const meter = new AudioWorkletNode(this.context, 'meter', { numberOfOutputs: 0 })
+    meter.port.onmessage = ({ data }) => {
+      if (this.recorder.state !== 'recording') return
+      this.blocks += 1
+      this.peaks.feed(data)
+      this.onLevel(Math.min(255, Math.round(data * 255)))
+    }
+    // Firefox cannot have two sample rates: it throws, and nothing must have been recorded by then.
+    const source = this.context.createMediaStreamSource(this.stream)
+    this.recorder.start(PART_EVERY)
+    source.connect(meter)
+  }
+
+  /** Seconds recorded so far, pauses left out. */
+  get seconds () {
+    return this.blocks * BLOCK_FRAMES / this.context.sampleRate
+  }
+
+  get isPaused () {
+    return this.recorder.state === 'paused'
+  }
+
+  pause () {
+    if (this.isPaused) this.recorder.resume()
+    else if (this.recorder.state === 'recording') this.recorder.pause()
+  }
+
+  /** End it: `{blob, duration, peaks}`, the duration in seconds. */
+  async stop () {
+    const duration = this.seconds
+    if (this.recorder.state !== 'inactive') this.recorder.stop()
+    await this.stopped
+    for (const track of this.stream.getTracks()) track.stop()
+    await this.context.close()
+    const blob = new Blob(this.parts, { type: this.type })
+    const exact = duration < DECODE_BELOW ? await examine(blob).catch(() => null) : null
+    return { blob, duration, peaks: this.peaks.slices(), ...exact }
+  }
+}
+
+/**
+ * Length and waveform of what is in the file. The meter begins a moment before or after the
+ * recorder does, which shows in the waveform of a short memo.
+ */
+async function examine (blob) {
+  const rate = 48_000
+  const sound = await new OfflineAudioContext(1, 1, rate).decodeAudioData(await blob.arrayBuffer())
+  const channels = Array.from({ length: sound.numberOfChannels }, (_, index) => sound.getChannelData(index))
+  const peaks = new Peaks()
+  const step = rate / 100
+  for (let start = 0; start < sound.length; start += step) {
+    let peak = 0
+    for (const samples of channels) {
+      for (const sample of samples.subarray(start, start + step)) peak = Math.max(peak, Math.abs(sample))
+    }
+    peaks.feed(peak)
+  }
+  return { duration: sound.duration, peaks: peaks.slices() }
 }

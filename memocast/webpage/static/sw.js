@@ -3,10 +3,11 @@
 const CACHE = 'memocast'
 const STREAM = new URL('stream/', self.registration.scope).href
 const PAGE = [
-  './', 'index.html', 'style.css', 'icon.svg', 'age.js', 'agecdn.js', 'app.js',
-  'card.js', 'channel.js', 'channels.js', 'dialogs.js', 'feed.js', 'ice.js', 'library.js', 'link.js',
-  'memo.js', 'meter.js', 'opened.js', 'peaks.js', 'pieces.js', 'recorder.js', 'recording.js', 'settings.js',
-  'store.js', 'stream.js', 'swarm.js', 'text.js', 'transfer.js', 'unchecked.js', 'wave.js'
+  './', 'index.html', 'style.css', 'icon.svg', 'age.js', 'age_cdn.js', 'app.js', 'card.js',
+  'channel.js', 'channels.js', 'decrypted_file.js', 'dialogs.js', 'feed.js', 'ice.js', 'link.js',
+  'memo.js', 'meter.js', 'peaks.js', 'pieces.js', 'recorder.js', 'recorder_view.js', 'settings.js',
+  'store.js', 'stream.js', 'swarm.js', 'text.js', 'transfer.js', 'unchecked.js', 'waveform.js',
+  'webtorrent.js'
 ]
 // A page can do without: of webtorrent.js it keeps the CDN's else.
 const PERHAPS = ['settings.json', 'webtorrent.min.js', 'age.min.js']

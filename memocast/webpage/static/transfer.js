@@ -3,7 +3,7 @@
 import { NOT_LOADED, opener, openText } from './age.js'
 import { PAGE_MOST, read } from './feed.js'
 import { claim, describe, identify, isPage, isSealedPage, sealedBlock } from './memo.js'
-import { OpenedFile } from './opened.js'
+import { OpenedFile } from './decrypted_file.js'
 import { PieceStore } from './pieces.js'
 
 const ASK_ABOVE = 64e6 // bytes; more than an hour of speech is rarely meant

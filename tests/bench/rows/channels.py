@@ -15,8 +15,8 @@ from bench.contest import Contender, Outcome, Target, compete, seconds
 from bench.processes import seeding, wait_for
 from bench.rows.dht import local_dht
 from bench.world import MEMOCAST
-from memocast.channels.publishing import Publisher
-from memocast.formats import signed
+from memocast.channels.publish import Publisher
+from memocast.formats import mutable_item
 from memocast.formats.channel import SALT, ChannelLink
 from memocast.formats.feed import Item
 from memocast.formats.memo import now
@@ -78,8 +78,8 @@ def _author(world: World, size: int, settings: Mapping[str, str], tracker: str) 
     root = world.folder / f"author-{size}"
     sound = world.opus(20_000)
     world.output(root, "add", str(sound), "--title", "The newest")
-    secret = signed.new_secret()
-    link = ChannelLink(signed.public_key(secret), SALT, f"Of {size}", (tracker,))
+    secret = mutable_item.new_secret()
+    link = ChannelLink(mutable_item.public_key(secret), SALT, f"Of {size}", (tracker,))
     with contextlib.closing(Library(root)) as library:
         channel = library.channels.add(link, secret)
         (memo,) = library.memos()

@@ -1,0 +1,98 @@
+"""Recordings on disk: written so that a crash takes nothing back, and mended after one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import struct
+from typing import TYPE_CHECKING, Any
+
+from memocast.audio.decoder import blocks
+from memocast.audio.examine import whole_ogg_pages
+from memocast.audio.opus_encoder import OpusWriter
+from memocast.errors import LibraryError, NoSound, Refused
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_OPUS_HEADER_PAGES = 2  # OpusHead and OpusTags, RFC 7845
+_WAV_HEADER_BYTES = 44
+MAX_WAV_FRAMES = (2**32 - 4096) // 2
+"""Frames of 16 bits, mono, that a WAV's 32-bit length can tell of: 12.4 hours at 48 kHz."""
+
+
+def writer(path: Path, format_: str, sample_rate: int, channels: int = 1) -> Any:
+    """What int16 is written to as Opus (mono), FLAC or WAV, by `write` and `close`."""
+    if format_ == "opus":
+        return OpusWriter(path, sample_rate)
+    import soundfile
+
+    # As bytes: a folder's name that is not UTF-8 is a name all the same.
+    return soundfile.SoundFile(
+        os.fsencode(path), "w", sample_rate, channels, subtype="PCM_16", format=format_.upper()
+    )
+
+
+def salvage(path: Path, format_: str) -> None:
+    """Make a file that `writer` left unfinished playable; nothing readable is lost.
+
+    Raises NoSound when it holds no sound at all, LibraryError when there is no
+    room to mend it; the file is then as it was.
+    """
+    if format_ == "opus":
+        with path.open("r+b") as file:
+            end, pages = whole_ogg_pages(file)
+            if pages <= _OPUS_HEADER_PAGES:
+                raise _no_sound(path)
+            file.truncate(end)
+            os.fsync(file.fileno())
+    elif format_ == "wav":
+        _complete_wav_header(path)
+    else:
+        _rewrite_flac(path)
+
+
+def _complete_wav_header(path: Path) -> None:
+    """The header's two lengths are filled in by a regular end only."""
+    with path.open("r+b") as file:
+        size = os.fstat(file.fileno()).st_size
+        head = file.read(_WAV_HEADER_BYTES)
+        if size <= _WAV_HEADER_BYTES or head[36:40] != b"data":
+            raise _no_sound(path)
+        file.seek(4)
+        file.write(struct.pack("<I", size - 8))
+        file.seek(40)
+        file.write(struct.pack("<I", size - _WAV_HEADER_BYTES))
+        os.fsync(file.fileno())
+
+
+def _rewrite_flac(path: Path) -> None:
+    import numpy as np
+    import soundfile
+
+    mended = path.with_suffix(".mended")
+    target = None
+    try:
+        # A file that is torn in its middle too is kept up to there.
+        with contextlib.suppress(Refused):
+            for rate, block in blocks(path, "flac", torn=True):
+                target = target or writer(mended, "flac", rate, block.shape[1])
+                target.write(np.round(block * 32_768).astype(np.int16))
+    except soundfile.SoundFileError as error:
+        mended.unlink(missing_ok=True)
+        raise LibraryError(
+            f"the unfinished recording {path} cannot be mended: no room for a copy",
+            hint="free some space; it is mended by the next command then",
+        ) from error
+    finally:
+        if target:
+            target.close()
+    if target is None:
+        raise _no_sound(path)
+    with mended.open("rb") as file:
+        os.fsync(file.fileno())
+    mended.replace(path)
+
+
+def _no_sound(path: Path) -> NoSound:
+    return NoSound(f"{path.name} is too short to hold sound", hint="record it again")

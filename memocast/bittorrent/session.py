@@ -1,0 +1,317 @@
+"""Swarm: our live presence on BitTorrent, a libtorrent session.
+
+There are two kinds, `classic` and `WebSwarm`; `tuning` tells them apart.
+
+Torrents are known by a key of the caller's: an info-hash.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Self
+
+from memocast.bittorrent import session_settings
+from memocast.bittorrent.download import Download, parameters
+from memocast.bittorrent.events import Added, Completed, TorrentInvalid, TrackerAnswered, translate
+from memocast.bittorrent.tcp_nodelay import send_at_once
+from memocast.bittorrent.torrent_status import Transfer, transfer
+from memocast.errors import MemocastError
+from memocast.formats.trackers import CLASSIC_SCHEMES, WEB_SCHEMES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from memocast.bittorrent.events import Event
+    from memocast.formats.link import Link
+    from memocast.settings import Settings
+
+_left: list[Any] = []
+"""Sessions that go with the process."""
+
+_LOOK_SECONDS = 0.2
+_MOST_BANS = 3
+"""Listeners behind one address are many; three bans there are no mishap of one of them."""
+
+
+class Swarm:
+    """A running session. `poll` is the one place that takes libtorrent's alerts."""
+
+    def __init__(self, pack: session_settings.Pack, schemes: tuple[str, ...]) -> None:
+        import libtorrent as lt
+
+        self._schemes = schemes
+        self._is_web = schemes == WEB_SCHEMES
+        self._session: Any = lt.session(pack)
+        # Without a filter, the rate limits leave out loopback and LAN peers.
+        everyone = lt.ip_filter()
+        limited = 1 << self._session.global_peer_class_id
+        everyone.add_rule("0.0.0.0", "255.255.255.255", limited)  # noqa: S104
+        everyone.add_rule("::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", limited)
+        self._session.set_peer_class_filter(everyone)
+        self._handles: dict[str, Any] = {}
+        self._keys: dict[Any, str] = {}
+        self._active: dict[str, Any] = {}
+        self._fetched: set[str] = set()
+        self._adding: set[str] = set()
+        self._dropped: set[str] = set()  # before they were added
+        self._bans: Counter[str] = Counter()
+        self._places = session_settings.EVERYBODY
+        self._next_look = 0.0
+        self._is_known = self._known_by_udp = False
+        self.dht_nodes = 0
+
+    @classmethod
+    def classic(
+        cls,
+        settings: Settings,
+        addresses: Sequence[tuple[str, int]],
+        *,
+        exact_port: bool,
+        lan: bool = False,
+        brief: bool = False,
+    ) -> Self:
+        """One that speaks TCP and uTP, and listens on these IP addresses and ports.
+
+        With `lan` it has nothing to do with peers outside the local network. A `brief` one is
+        gone soon: it dials by TCP only, until `dial_by_utp`, and the DHT does not count on it.
+        """
+        pack = session_settings.classic(settings, addresses, exact_port=exact_port, brief=brief)
+        swarm = cls(pack, CLASSIC_SCHEMES)
+        if lan:
+            swarm._keep_to_lan()
+        return swarm
+
+    def _keep_to_lan(self) -> None:
+        import libtorrent as lt
+
+        rules = lt.ip_filter()
+        for first, last in (("0.0.0.0", "255.255.255.255"), ("::", f"{'ffff:' * 7}ffff")):  # noqa: S104
+            rules.add_rule(first, last, 1)
+        for first, last in session_settings.LAN_ADDRESSES:
+            rules.add_rule(first, last, 0)
+        self._session.set_ip_filter(rules)
+
+    def listen_anywhere(self) -> None:
+        """Listen on ports of the system's choosing, instead of those that are taken."""
+        pairs = self._session.get_settings()["listen_interfaces"].split(",")
+        anywhere = ",".join(pair.rpartition(":")[0] + ":0" for pair in pairs)
+        self._session.apply_settings({"listen_interfaces": anywhere})
+
+    def dial_by_utp(self) -> None:
+        """Dial peers by uTP from now on, which passes some routers that TCP does not."""
+        self._session.apply_settings({"enable_outgoing_utp": True})
+
+    def trackers(self, urls: Iterable[str]) -> list[str]:
+        """Those of the trackers that this session talks to."""
+        known = [url for url in urls if url.startswith(self._schemes)]
+        return known[: session_settings.MOST_WEB_TRACKERS] if self._is_web else known
+
+    def close(self, goodbye: float = 0.2, *, is_empty: bool = False) -> None:
+        """Leave every swarm; UDP trackers that know us get `goodbye` seconds to hear of it.
+
+        One that is empty, and of which no tracker knows, is left as it is: libtorrent would
+        wait for peers of the past to confirm that their uTP connections are closed.
+        """
+        if is_empty and not self._is_known:
+            _left.append(self._session)
+        elif self._known_by_udp:
+            # libtorrent closes its UDP socket before what it wants to say has left.
+            self._session.pause()
+            deadline = time.monotonic() + goodbye
+            while (left := deadline - time.monotonic()) > 0:
+                self._session.wait_for_alert(round(left * 1000) + 1)
+                self._session.pop_alerts()
+        self._handles.clear()
+        self._keys.clear()
+        self._active.clear()
+        del self._session
+
+    def poll(self, seconds: float) -> list[Event]:
+        """Wait up to `seconds` for something to happen; return all that has."""
+        moment = time.monotonic()
+        if moment >= self._next_look:
+            # The answers are alerts too: asking at every poll would never let it wait.
+            self._session.post_torrent_updates()
+            self._session.post_session_stats()
+            self._next_look = moment + _LOOK_SECONDS
+        self._session.wait_for_alert(round(seconds * 1000))
+        taken = [self._take(alert) for alert in self._session.pop_alerts()]
+        return [event for event in taken if event]
+
+    def _take(self, alert: Any) -> Event | None:
+        """Act on an alert, and return the event that it is for others, if for any."""
+        key = self._keys.get(getattr(alert, "handle", None), "")
+        match type(alert).__name__:
+            case "add_torrent_alert":
+                return self._note_added(alert)
+            case "state_update_alert":
+                for status in alert.status:
+                    self._note(status)
+            case "peer_connect_alert" if self._fetched:
+                send_at_once()
+            case "listen_succeeded_alert":
+                send_at_once()
+                return translate(alert, key)
+            case "session_stats_alert":
+                self.dht_nodes = alert.values["dht.dht_nodes"]
+            case "peer_ban_alert":
+                self._count_ban(alert.endpoint[0])
+            case "torrent_finished_alert" if key in self._fetched:
+                # Finished in memory; the flush says when it is on disk.
+                alert.handle.flush_cache()
+            case "cache_flushed_alert" if key in self._fetched:
+                return Completed(key) if alert.handle.status().is_seeding else None
+            case _:
+                event = translate(alert, key)
+                if isinstance(event, TrackerAnswered):
+                    self._is_known = True
+                    self._known_by_udp |= event.url.startswith("udp://")
+                return event
+        return None
+
+    def _count_ban(self, host: str) -> None:
+        """Shut out a machine from which corrupt pieces keep coming.
+
+        With several connections an address, libtorrent bans only the port
+        that they came from, and the next connection has another.
+        """
+        self._bans[host] += 1
+        if self._bans[host] == _MOST_BANS:
+            rules = self._session.get_ip_filter()
+            rules.add_rule(host, host, 1)
+            self._session.set_ip_filter(rules)
+
+    # -- seeding ---------------------------------------------------------------
+
+    def seed(self, key: str, torrent: bytes, file: str, trackers: Iterable[str]) -> None:
+        """Offer the file, which the caller knows to be intact, by its .torrent's content.
+
+        `Added` or `TorrentInvalid` says that it is done. Raises MemocastError.
+
+        Never writes to it: libtorrent would otherwise restore a file that was
+        changed, from whoever sends it the pieces.
+        """
+        import libtorrent as lt
+
+        try:
+            settings = lt.load_torrent_buffer(torrent)
+        except RuntimeError as error:
+            raise MemocastError(f"the stored torrent is damaged: {error}") from error
+        flag = lt.torrent_flags
+        settings.flags |= flag.seed_mode | flag.upload_mode
+        settings.flags &= ~(flag.paused | flag.auto_managed)
+        settings.save_path, _, name = file.rpartition("/")
+        settings.renamed_files = {0: name}
+        settings.trackers = self.trackers(trackers)
+        self._adding.add(key)
+        # Ten thousand, each waited for, would take seconds.
+        self._session.async_add_torrent(settings)
+
+    def _note_added(self, alert: Any) -> Event | None:
+        hashes = alert.params.info_hashes
+        key = str(hashes.v1 if hashes.has_v1() else hashes.v2)
+        if key in self._adding:
+            self._adding.discard(key)
+            if alert.error.value():
+                return TorrentInvalid(key, alert.error.message())
+            self._know(key, alert.handle)
+            return Added(key)
+        if key in self._dropped:
+            self._dropped.discard(key)
+            if not alert.error.value():
+                self._session.remove_torrent(alert.handle)
+        return None
+
+    def drop(self, key: str) -> None:
+        """Stop offering or fetching that torrent; its file stays."""
+        if key in self._adding:
+            self._adding.discard(key)
+            self._dropped.add(key)
+        handle = self._handles.pop(key, None)
+        self._active.pop(key, None)
+        if handle is not None:
+            self._keys.pop(handle, None)
+            self._session.remove_torrent(handle)
+
+    def announce(self, key: str) -> None:
+        """Tell the DHT and the trackers now rather than when their turn comes."""
+        self.announce_to_dht(key)
+        self._handles[key].force_reannounce()
+
+    def announce_to_dht(self, key: str) -> None:
+        """Tell the DHT now."""
+        self._handles[key].force_dht_announce()
+
+    def announce_again(self, key: str) -> None:
+        """Have its trackers send more browsers, whatever interval they asked for.
+
+        Between two announces libtorrent lets in `tuning.OFFERS` of them, and a
+        page that was refused, because of one from the same address, asks no more by itself.
+        """
+        import libtorrent as lt
+
+        self._handles[key].force_reannounce(0, -1, lt.reannounce_flags_t.ignore_min_interval)
+
+    def cut(self, host: str) -> None:
+        """Close the connections of this machine, which may come again at once."""
+        rules = self._session.get_ip_filter()
+        if rules.access(host):
+            return  # shut out for good
+        for flags in (1, 0):  # shut out, and let in again
+            rules.add_rule(host, host, flags)
+            self._session.set_ip_filter(rules)
+
+    def serve(self, places: int) -> None:
+        """Let so many of the peers that want something ask for it; -1 for all of them."""
+        if places != self._places:
+            self._places = places
+            self._session.apply_settings({"unchoke_slots_limit": places})
+
+    def transfers(self) -> list[Transfer]:
+        """The torrents that had a peer or moved a byte since the session began."""
+        return [
+            transfer(key, self._handles[key], status, is_web=self._is_web)
+            for key, status in self._active.items()
+        ]
+
+    # -- fetching --------------------------------------------------------------
+
+    def fetch(
+        self,
+        key: str,
+        link: Link,
+        folder: Path,
+        trackers: Iterable[str],
+        resume: bytes | None = None,
+    ) -> Download:
+        """Look for the link's torrent, and wait at its metadata. Raises NotALink."""
+        settings = parameters(link, resume)
+        if self._is_web:
+            # It cannot reach them, and libtorrent would refuse a browser that has their address.
+            settings.peers = []
+        settings.save_path = str(folder)
+        settings.trackers = self.trackers(trackers)
+        handle = self._add(key, settings)
+        self._fetched.add(key)
+        return Download(handle)
+
+    def _add(self, key: str, settings: Any) -> Any:
+        try:
+            handle = self._session.add_torrent(settings)
+        except RuntimeError as error:
+            raise MemocastError(
+                f"BitTorrent refused the torrent: {error}", hint="is it shared twice?"
+            ) from error
+        self._know(key, handle)
+        return handle
+
+    def _know(self, key: str, handle: Any) -> None:
+        self._handles[key] = handle
+        self._keys[handle] = key
+
+    def _note(self, status: Any) -> None:
+        key = self._keys.get(status.handle)
+        if key and (status.num_peers or status.total_payload_upload):
+            self._active[key] = status

@@ -1,0 +1,279 @@
+"""Following: a channel's signed item → the pages of its feed → memos; and podcasts."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from memocast.bittorrent import dht
+from memocast.errors import LibraryError, MemocastError, NoSuchMemo, Refused, SwarmTimeout
+from memocast.fetching.downloader import Limits
+from memocast.fetching.fetch import fetch
+from memocast.fetching.page_download import Pulled, pulled
+from memocast.formats import age, link
+from memocast.formats.feed import MAX_PAGE_BYTES, Item, Page, parsed
+from memocast.formats.magnet import page_magnet
+from memocast.library.tables.feed_pages import StoredPage
+from memocast.podcasts import episodes
+from memocast.podcasts.source import look
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from memocast.channels.republish import Registry
+    from memocast.fetching.progress import Stage
+    from memocast.formats.age import Identity
+    from memocast.formats.channel import Channel
+    from memocast.library.library import Library
+    from memocast.library.tables.listed import Listed
+    from memocast.settings import Settings
+
+MOST_PAGES = 500
+"""Of one channel in one go. Ours have fifty items and more each."""
+
+DEFAULT_MAX_SIZE = 2 << 30
+DEFAULT_TIMEOUT = 30.0
+_FIRST_PAUSE = 300
+_DAY = 24 * 3600
+
+
+@dataclass(slots=True)
+class News:
+    """What a sync brought: `listed` new items, memos by id, and what went wrong.
+
+    `removed` and `changed` count memos.
+    """
+
+    listed: int = 0
+    memos: list[str] = field(default_factory=list)
+    removed: int = 0
+    changed: int = 0
+    problems: list[MemocastError] = field(default_factory=list)
+
+
+class Follower:
+    """Brings what is new in channels. `timeout` in seconds without progress, for each torrent.
+
+    Unless it is `eager`, what could not be had is tried less and less often.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        settings: Settings,
+        registry: Registry,
+        timeout: float = DEFAULT_TIMEOUT,
+        *,
+        eager: bool = True,
+    ) -> None:
+        self._library = library
+        self._settings = settings
+        self._registry = registry
+        self._timeout = timeout
+        self._eager = eager
+
+    def sync(
+        self,
+        channel: Channel,
+        notify: Callable[[Stage], None],
+        arrived: Callable[[str], None] = lambda _: None,
+    ) -> News:
+        """Look what is new in the channel, and fetch of it what its limits allow.
+
+        `arrived` is told each memo's id. What goes wrong is in the news; the last good state of
+        the feed stays. Raises LibraryError.
+        """
+        news = News()
+        problem = ""
+        try:
+            self.read(channel, news)
+        except LibraryError:
+            raise
+        except MemocastError as error:
+            news.problems.append(error)
+            problem = error.message
+        self._library.channels.note_check(channel, int(time.time()), problem)
+        channel = self._library.channels.get(channel.name)
+        self._fetch(channel, notify, arrived, news)
+        self._expire(channel, news)
+        return news
+
+    # -- the feed --------------------------------------------------------------------
+
+    def read(self, channel: Channel, news: News) -> None:
+        """Bring the feed up to its newest signed item. Raises MemocastError."""
+        if channel.source:
+            self._read_podcast(channel, news)
+            return
+        item, _ = self._registry.renew(channel)
+        if item is None:
+            raise SwarmTimeout(
+                f"the DHT has nothing of the channel '{channel.name}'",
+                hint="its owner, or somebody who follows it, has to be online: try again later",
+            )
+        head = dht.pointed_at(item.value)
+        if head == channel.head and not channel.problem:
+            return
+        with contextlib.ExitStack() as pages:
+            found: list[tuple[StoredPage, Page]] = []
+            try:
+                self._walk(channel, head, found, pages)
+            finally:
+                if found:  # what came before something went wrong is good
+                    self._take(channel, found, news)
+
+    def _read_podcast(self, channel: Channel, news: News) -> None:
+        channels = self._library.channels
+        podcast, state = look(channel.source, channels.state(channel), self._timeout)
+        if podcast:
+            news.listed = self._library.feeds.renew(channel, podcast.items, state)
+
+    def _walk(
+        self,
+        channel: Channel,
+        info_hash: str,
+        found: list[tuple[StoredPage, Page]],
+        pages: contextlib.ExitStack,
+    ) -> None:
+        """Add pages to `found`, from the newest on, until known ones or enough items."""
+        wanted = 0 if channel.is_own else channel.limits.newest
+        items = 0
+        seen: set[str] = set()
+        while info_hash and not (wanted and items >= wanted):
+            if info_hash in seen or len(seen) >= MOST_PAGES:
+                raise Refused(
+                    f"the feed of '{channel.name}' leads in circles, or never ends",
+                    hint="tell its owner",
+                )
+            seen.add(info_hash)
+            older = self._library.pages.older(channel, info_hash)
+            if older is not None:
+                if not channel.problem:
+                    return
+                if wanted:
+                    items += len(self._library.feeds.items(channel, page=info_hash))
+                info_hash = older
+                continue
+            came = pages.enter_context(self._pulled(channel, info_hash))
+            page = self._page(channel, came)
+            older = _info_hash(page.next)
+            content = came.torrent.content
+            found.append((StoredPage(came.torrent.info_hash, older, content, came.file), page))
+            items += len(page.items)
+            info_hash = older
+
+    def _pulled(
+        self, channel: Channel, info_hash: str
+    ) -> contextlib.AbstractContextManager[Pulled]:
+        magnet = page_magnet(info_hash, channel.name, channel.link.trackers)
+        (where,) = link.parse(magnet)
+        return pulled(self._library, where, self._settings, MAX_PAGE_BYTES, self._timeout)
+
+    def _page(self, channel: Channel, came: Pulled) -> Page:
+        with self._library.translated():
+            content = came.file.read_bytes()
+        identities = self._identities(channel)
+        return parsed(age.unseal(content, identities) if identities else content)
+
+    def _take(self, channel: Channel, found: Sequence[tuple[StoredPage, Page]], news: News) -> None:
+        feeds, pages = self._library.feeds, self._library.pages
+        last = found[-1][0]
+        listed: dict[str, Item] = {}
+        for _, page in found:
+            for item in page.items:
+                listed.setdefault(item.id, item)
+        gone: list[Listed] = []
+        if not last.next or pages.older(channel, last.next) is not None:
+            # The pages that are new and those that stay are the whole feed.
+            left = pages.chain(channel, channel.head, {last.next})
+            gone = [
+                known
+                for info_hash in left
+                for known in feeds.items(channel, page=info_hash)
+                if known.item.id not in listed
+            ]
+        news.listed = sum(feeds.item(channel, id_) is None for id_ in listed)
+        with self._library.together():
+            pages.replace(channel, [(stored, page.items) for stored, page in found], gone)
+            for known in gone:
+                self._let_go(known)
+
+    def _let_go(self, listed: Listed) -> None:
+        """A memo that its channel took back is offered to nobody any more; whoever has it, has."""
+        if listed.memo:
+            try:
+                memo = self._library.get(listed.memo)
+            except NoSuchMemo:  # its audio is gone; 'doctor' tells
+                return
+            if memo.origin == "fetched" and not memo.shared:  # by the user's own wish
+                self._library.shares.stop(memo)
+
+    # -- memos -----------------------------------------------------------------------
+
+    def _fetch(
+        self,
+        channel: Channel,
+        notify: Callable[[Stage], None],
+        arrived: Callable[[str], None],
+        news: News,
+    ) -> None:
+        newest = channel.limits.newest or None
+        # The oldest first, so that the newest is the last that came in.
+        for listed in reversed(self._library.feeds.items(channel, newest)):
+            if listed.arrived is not None or self._must_wait(listed):
+                continue
+            try:
+                memo = self._fetched(channel, listed, notify)
+            except LibraryError:
+                raise
+            except MemocastError as error:
+                news.problems.append(error)
+                self._library.feeds.note_problem(listed, error.message)
+                continue
+            self._library.feeds.settle(listed.number, memo)
+            news.memos.append(memo)
+            arrived(memo)
+
+    def _must_wait(self, listed: Listed) -> bool:
+        pause = min(_FIRST_PAUSE * 2**listed.tries, _DAY)
+        return bool(listed.problem) and not self._eager and time.time() < listed.tried + pause
+
+    def _fetched(self, channel: Channel, listed: Listed, notify: Callable[[Stage], None]) -> str:
+        item = listed.item
+        max_size = channel.limits.max_size or DEFAULT_MAX_SIZE
+        if item.size > max_size:
+            raise Refused(
+                f"'{item.title}' is {item.size:,} bytes, more than the limit of {max_size:,}",
+                hint=f"allow it: memocast follow --max-size {item.size}",
+            )
+        if channel.source:
+            podcasts = episodes.Episodes(self._library, self._settings, self._timeout, notify)
+            return podcasts.fetch(listed, max_size).id
+        (where,) = link.parse(item.link)
+        limits = Limits(self._timeout, max_size)
+        identities = self._identities(channel)
+        return fetch(self._library, where, self._settings, limits, notify, identities).memo.id
+
+    def _identities(self, channel: Channel) -> list[Identity]:
+        return [age.identity(channel.link.age)] if channel.link.age else []
+
+    def _expire(self, channel: Channel, news: News) -> None:
+        days = channel.limits.keep_days
+        if not days or channel.is_own:
+            return
+        for id_ in self._library.feeds.expired(channel, int(time.time()) - days * _DAY):
+            memo = self._library.get(id_)
+            if memo.origin == "fetched" and not memo.shared:
+                self._library.remove(memo)
+                news.removed += 1
+
+
+def _info_hash(magnet: str) -> str:
+    """The version 1 info-hash of a page's link; empty when it leads to none."""
+    try:
+        found = link.parse(magnet) if magnet else []
+    except MemocastError:
+        return ""
+    return next((where.v1 for where in found if where.v1), "")

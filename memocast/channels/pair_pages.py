@@ -1,0 +1,219 @@
+"""Meeting: the pages by which paired devices tell each other their state.
+
+A signed item of the DHT leads to a *root*, an age file that says in which parts the state is; each
+is an age file too. Any of it can be a lie, of a device that was lost, or a mistake of another
+release: a part counts only when it is what the root says, and what is wrong is left out alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from memocast.bittorrent import dht
+from memocast.errors import LibraryError, MemocastError, Refused, SwarmTimeout
+from memocast.fetching.page_download import pulled
+from memocast.formats import age, link, mutable_item, replica_entries, torrent
+from memocast.formats.magnet import page_magnet
+from memocast.formats.replica import MAX_BUCKET_BYTES, to_bytes
+from memocast.formats.replica_entries import MAX_ROOT_BYTES, Reasons, Root
+from memocast.library.tables.feed_pages import StoredPage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from memocast.channels.republish import Registry
+    from memocast.formats.channel import Channel
+    from memocast.formats.replica import Entry
+    from memocast.library.library import Library
+    from memocast.settings import Settings
+
+_ENOUGH_FAILURES = 3
+"""So many parts that nobody sent: the others are off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A bucket of the state: what it says, and its SHA-256."""
+
+    digest: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What came of a part, or of the root: the entries, and why others are left out.
+
+    `id` is the part's SHA-256; of what cannot be read, the info-hash that led to it. `is_whole`:
+    everything in it is taken as it is.
+    """
+
+    id: str
+    entries: Mapping[str, Entry] = field(default_factory=dict)
+    reasons: Reasons = field(default_factory=Reasons)
+    is_whole: bool = False
+
+
+class Meeting:
+    """The pages of one pairing, as this library reads and writes them."""
+
+    def __init__(
+        self,
+        library: Library,
+        settings: Settings,
+        registry: Registry,
+        pair: Channel,
+        timeout: float,
+    ) -> None:
+        self._library = library
+        self._settings = settings
+        self._registry = registry
+        self._pair = pair
+        self._timeout = timeout
+
+    def held(self) -> Root:
+        """The root that was published or found last."""
+        head = self._pair.head
+        if not head:
+            return {}
+        try:
+            content = self._library.pages.file(head).read_bytes()
+            root, reasons = replica_entries.root_in(self._unsealed(content))
+        except (OSError, Refused):
+            return {}
+        if reasons:
+            root[""] = _unread(head)
+        for name, (_, info_hash) in root.items():
+            if self._library.pages.older(self._pair, info_hash) is None:
+                root[name] = _unread(info_hash)
+        return root
+
+    def take(self, value: bytes, merge: Callable[[Found], None]) -> Root:
+        """Have `merge` told what another device published as this value; return its root.
+
+        What cannot be read is in the root under a digest that nothing has. Raises SwarmTimeout
+        when nobody sends a page; what others came is merged.
+        """
+        try:
+            head = dht.pointed_at(value)
+        except Refused:
+            return self._refused(hashlib.sha1(value, usedforsecurity=False).hexdigest(), merge)
+        if head == self._pair.head:
+            return self.held()
+        with contextlib.ExitStack() as files:
+            try:
+                page = self._pulled(files, head, MAX_ROOT_BYTES)
+                root, reasons = replica_entries.root_in(self._read(page.file))
+            except (SwarmTimeout, LibraryError):
+                raise
+            except MemocastError:  # also what libtorrent takes for no torrent at all
+                return self._refused(head, merge)
+            stored = [page]
+            held = self.held()
+            failures: list[SwarmTimeout] = []
+            for name, said in list(root.items()):
+                if held.get(name) == said:
+                    continue  # it was merged when it came
+                try:
+                    merge(self._part(files, name, *said, stored))
+                except LibraryError:
+                    raise
+                except SwarmTimeout as error:
+                    failures.append(error)
+                    if len(failures) == _ENOUGH_FAILURES:
+                        break
+                except MemocastError:
+                    merge(Found(said[1], reasons=Reasons(["a part that cannot be read"])))
+                    root[name] = _unread(said[1])
+            if reasons:
+                merge(Found(head, reasons=reasons))
+                root[""] = _unread(head)
+            if failures:
+                raise failures[0]
+            self._library.pages.hold(self._pair, stored, {where for _, where in root.values()})
+        return root
+
+    def _refused(self, id_: str, merge: Callable[[Found], None]) -> Root:
+        merge(Found(id_, reasons=Reasons(["a state that cannot be read"])))
+        return {"": _unread(id_)}
+
+    def _part(
+        self,
+        files: contextlib.ExitStack,
+        name: str,
+        digest: str,
+        info_hash: str,
+        stored: list[StoredPage],
+    ) -> Found:
+        """The part that the root names. Raises Refused when it is another, SwarmTimeout."""
+        if self._library.pages.older(self._pair, info_hash) is None:
+            page = self._pulled(files, info_hash, MAX_BUCKET_BYTES)
+        else:
+            page = None
+        content = self._read(page.file if page else self._library.pages.file(info_hash))
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise replica_entries.unreadable()
+        found, reasons = replica_entries.entries_in(content, name, time.time_ns() // 1_000_000)
+        if page:
+            stored.append(page)
+        return Found(digest, found, reasons, is_whole=to_bytes(found.values()) == content)
+
+    def _pulled(self, files: contextlib.ExitStack, info_hash: str, max_size: int) -> StoredPage:
+        (where,) = link.parse(page_magnet(info_hash, "", self._settings.trackers))
+        came = files.enter_context(
+            pulled(self._library, where, self._settings, max_size, self._timeout)
+        )
+        return StoredPage(came.torrent.info_hash, "", came.torrent.content, came.file)
+
+    def _read(self, file: Path) -> bytes:
+        with self._library.translated():
+            content = file.read_bytes()
+        return self._unsealed(content)
+
+    def _unsealed(self, content: bytes) -> bytes:
+        return age.unseal(content, [age.identity(self._pair.link.age)])
+
+    def publish(self, root: Root, parts: Mapping[str, Part]) -> None:
+        """Have this state found by the other devices. Raises Refused when no more can be signed."""
+        latest = self._library.channels.item(self._pair)
+        if latest and latest.seq >= mutable_item.MAX_SEQ:
+            raise Refused(
+                "another device has used up the numbers by which devices tell what is newer",
+                hint="pair your devices anew; on each: memocast pair --end",
+            )
+        with self._library.translated():
+            entry = self._library.incoming.create("page")
+        try:
+            made: list[StoredPage] = []
+            published: Root = {}
+            for name, part in parts.items():
+                known = root.get(name)
+                if known and known[0] == part.digest:
+                    published[name] = known
+                    continue
+                made.append(self._sealed(part.content, entry.folder / f"part-{name}"))
+                published[name] = (part.digest, made[-1].info_hash)
+            document = json.dumps({"v": 1, "parts": published}).encode()
+            head = self._sealed(document, entry.folder / "root")
+            kept = {info_hash for _, info_hash in published.values()}
+            with self._library.together():
+                self._library.pages.hold(self._pair, [head, *made], kept)
+                self._library.channels.next_item(self._pair, dht.pointer(head.info_hash))
+        finally:
+            entry.discard()
+        self._registry.renew(self._pair)
+
+    def _sealed(self, content: bytes, file: Path) -> StoredPage:
+        with self._library.translated():
+            file.write_bytes(age.seal(content, [age.recipient_of(self._pair.link.age)]))
+            made = torrent.make_page(file, "")
+        return StoredPage(made.info_hash, "", made.content, file)
+
+
+def _unread(info_hash: str) -> tuple[str, str]:
+    return (info_hash, info_hash)

@@ -1,0 +1,170 @@
+"""Publishing: the user's own channels: memos → pages of a feed → a signed item."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from memocast.bittorrent import dht
+from memocast.errors import MemocastError, UsageError
+from memocast.formats import age, torrent
+from memocast.formats.feed import MIME_TYPES, PAGE_BYTES, PAGE_ITEMS, Item, Page
+from memocast.formats.magnet import page_magnet
+from memocast.formats.memo import now
+from memocast.library.sharing import Wish, share
+from memocast.library.tables.feed_pages import StoredPage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from memocast.formats.channel import Channel
+    from memocast.formats.memo import Memo
+    from memocast.formats.share import Mode
+    from memocast.library.library import Library
+    from memocast.library.tables.listed import Listed
+    from memocast.settings import Settings
+
+
+class Publisher:
+    """What its owner does with one channel. Making one raises UsageError for one not owned."""
+
+    def __init__(self, library: Library, settings: Settings, channel: Channel) -> None:
+        if not channel.is_own:
+            raise UsageError(
+                f"'{channel.name}' is somebody else's channel, which you follow",
+                hint="make one of your own: memocast channel create NAME",
+            )
+        self._library = library
+        self._settings = settings
+        self._channel = channel
+
+    def offer(self, memo: Memo, tell: Callable[[int], None] = lambda _: None) -> Item:
+        """Share the memo; return the item to `publish`. Raises MemocastError."""
+        recipients = self._recipients()
+        mode: Mode = "addressed" if recipients else "public"
+        shared = share(self._library, memo, Wish(mode, mode, recipients), tell)
+        return Item(
+            id=f"urn:btih:{shared.info_hash}",
+            title=memo.title,
+            text=memo.description,
+            published=now(),
+            link=shared.link(dict.fromkeys([*self._settings.trackers, *shared.torrent.trackers])),
+            mime=MIME_TYPES.get(memo.format, "application/octet-stream"),
+            size=memo.size,
+            duration=memo.duration,
+        )
+
+    def has(self, item: Item) -> bool:
+        """Whether followers find it: on a page that the signed item leads to."""
+        channel = self._now()
+        listed = self._library.feeds.item(channel, item.id)
+        signed = self._library.channels.item(channel)
+        if listed is None or signed is None or dht.pointed_at(signed.value) != channel.head:
+            return False
+        return listed.page in self._library.pages.chain(channel, channel.head, ())
+
+    def publish(self, offers: Sequence[tuple[Memo, Item]]) -> None:
+        """Have these in the feed, in this order, and its newest page signed: all, or nothing."""
+        feeds = self._library.feeds
+        with self._changing() as (channel, folder):
+            for memo, item in offers:
+                feeds.publish(channel, item, memo.id)
+            older = self._library.pages.older(channel, channel.head) if channel.head else None
+            fresh = [listed.item for listed in feeds.unpaged(channel)]
+            self._replace(channel, folder, fresh, older or "", [], [])
+
+    def retract(self, gone: Sequence[Listed]) -> None:
+        """Have these items no more: their pages, and those that lead there, are made anew."""
+        feeds = self._library.feeds
+        with self._changing() as (channel, folder):
+            numbers = {listed.number for listed in gone}
+            left = {listed.page for listed in gone} - {None}
+            leading: list[str] = []
+            older: str | None = channel.head
+            while older:
+                leading.append(older)
+                left.discard(older)
+                older = self._library.pages.older(channel, older)
+                if not left:
+                    break
+
+            def kept(known: Iterable[Listed]) -> list[Item]:
+                return [listed.item for listed in known if listed.number not in numbers]
+
+            between = [kept(feeds.items(channel, page=page)) for page in leading[1:]]
+            self._replace(channel, folder, kept(feeds.unpaged(channel)), older or "", between, gone)
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[tuple[Channel, Path]]:
+        """The channel as it is, and a folder for new pages; what is done takes effect together."""
+        library = self._library
+        with library.translated():
+            entry = library.incoming.create("page")
+        try:
+            with library.together():
+                yield self._now(), entry.folder
+        finally:
+            entry.discard()
+
+    def _now(self) -> Channel:
+        found = self._library.channels.known(self._channel.link)
+        if found is None:
+            raise MemocastError(f"the channel '{self._channel.name}' was removed", hint="try again")
+        return found
+
+    def _replace(
+        self,
+        channel: Channel,
+        folder: Path,
+        fresh: Sequence[Item],
+        older: str,
+        between: Sequence[Sequence[Item]],
+        gone: Iterable[Listed],
+    ) -> None:
+        """Lead to the items `fresh`, the newest first, then to those `between`, then to `older`."""
+        pages: list[tuple[StoredPage, Sequence[Item]]] = []
+        groups = [*_grouped(fresh), *(group for group in between if group)]
+        for group in reversed(groups):
+            stored = self._stored(group, older, folder / f"page-{len(pages)}")
+            pages.insert(0, (stored, group))
+            older = stored.info_hash
+        self._library.pages.replace(channel, pages, gone)
+        self._library.channels.next_item(channel, dht.pointer(older))
+
+    def _stored(self, items: Sequence[Item], older: str, file: Path) -> StoredPage:
+        channel = self._channel
+        trackers = self._settings.trackers
+        following = page_magnet(older, channel.name, trackers) if older else ""
+        content = Page(channel.name, tuple(items), following).to_bytes()
+        recipients = self._recipients()
+        if recipients:
+            content = age.seal(content, recipients)
+        with self._library.translated():
+            file.write_bytes(content)
+            made = torrent.make_page(file, "" if recipients else channel.name)
+        return StoredPage(made.info_hash, older, made.content, file)
+
+    def _recipients(self) -> tuple[str, ...]:
+        key = self._channel.link.age
+        return (age.recipient_of(key),) if key else ()
+
+
+def _grouped(items: Sequence[Item]) -> list[Sequence[Item]]:
+    """The items page by page, the newest first: the first page grows to two, then is cut in two.
+
+    Pages before it so stay as they are, whatever is published.
+    """
+    groups: list[Sequence[Item]] = []
+    left = list(items)
+    while len(left) > 1:
+        sizes = [len(Page("", (item,)).to_bytes()) for item in left]
+        if len(left) < 2 * PAGE_ITEMS and sum(sizes) <= 2 * PAGE_BYTES:
+            break
+        begin, size = len(left), 0
+        while begin > 1 and len(left) - begin < PAGE_ITEMS and size <= PAGE_BYTES:
+            begin -= 1
+            size += sizes[begin]
+        groups.insert(0, left[begin:])
+        left = left[:begin]
+    return [left, *groups]

@@ -1,0 +1,82 @@
+"""Registry: what the DHT says of channels, and what it is told of them again.
+
+Nodes forget an item after two hours (BEP 44). Whoever looks for a channel, its
+owner or not, gives its newest item to the nodes that lack it: so it outlives its
+owner's uptime.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from memocast.bittorrent import dht
+from memocast.errors import MemocastError
+from memocast.fetching.downloader import own_addresses
+
+if TYPE_CHECKING:
+    from memocast.bittorrent.krpc import Address
+    from memocast.formats.channel import Channel
+    from memocast.formats.mutable_item import SignedItem
+    from memocast.library.library import Library
+    from memocast.settings import Settings
+
+_LOOK_SECONDS = 10.0
+_LEAST_SECONDS = 2.0
+_RESOLVE_SECONDS = 3.0
+_REMEMBERED = 40
+"""Nodes, to begin with next time: a bootstrap node is asked for by everybody."""
+
+_ENOUGH = 8
+
+
+class Registry:
+    """The DHT, as this library reaches it."""
+
+    def __init__(self, library: Library, settings: Settings) -> None:
+        self._library = library
+        self._settings = settings
+
+    def renew(self, channel: Channel) -> tuple[SignedItem | None, int]:
+        """Its newest item that its owner signed, and how many nodes have it now.
+
+        Whoever has an older one among the closest nodes, or none, is given it. Raises
+        MemocastError when the DHT is off.
+        """
+        if not self._settings.dht:
+            raise MemocastError(
+                "channels are found by the DHT, which is off", hint="turn the setting 'dht' on"
+            )
+        channels = self._library.channels
+        own = [
+            found for found in own_addresses(self._library, self._settings) if ":" not in found[0]
+        ]
+        with dht.Dht(own) as client:
+            found = self._look(client, channel)
+            if found.item:
+                channels.note_item(channel, found.item)
+            item = channels.item(channel)
+            holders = found.holders
+            if item and (found.item is None or found.item.seq < item.seq):
+                holders = 0
+            if item and holders < len(found.closest):
+                holders = max(holders, client.put(item, found, _LOOK_SECONDS))
+        self._remember(found.nodes)
+        return item, holders
+
+    def _look(self, client: dht.Dht, channel: Channel) -> dht.Found:
+        nodes = self._library.channels.nodes()
+        key, salt = channel.link.key, channel.link.salt
+        deadline = time.monotonic() + _LOOK_SECONDS
+        if len(nodes) >= _ENOUGH:
+            found = client.get(key, salt, nodes, _LOOK_SECONDS)
+            if found.closest:
+                return found
+        bootstrap = dht.resolved(self._settings.dht_bootstrap, _RESOLVE_SECONDS)
+        left = max(_LEAST_SECONDS, deadline - time.monotonic())
+        return client.get(key, salt, [*nodes, *bootstrap], left)
+
+    def _remember(self, nodes: list[Address]) -> None:
+        if nodes:
+            channels = self._library.channels
+            channels.note_nodes(list(dict.fromkeys([*nodes, *channels.nodes()]))[:_REMEMBERED])

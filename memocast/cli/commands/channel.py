@@ -1,0 +1,283 @@
+"""`channel` and its commands: the user's own channels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from memocast.cli.channel_facts import ChannelArgument, facts_of
+from memocast.cli.commands.channel_rss import rss
+from memocast.cli.context import JsonOption, MemosArgument, State, state
+from memocast.cli.output_file import write
+from memocast.cli.publish_to_channel import again, announce, catch_up, own_channel, publish_memos
+from memocast.cli.terminal import console
+from memocast.errors import MemocastError, UsageError
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from memocast.formats.channel import Channel
+    from memocast.formats.memo import Memo
+    from memocast.library.tables.listed import Listed
+
+_KEY_FILE_BYTES = 1 << 16
+
+
+def register(app: typer.Typer) -> None:
+    """Add this family's commands to the application."""
+    channel = typer.Typer(
+        name="channel",
+        help="Publish memos to whoever follows you.\n\n"
+        'Example: memocast channel create "Anna\'s notes"',
+        add_completion=False,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+    )
+    channel.command()(create)
+    channel.command()(publish)
+    channel.command("list")(list_)
+    channel.command()(show)
+    channel.command()(retract)
+    channel.command()(export)
+    channel.command("import")(import_)
+    channel.command()(rss)
+    app.add_typer(channel)
+
+
+def create(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What followers know it by.")],
+    private: Annotated[
+        bool, typer.Option("--private", help="Seal it: only who has its link can listen.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Make a channel of your own and print its link: whoever has it can follow.
+
+    Example: memocast channel create "Anna's notes"
+    """
+    from memocast.formats import age, mutable_item
+    from memocast.formats.channel import SALT, ChannelLink, checked_name
+
+    current = state(context)
+    name = checked_name(name)
+    channels = current.library.channels
+    if channels.is_taken(name):
+        raise UsageError(
+            f"there is a channel '{name}' already",
+            hint=f"choose another name; its link: memocast channel show {_quoted(name)}",
+        )
+    secret = mutable_item.new_secret()
+    link = ChannelLink(
+        key=mutable_item.public_key(secret),
+        salt=SALT,
+        name=name,
+        trackers=current.settings.trackers,
+        age=age.new_key() if private else "",
+    )
+    made = channels.add(link, secret)
+    if json:
+        console.document(facts_of(current, made))
+    else:
+        console.data(str(made.link))
+    console.note(f"publish to it: memocast channel publish --to {_quoted(name)} latest")
+
+
+def publish(
+    context: typer.Context,
+    memo: MemosArgument,
+    to: Annotated[
+        str | None, typer.Option(metavar="CHANNEL", help="Where to; needless if you have one.")
+    ] = None,
+    no_seed: Annotated[bool, typer.Option("--no-seed", help="Start no seeder.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Publish memos: whoever follows the channel gets them. Prints a link a line.
+
+    Example: memocast channel publish latest
+    """
+    current = state(context)
+    attempts = console.Attempts()
+    found = current.memos(memo, attempts)
+    published = publish_memos(current, own_channel(current, to), found, attempts, seed=not no_seed)
+    if json:
+        console.document(published)
+    else:
+        for item in published:
+            console.data(item["link"])
+    attempts.finish()
+
+
+def list_(context: typer.Context, json: JsonOption = False) -> None:
+    """List your channels and those you follow: key, own or followed, memos, unheard, name.
+
+    Example: memocast channel list
+    """
+    current = state(context)
+    found = [facts_of(current, channel) for channel in current.library.channels.all()]
+    if json:
+        console.document(found)
+        return
+    if not found and console.stdout_is_terminal():
+        console.note("no channels yet; make one: memocast channel create NAME")
+    for facts in found:
+        kind = "own" if facts["own"] else "followed"
+        console.data(
+            f"{facts['key'][:8] or '-'}\t{kind}\t{facts['items']}\t{facts['unheard']}"
+            f"\t{console.safe(facts['name'])}"
+        )
+
+
+def show(
+    context: typer.Context,
+    channel: ChannelArgument,
+    limit: Annotated[int, typer.Option(min=0, help="At most this many of its memos.")] = 20,
+    json: JsonOption = False,
+) -> None:
+    """Show a channel, its links and what was published there, the newest first.
+
+    Browsers cannot follow by the channel's link, since they have no DHT. 'feed_link'
+    leads them to the feed as it is now, and 'page' opens it on the listening page at
+    'page_url'; of what is published later, they need a new one.
+
+    Example: memocast channel show "Anna's notes"
+    """
+    current = state(context)
+    found = current.library.channels.get(channel)
+    facts = {**facts_of(current, found), **_links_to_feed(current, found)}
+    items = [_item_facts(listed) for listed in current.library.feeds.items(found, limit)]
+    if json:
+        console.document({**facts, "published": items})
+        return
+    for key, value in facts.items():
+        text = str(value).lower() if isinstance(value, bool) else "" if value is None else value
+        console.data(f"{key}: {console.safe(str(text))}".rstrip())
+    for item in items:
+        console.data(
+            f"{item['memo'] or '-':8}\t{item['published']}\t{item['duration']:.3f}"
+            f"\t{item['bytes']}\t{console.safe(item['title'])}"
+        )
+
+
+def retract(
+    context: typer.Context,
+    memo: MemosArgument,
+    to: Annotated[
+        str | None, typer.Option("--from", metavar="CHANNEL", help="Where it was published.")
+    ] = None,
+) -> None:
+    """Take memos out of a channel. Copies that followers have stay theirs.
+
+    Example: memocast channel retract latest
+    """
+    from memocast.channels.publish import Publisher
+
+    current = state(context)
+    attempts = console.Attempts()
+    found = current.memos(memo, attempts)
+    channel = own_channel(current, to)
+    catch_up(current, channel)
+
+    def retract_one(gone: Memo) -> None:
+        feeds = current.library.feeds
+        listed = [item for number, item in feeds.of_memo(gone.id) if number == channel.number]
+        if not listed:
+            raise MemocastError(
+                f"memo {gone.id} is not in '{channel.name}'",
+                hint=f"see what is: memocast channel show {_quoted(channel.name)}",
+            )
+        Publisher(current.library, current.settings, channel).retract(listed)
+
+    if attempts.each(found, retract_one):
+        announce(current, channel)
+    attempts.finish()
+
+
+def export(
+    context: typer.Context,
+    channel: ChannelArgument,
+    file: Annotated[Path, typer.Argument(metavar="KEY-FILE", help="A file that does not exist.")],
+) -> None:
+    """Write the right to publish to a file: a backup, or for another machine.
+
+    Example: memocast channel export "Anna's notes" anna.key
+    """
+    from memocast.formats.channel_key import to_text
+
+    current = state(context)
+    found = current.library.channels.get(channel)
+    if not found.is_own:
+        raise UsageError(
+            f"'{found.name}' is somebody else's channel, which you follow",
+            hint="follow it elsewhere by its link: memocast channel show",
+        )
+    text = to_text(found)
+    write(file, lambda opened: opened.write(text.encode()), mode=0o600)
+    console.note(f"whoever has {console.safe(str(file))} can publish there; keep it to yourself")
+
+
+def import_(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="KEY-FILE", help="As 'export' wrote it.")],
+    json: JsonOption = False,
+) -> None:
+    """Take the right to publish from such a file; print the channel's link.
+
+    Example: memocast channel import anna.key
+    """
+    from memocast.formats.channel_key import from_text
+
+    current = state(context)
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(_KEY_FILE_BYTES)
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or "no such file"
+        raise UsageError(f"cannot read '{file}': {said}", hint="check the file's name") from error
+    link, secret = from_text(content.decode(errors="replace"))
+    channels = current.library.channels
+    known = channels.known(link)
+    if known and known.is_own:
+        raise UsageError(f"'{known.name}' is here already", hint="memocast channel list")
+    if known:
+        channels.take_over(known, secret, link.age)
+    made = again(current, known) if known else channels.add(link, secret)
+    if json:
+        console.document(facts_of(current, made))
+    else:
+        console.data(str(made.link))
+    console.note("what was published there comes with: memocast sync")
+
+
+def _links_to_feed(current: State, channel: Channel) -> dict[str, str | None]:
+    from memocast.formats.link import page_link
+
+    settings = current.settings
+    magnet = channel.feed_link(settings.trackers)
+    page = page_link(settings.page_url, [magnet]) if magnet and settings.page_url else ""
+    return {"feed_link": magnet or None, "page": page or None}
+
+
+def _item_facts(listed: Listed) -> dict[str, Any]:
+    from memocast.formats.memo import rfc3339
+
+    return {
+        "id": listed.item.id,
+        "memo": listed.memo,
+        "title": listed.item.title,
+        "published": rfc3339(listed.item.published),
+        "duration": listed.item.duration / 1000,
+        "bytes": listed.item.size,
+        "link": listed.item.link,
+        "audio": listed.item.audio or None,
+        "heard": listed.heard,
+        "problem": listed.problem or None,
+    }
+
+
+def _quoted(name: str) -> str:
+    import shlex
+
+    return shlex.quote(console.safe(name))

@@ -1,0 +1,176 @@
+"""`fetch`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from memocast.cli import option_values
+from memocast.cli.commands.play_while_fetching import Listening
+from memocast.cli.context import JsonOption, State, state
+from memocast.cli.terminal import console
+from memocast.cli.terminal.display import Display
+from memocast.cli.terminal.fetch_view import View
+from memocast.errors import Interrupted, MemocastError, NotALink, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from memocast.fetching.downloader import Limits
+    from memocast.formats.age import Identity
+    from memocast.formats.link import Link
+    from memocast.formats.memo import Memo
+
+
+def register(app: typer.Typer) -> None:
+    """Add this family's commands to the application."""
+    app.command()(fetch)
+
+
+def fetch(
+    context: typer.Context,
+    links: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="LINK…",
+            help="Magnet, share URL, info-hash or .torrent file; '-' reads links, one a line."
+            " Without one you are asked, and what you paste is not shown.",
+        ),
+    ] = None,
+    peer: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HOST:PORT", help="Also ask this peer. Can be repeated."),
+    ] = None,
+    timeout: Annotated[
+        str, typer.Option(metavar="TIME", help="Give up after this long without progress.")
+    ] = "2m",
+    identity: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Open what is sealed to you: age identities, or an SSH key."
+        ),
+    ] = None,
+    play: Annotated[bool, typer.Option("--play", help="Play it, while it arrives.")] = False,
+    max_size: Annotated[
+        str, typer.Option(metavar="SIZE", help="Refuse audio larger than this.")
+    ] = "2GiB",
+    json: JsonOption = False,
+) -> None:
+    """Fetch memos into the library; print an id a line.
+
+    What was interrupted goes on where it stopped when you fetch it again.
+
+    Example: memocast fetch "magnet:?xt=urn:btih:…" --timeout 5m
+    """
+    from memocast.fetching.downloader import Limits
+    from memocast.library.identity import identities
+
+    current = state(context)
+    opened_with = identities(current.root, identity)
+    limits = Limits(option_values.seconds(timeout), option_values.byte_count(max_size))
+    peers = tuple(option_values.peer(text) for text in peer or [])
+    console.end_tidily()
+    attempts = console.Attempts()
+
+    def fetch_one(link: Link) -> None:
+        whole = replace(link, peers=(*link.peers, *peers))
+        if not play:
+            _fetch(current, whole, limits, opened_with, None, json=json)
+            return
+        with Listening() as listening:
+            memo = _fetch(current, whole, limits, opened_with, listening, json=json)
+        listening.finish(current, memo)
+
+    attempts.each(_parsed(_texts(links or []), attempts), fetch_one)
+    attempts.finish()
+
+
+def _texts(links: list[str]) -> Iterator[tuple[str, bool]]:
+    """What was given as links, each with whether others could have read it anyway."""
+    from memocast.formats.link import MAX_TEXT
+
+    if not links and not console.stdin_is_terminal():
+        raise UsageError("name a link to fetch", hint="'-' reads links from standard input")
+    for link in links or ["-"]:
+        if link != "-":
+            yield link, True
+        elif console.stdin_is_terminal():
+            # A link can be a key, which is for no screen and no shell's history.
+            while text := console.ask_secret("paste a link (it is not shown; empty ends): "):
+                yield text, False
+        else:
+            yield from ((line, False) for line in console.lines(MAX_TEXT) if line.strip())
+
+
+def _parsed(texts: Iterator[tuple[str, bool]], attempts: console.Attempts) -> Iterator[Link]:
+    """The links one by one, so that the first is fetched before the last was typed."""
+    from memocast.formats.link import parse_partly
+
+    for text, is_shown in texts:
+        try:
+            links, problems = parse_partly(text)
+        except MemocastError as error:
+            if not is_shown:  # it may be a part of a link that is a key
+                error = NotALink("a line of what you gave is no link", hint=error.hint)
+            attempts.failed(error)
+            continue
+        for problem in problems:
+            attempts.failed(problem)
+        yield from links
+
+
+def _fetch(
+    current: State,
+    link: Link,
+    limits: Limits,
+    identities: Sequence[Identity],
+    listening: Listening | None,
+    *,
+    json: bool,
+) -> Memo:
+    from memocast.fetching import fetch as fetching
+
+    library = current.library
+    with Display() as display:
+        view = View(display, listening.picture if listening else None)
+        listen = listening.begin if listening else None
+        try:
+            fetched = fetching.fetch(
+                library, link, current.settings, limits, view.show, identities, listen
+            )
+        except KeyboardInterrupt:
+            if not view.bytes_arrived:
+                raise Interrupted(
+                    "interrupted before anything arrived",
+                    hint="fetch it again when the sender is there",
+                ) from None
+            raise Interrupted(
+                "interrupted; what has arrived is kept",
+                hint="fetch the same link again to go on from there",
+            ) from None
+    memo = fetched.memo
+    if json:
+        console.document({**memo.to_json(), "downloaded": fetched.downloaded})
+    else:
+        console.data(memo.id)
+    title = console.safe(memo.title)
+    if not fetched.downloaded:
+        console.note(f"'{title}' was in the library already")
+        return memo
+    console.note(f"fetched '{title}' ({console.clock(memo.duration / 1000)})")
+    _tell_who_seeds(current)
+    return memo
+
+
+def _tell_who_seeds(current: State) -> None:
+    from memocast.library.seeder_lock import Presence
+
+    if not current.settings.seed_fetched:
+        console.note("it is not seeded from here: 'seed_fetched' is off")
+    elif Presence(current.root).is_running():
+        console.note("your running seeder keeps it available to others")
+    else:
+        console.note("hint: keep it available to others: memocast seed --background")

@@ -1,0 +1,32 @@
+"""`identity`."""
+
+from __future__ import annotations
+
+import typer
+
+from memocast.cli.context import JsonOption, state
+from memocast.cli.terminal import console
+
+
+def register(app: typer.Typer) -> None:
+    """Add this family's commands to the application."""
+    app.command()(identity)
+
+
+def identity(context: typer.Context, json: JsonOption = False) -> None:
+    """Print what others seal memos to, so that only you can open them: 'share --to' takes it.
+
+    The other half stays in the library, and 'fetch' uses it by itself.
+
+    Example: memocast identity
+    """
+    from memocast.library.identity import identity_path, own_recipient
+
+    library = state(context).library
+    recipient = own_recipient(library.root)
+    path = identity_path(library.root)
+    if json:
+        console.document({"recipient": recipient, "file": str(path)})
+        return
+    console.data(recipient)
+    console.note(f"who has {console.safe(str(path))} can open what is sealed to you; keep a copy")

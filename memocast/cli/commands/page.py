@@ -1,0 +1,49 @@
+"""`page`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from memocast.cli.context import JsonOption, state
+from memocast.cli.terminal import console
+
+
+def register(app: typer.Typer) -> None:
+    """Add this family's commands to the application."""
+    app.command()(page)
+
+
+def page(
+    context: typer.Context,
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Where to put the files; made if need be.")
+    ],
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace another page that is there.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Write out the listening page, for you to host as files; print where it is.
+
+    Whoever opens it with a link of 'memocast share --page URL' can listen in a
+    browser and record an answer. It gets your WebSocket trackers and STUN server.
+
+    Example: memocast page ~/public_html/listen
+    """
+    from memocast.webpage import export
+
+    console.end_tidily()
+    written = export.write(folder, state(context).settings, force=force)
+    if json:
+        console.document({"path": str(folder), "files": [path.name for path in written]})
+    else:
+        console.path(folder / "index.html")
+    if not (folder / "webtorrent.min.js").exists():
+        console.note(
+            "it loads webtorrent.js from a CDN; to host that too, put the file"
+            f" dist/webtorrent.min.js of the npm package webtorrent@{export.WEBTORRENT} beside it"
+        )
+    console.note("hint: set 'page_url' to its address, then: memocast share --page latest")

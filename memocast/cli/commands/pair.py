@@ -1,0 +1,104 @@
+"""`pair`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from memocast.cli.context import JsonOption, State, state
+from memocast.cli.terminal import console
+from memocast.errors import UsageError
+
+if TYPE_CHECKING:
+    from memocast.formats.channel import Channel
+
+
+def register(app: typer.Typer) -> None:
+    """Add this family's commands to the application."""
+    app.command()(pair)
+
+
+def pair(
+    context: typer.Context,
+    secret: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="SECRET",
+            help="What 'pair' printed on another device of yours; '-' reads it from standard"
+            " input, or asks.",
+            show_default=False,
+        ),
+    ] = None,
+    qr: Annotated[bool, typer.Option("--qr", help="Also draw the secret as a QR code.")] = False,
+    end: Annotated[
+        bool, typer.Option("--end", help="Be paired no more; memos stay as they are.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Keep your own devices in step: print the secret that joins the next one.
+
+    From then on recordings, edits and removals on one reach the others, sealed,
+    with the running seeder or 'sync'. Whoever has the secret has your memos.
+
+    Example: memocast pair
+    """
+    from memocast.channels import pair as pairing
+
+    current = state(context)
+    known = current.library.channels.pair()
+    if end:
+        if secret is not None:
+            raise UsageError("--end takes no secret", hint="memocast pair --end")
+        was_paired = pairing.end(current.library)
+        console.note(
+            "this device is paired no more; its memos stay as they are"
+            if was_paired
+            else "this device was not paired"
+        )
+        return
+    if secret is not None:
+        known = _join(current, _read(secret), known)
+    elif known is None:
+        link, seed = pairing.meeting_place(pairing.new_secret())
+        known = current.library.channels.add(link, seed, kind="pair")
+    shown = pairing.secret_of(known)
+    if secret is None:
+        if json:
+            console.document({"secret": shown})
+        else:
+            console.data(shown)
+        if qr:
+            from memocast.cli.terminal.qr_code import draw_qr
+
+            draw_qr(shown)
+        console.note("on your other device: memocast pair -")
+    elif json:
+        console.document({"paired": True})
+    else:
+        console.note("paired; your memos come with the running seeder, or with: memocast sync")
+
+
+def _read(given: str) -> str:
+    from memocast.formats.link import MAX_TEXT
+
+    if given != "-":
+        return given
+    if console.stdin_is_terminal():
+        return console.ask_secret("paste the secret (it is not shown): ")
+    return next(console.lines(MAX_TEXT), "")
+
+
+def _join(current: State, secret: str, known: Channel | None) -> Channel:
+    from memocast.channels import pair as pairing
+
+    link, seed = pairing.meeting_place(secret)
+    if known and known.link.key == link.key:
+        raise UsageError(
+            "this device is paired by that secret already", hint="use it on another one"
+        )
+    if known:
+        raise UsageError(
+            "this device is paired with others", hint="end that first: memocast pair --end"
+        )
+    return current.library.channels.add(link, seed, kind="pair")

@@ -1,0 +1,72 @@
+"""`play`."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from memocast.cli.context import OptionalMemoArgument, State, state
+from memocast.cli.terminal import console
+from memocast.cli.terminal.player_view import until_the_end
+from memocast.errors import UsageError
+
+if TYPE_CHECKING:
+    from memocast.formats.memo import Memo
+
+
+def register(app: typer.Typer) -> None:
+    """Add this family's commands to the application."""
+    app.command()(play)
+
+
+def play(
+    context: typer.Context,
+    memo: OptionalMemoArgument = None,
+    device: Annotated[
+        str | None, typer.Option(help="A speaker's number or name; see 'devices'.")
+    ] = None,
+    new: Annotated[
+        bool, typer.Option("--new", help="Play what came by your channels and was not heard.")
+    ] = False,
+) -> None:
+    """Play a memo.
+
+    Space pauses, the arrows seek by 5 s, [ and ] change the speed, q ends.
+
+    Example: memocast play latest
+    """
+    current = state(context)
+    if new == (memo is not None):
+        raise UsageError("name the memo to play, or --new", hint="memocast play latest")
+    if memo is not None:
+        play_memo(current, current.library.get(memo), device or "")
+        return
+    unheard = current.library.feeds.unheard()
+    if not unheard:
+        console.note("everything was heard")
+    for id_ in unheard:
+        found = current.library.get(id_)
+        console.note(f"'{console.safe(found.title)}', by '{console.safe(found.channel or '')}'")
+        if not play_memo(current, found, device or ""):
+            return
+
+
+def play_memo(current: State, memo: Memo, device: str) -> bool:
+    """Play to the end, or until the user stops it: then False."""
+    from memocast.audio.decoder import blocks
+    from memocast.audio.player import Player
+
+    # The terminal is put back on these too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.default_int_handler)
+    path = current.library.path(memo)
+    player = Player(lambda start: blocks(path, memo.format, start), memo.duration / 1000, device)
+    player.start()
+    if not memo.heard:
+        current.library.feeds.heard(memo.id)
+    try:
+        return until_the_end(player, memo.title, memo.peaks)
+    finally:
+        player.stop()

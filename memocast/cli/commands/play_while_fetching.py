@@ -1,0 +1,98 @@
+"""Listening to a memo while it is being fetched."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Self
+
+from memocast.cli.terminal.keys import keys
+from memocast.cli.terminal.player_view import obey, picture, until_the_end
+from memocast.errors import MemocastError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from rich.text import Text
+
+    from memocast.audio.player import Player
+    from memocast.cli.context import State
+    from memocast.fetching.growing_file import Growing
+    from memocast.fetching.progress import Preview
+    from memocast.formats.memo import Memo
+
+
+class Listening:
+    """The sound of a fetch. Whatever becomes of it, the fetch goes on."""
+
+    def __init__(self) -> None:
+        self._player: Player | None = None
+        self._growing: Growing | None = None
+        self._failure: MemocastError | None = None
+        self._title = ""
+        self._peaks = b""
+        self._has_stopped = False
+        self._undo = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        self._read = self._undo.enter_context(keys())
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._undo.close()
+        if kind is not None:
+            self._stop()
+
+    def begin(self, growing: Growing, preview: Preview) -> None:
+        """Play what arrives, if it is of a kind that can be played so."""
+        from memocast.audio.player import Player
+        from memocast.fetching.growing_audio import streamed
+
+        self._growing = growing
+        self._title, self._peaks = preview.title, preview.peaks
+        try:
+            self._player = Player(
+                lambda start: streamed(growing.open, start), (preview.duration or 0) / 1000
+            )
+            self._player.start()
+        except MemocastError as failure:
+            self._failure = failure
+
+    def picture(self, width: int) -> Text | None:
+        """What is heard; None while nothing is. Obeys the keys that were pressed meanwhile."""
+        key = self._read(0)
+        if self._player is None or self._has_stopped:
+            return None
+        if key == "q":
+            self._stop()
+            return None
+        obey(self._player, key)
+        return picture(self._player, self._title, self._peaks, width)
+
+    def finish(self, current: State, memo: Memo) -> None:
+        """Play the memo, which is in the library now, to its end. Raises what went wrong."""
+        from memocast.cli.commands.play import play_memo
+
+        if self._failure:
+            raise self._failure
+        if self._has_stopped:
+            return
+        if self._player is None or not self._player.has_begun:
+            self._stop()  # of a kind that plays once it is whole
+            play_memo(current, memo, device="")
+            return
+        try:
+            until_the_end(self._player, memo.title, memo.peaks)
+        finally:
+            self._stop()
+
+    def _stop(self) -> None:
+        self._has_stopped = True
+        if self._growing:
+            self._growing.end()
+        if self._player:
+            self._player.stop()

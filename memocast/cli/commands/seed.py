@@ -1,0 +1,172 @@
+"""`seed`."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from memocast.cli.commands import seed_view
+from memocast.cli.context import JsonOption, OptionalMemosArgument, State, state
+from memocast.cli.terminal import console
+from memocast.errors import MemocastError, UsageError
+
+if TYPE_CHECKING:
+    from memocast.library.seeder_lock import Presence
+
+_TAKE_OVER_SECONDS = 30.0
+
+
+def register(app: typer.Typer) -> None:
+    """Add this family's commands to the application."""
+    app.command()(seed)
+
+
+def seed(
+    context: typer.Context,
+    memo: OptionalMemosArgument = None,
+    background: Annotated[
+        bool, typer.Option("--background", help="Start it in the background and return.")
+    ] = False,
+    stop: Annotated[bool, typer.Option("--stop", help="End the running seeder.")] = False,
+    install: Annotated[
+        bool, typer.Option("--install", help="Have the system run it, after every start too.")
+    ] = False,
+    uninstall: Annotated[bool, typer.Option("--uninstall", help="Undo --install.")] = False,
+    detached: Annotated[bool, typer.Option("--detached", hidden=True)] = False,
+    session: Annotated[bool, typer.Option("--session", hidden=True)] = False,
+    web: Annotated[bool, typer.Option("--web", hidden=True)] = False,
+    lan: Annotated[bool, typer.Option("--lan", hidden=True)] = False,
+    json: JsonOption = False,
+) -> None:
+    """Keep shared and fetched memos available to others, until Ctrl-C; or only those named.
+
+    It follows the library: what you share or remove elsewhere takes effect within 2 s.
+
+    Example: memocast seed --background
+    """
+    from memocast.library.seeder_lock import Presence
+    from memocast.seeding import service
+
+    current = state(context)
+    if background + stop + install + uninstall + bool(memo) > 1:
+        raise UsageError(
+            "of --background, --stop, --install, --uninstall and memos only one can be given",
+            hint="memocast seed --help",
+        )
+    if session:
+        _run_session(current, memo or [], web=web, lan=lan)
+        return
+    attempts = console.Attempts()
+    only = attempts.each(memo or [], lambda reference: _shared_id(current, reference))
+    attempts.finish()
+    library = current.library  # created or refused before anything is started
+    presence = Presence(library.root)
+    if install:
+        console.end_tidily()
+        service.install(library.root, console.note)
+    elif uninstall:
+        service.uninstall(library.root, console.note)
+    elif stop:
+        stopped = presence.stop()
+        console.note("the seeder has stopped" if stopped else "no seeder was running")
+    elif background:
+        _start_in_background(current, presence)
+    elif detached:
+        if _claim_unless_served(presence):
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            _run(current, presence, only, seed_view.Quiet())
+    else:
+        _take_over(presence)
+        _run(current, presence, only, seed_view.view(current, json=json))
+
+
+def _shared_id(current: State, reference: str) -> str:
+    found = current.library.get(reference)
+    if not current.library.shares.of(found):
+        raise MemocastError(
+            f"memo {found.id} was never shared", hint=f"share it: memocast share {found.id}"
+        )
+    return found.id
+
+
+def _start_in_background(current: State, presence: Presence) -> None:
+    from memocast.seeding.background import start_seeder
+
+    report = presence.report()
+    if report:
+        console.note(f"the seeder runs already (pid {report['pid']})")
+        return
+    pid = start_seeder(current.root)
+    console.note(f"the seeder runs in the background (pid {pid}); memocast seed --stop ends it")
+
+
+def _claim_unless_served(presence: Presence) -> bool:
+    """Become the seeder, perhaps after one that is on its way out; False when one serves."""
+    deadline = time.monotonic() + _TAKE_OVER_SECONDS
+    while not presence.claim():
+        if presence.report() or time.monotonic() > deadline:
+            return False
+    return True
+
+
+def _take_over(presence: Presence) -> None:
+    deadline = time.monotonic() + _TAKE_OVER_SECONDS
+    while not presence.claim():
+        if time.monotonic() > deadline:
+            raise MemocastError("another seeder keeps starting", hint="memocast seed --stop")
+        if presence.stop():
+            console.note("the seeder that was running has stopped; this one takes over")
+
+
+def _run(current: State, presence: Presence, only: list[str], display: seed_view.Quiet) -> None:
+    from memocast.seeding.supervisor import Supervisor
+
+    ending: list[int] = []
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    for number in numbers:
+        signal.signal(number, lambda received, _frame: ending.append(received))
+    try:
+        interval = current.settings.sync_interval
+        supervisor = Supervisor(current.root, presence, display.hear, only, interval)
+        supervisor.run(lambda: bool(ending))
+    finally:
+        display.close()
+        presence.release()
+
+
+def _run_session(current: State, only: list[str], *, web: bool, lan: bool) -> None:
+    """A process that holds libtorrent; standard input ends with its supervisor."""
+    from memocast.seeding.classic_worker import Seeder
+    from memocast.seeding.webrtc_worker import WebSeeder
+
+    ending: list[int] = []
+    signal.signal(signal.SIGTERM, lambda received, _frame: ending.append(received))
+
+    def is_ending() -> bool:
+        return bool(ending) or bool(select.select([sys.stdin], [], [], 0)[0])
+
+    def tell(event: str, facts: dict[str, Any]) -> None:
+        # Who is gone is not told; the session ends by itself, and writes down what it counted.
+        with contextlib.suppress(BrokenPipeError):
+            console.document({"event": event, **facts})
+
+    try:
+        library, settings = current.library, current.settings
+        session = (
+            WebSeeder(library, settings, tell, only)
+            if web
+            else Seeder(library, settings, tell, only, lan=lan)
+        )
+        session.run(is_ending)
+    except MemocastError as error:
+        failure = {"message": error.message, "hint": error.hint, "exit_code": error.exit_code}
+        tell("failed", failure)
+        raise

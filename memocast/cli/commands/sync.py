@@ -1,0 +1,140 @@
+"""`sync`."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from memocast.cli import option_values
+from memocast.cli.context import JsonOption, State, state
+from memocast.cli.terminal import console
+from memocast.cli.terminal.display import Counter, Display
+from memocast.errors import Interrupted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from memocast.channels.follow import News
+    from memocast.fetching.progress import Stage
+    from memocast.formats.channel import Channel
+
+
+def register(app: typer.Typer) -> None:
+    """Add this family's commands to the application."""
+    app.command()(sync)
+
+
+def sync(
+    context: typer.Context,
+    channel: Annotated[
+        list[str] | None, typer.Argument(metavar="CHANNEL…", help="Only these channels.")
+    ] = None,
+    timeout: Annotated[
+        str, typer.Option(metavar="TIME", help="Give a memo up after this long without progress.")
+    ] = "30s",
+    quiet: Annotated[bool, typer.Option("--quiet", hidden=True)] = False,
+    json: JsonOption = False,
+) -> None:
+    """Look for what is new in your channels, and fetch it; print an id a line.
+
+    The running seeder does it by itself every few minutes.
+
+    Example: memocast sync
+    """
+    current = state(context)
+    seconds = option_values.seconds(timeout)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with _alone(current, quiet=quiet) as is_alone:
+        if is_alone:
+            _sync(current, channel or [], seconds, quiet=quiet, json=json)
+
+
+@contextlib.contextmanager
+def _alone(current: State, *, quiet: bool) -> Iterator[bool]:
+    """Wait until no other process syncs the library; False when the seeder would have to wait."""
+    with current.library.translated():
+        lock = os.open(
+            current.library.root / "sync.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+        )
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if quiet:
+                yield False
+                return
+            console.note("another process syncs this library; waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield True
+    finally:
+        os.close(lock)
+
+
+def _sync(current: State, names: list[str], timeout: float, *, quiet: bool, json: bool) -> None:
+    from memocast.channels.follow import Follower, News
+    from memocast.channels.pair import Pairing
+    from memocast.channels.republish import Registry
+
+    attempts = console.Attempts()
+    library, settings = current.library, current.settings
+    wanted = attempts.each(names, library.channels.get) if names else library.channels.all()
+    pair = None if names else library.channels.pair()
+    if not (wanted or pair or names):
+        console.note("there is nothing to sync; follow somebody: memocast follow SOURCE")
+        return
+    registry = Registry(library, settings)
+    follower = Follower(library, settings, registry, timeout, eager=not quiet)
+
+    def tell(name: str, news: News) -> None:
+        for problem in news.problems:
+            attempts.failed(problem)
+        said = [console.count(len(news.memos), "new memo")]
+        said += [f"{news.changed} changed"] if news.changed else []
+        said += [f"{news.removed} removed"] if news.removed else []
+        if not quiet or news.memos or len(said) > 1:
+            console.note(f"{name}: {', '.join(said)}")
+
+    def sync_channel(found: Channel) -> None:
+        with _watched(current, found.name, json=json) as (show, arrived):
+            news = follower.sync(found, show, arrived)
+        tell(f"'{console.safe(found.name)}'", news)
+
+    def sync_pair(found: Channel) -> None:
+        news = News()
+        counter = Counter("sealing")
+        with _watched(current, None, json=json) as (show, arrived):
+            pairing = Pairing(library, settings, registry, timeout)
+            pairing.sync(found, news, show, arrived, lambda size: counter.tell(console.size(size)))
+        counter.done()
+        tell("your devices", news)
+
+    attempts.each(wanted, sync_channel)
+    attempts.each([pair] if pair else [], sync_pair)
+    attempts.finish()
+
+
+@contextlib.contextmanager
+def _watched(
+    current: State, channel: str | None, *, json: bool
+) -> Iterator[tuple[Callable[[Stage], None], Callable[[str], None]]]:
+    """What draws the stages of a fetch, and what prints a memo that has arrived."""
+    from memocast.cli.terminal.fetch_view import View
+
+    def arrived(memo: str) -> None:
+        if json:
+            console.document({**current.library.get(memo).to_json(), "channel": channel})
+        else:
+            console.data(memo)
+
+    with Display() as display:
+        try:
+            yield View(display, None).show, arrived
+        except KeyboardInterrupt:
+            raise Interrupted(
+                "interrupted; what has arrived is kept", hint="go on with: memocast sync"
+            ) from None

@@ -1,0 +1,149 @@
+"""Making a memo's link, and seeing to it that somebody answers for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from memocast.cli.context import State
+from memocast.cli.output_file import write
+from memocast.cli.terminal import console
+from memocast.cli.terminal.display import Counter
+from memocast.errors import MemocastError
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Sequence
+
+    from memocast.formats.memo import Memo
+    from memocast.formats.share import Mode, Share
+    from memocast.formats.torrent import Torrent
+    from memocast.library.sharing import Wish
+
+
+def shared_link(
+    current: State,
+    memo: Memo,
+    wish: Wish | None = None,
+    *,
+    direct: bool = False,
+    torrent_file: Path | None = None,
+) -> tuple[Share, str]:
+    """Share the memo, as the settings say unless there is a wish; return its magnet link too."""
+    from memocast.library import sharing
+
+    library = current.library
+    before = library.shares.of(memo)
+    counter = Counter("sealing")
+
+    def trackers(share: Share) -> list[str]:
+        return list(dict.fromkeys([*current.settings.trackers, *share.torrent.trackers]))
+
+    def write_torrent(share: Share) -> None:
+        if torrent_file:
+            _write_torrent(torrent_file, share.torrent, [] if share.lan else trackers(share))
+
+    try:
+        share = sharing.share(
+            library,
+            memo,
+            wish or sharing.Wish(None, default_mode(current)),
+            lambda size: counter.tell(console.size(size)),
+            first=write_torrent,
+        )
+    finally:
+        counter.done()
+    if torrent_file and share.key:
+        console.note(f"{torrent_file} opens nothing without the key, which is in the link only")
+    if before and not library.seedables.answers(share):
+        console.note(f"memo {memo.id} was changed on disk, so it is not seeded from here")
+    _tell_of(memo, share, before, asked_for_lan=bool(wish and wish.lan))
+    peers = _own_addresses(current, lan=share.lan) if direct else []
+    return share, share.link(trackers(share), peers)
+
+
+def default_mode(current: State) -> Mode:
+    """How a memo is shared when nothing else is said."""
+    return "private" if current.settings.share == "private" else "public"
+
+
+def _tell_of(memo: Memo, share: Share, before: list[Share], *, asked_for_lan: bool) -> None:
+    """Say what a person may not expect of this share."""
+    if share.stopped:
+        console.note(f"memo {memo.id} is shared again; its link is the same as before 'unshare'")
+    if share.lan and not asked_for_lan:
+        console.note(
+            f"memo {memo.id} came from a local network, and stays there"
+            if share.arrived
+            else f"memo {memo.id} stays on the local network; to share it with others, unshare it"
+            " first"
+        )
+    sealed_too = any(other.sealed and other.shared for other in before)
+    if not share.sealed and share not in before and sealed_too:
+        console.note(f"memo {memo.id} was shared sealed only; with this link everybody can listen")
+
+
+def _write_torrent(path: Path, torrent: Torrent, trackers: list[str]) -> None:
+    from memocast.formats.torrent import with_trackers
+
+    content = with_trackers(torrent, trackers)
+    if not _holds(path, content):
+        write(path, lambda file: file.write(content))
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    if not path.is_file() or path.stat().st_size != len(content):
+        return False
+    return path.read_bytes() == content
+
+
+def _own_addresses(current: State, *, lan: bool) -> list[tuple[str, int]]:
+    import socket
+
+    addresses = []
+    settings = current.settings.on_lan() if lan else current.settings
+    for host, port in settings.addresses(current.library.listen_port(lan=lan)):
+        if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+            own = _outgoing_address(socket.AF_INET6 if ":" in host else socket.AF_INET)
+            if own:
+                addresses.append((own, port))
+        else:
+            addresses.append((host, port))
+    if not addresses:
+        raise MemocastError(
+            "this machine has no address to put into the link",
+            hint="connect to a network, or leave out --direct",
+        )
+    return addresses
+
+
+def _outgoing_address(family: socket.AddressFamily) -> str | None:
+    """This machine's address on its default route. Connecting UDP sends nothing."""
+    import socket
+
+    documentation = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}  # RFC 5737, 3849
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((documentation[family], 9))
+            return str(probe.getsockname()[0])
+    except OSError:
+        return None
+
+
+def ensure_seeder(current: State, memos: Sequence[Memo], *, wanted: bool = True) -> None:
+    """Have a seeder run, in the background if it must be started; say so on stderr."""
+    from memocast.library.seeder_lock import Presence
+    from memocast.seeding.background import start_seeder
+
+    presence = Presence(current.root)
+    report = presence.report()
+    if report:
+        only = report["only"]
+        if only and not {memo.id for memo in memos} <= set(only):
+            console.note("the running seeder offers other memos only; replace it: memocast seed")
+        return
+    if not wanted or not current.settings.autostart:
+        console.note("no seeder runs; the link answers once you run: memocast seed")
+        return
+    pid = start_seeder(current.root)
+    console.note(f"started the seeder in the background (pid {pid}); memocast seed --stop ends it")

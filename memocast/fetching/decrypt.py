@@ -1,0 +1,67 @@
+"""Opening: a sealed memo that was fetched, from its description to its audio."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from memocast.errors import Refused, WrongKey
+from memocast.formats import age
+from memocast.formats.memo_info import Description, unsealed
+from memocast.library.staging import OPENED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from memocast.bittorrent.download import Metadata
+    from memocast.formats.link import Link
+    from memocast.formats.share import Share
+
+
+def check_key(shares: Sequence[Share], link: Link) -> None:
+    """Raises WrongKey when the link has another key than the share of a memo that it names."""
+    for share in shares:
+        is_meant = set(share.torrent.info_hashes) & set(link.info_hashes)
+        if is_meant and share.key and link.key and share.key != link.key.upper():
+            raise WrongKey(
+                "this key does not open it, but the memo is in the library already",
+                hint="look for it: memocast list",
+            )
+
+
+class Opener:
+    """Opens what one link leads to with its key, or else with one of the `identities`.
+
+    The audio in the clear is in `folder`, as `OPENED`, until it is moved away.
+    Making one raises Refused when the link's key is none.
+    """
+
+    def __init__(self, link: Link, identities: Sequence[age.Identity], folder: Path) -> None:
+        self._link = link
+        self._identities = [age.identity(link.key)] if link.key else identities
+        self._path = folder / OPENED
+
+    def description(self, metadata: Metadata) -> Description:
+        """What the torrent says of its memo. Raises Refused when it is sealed, and not to us."""
+        if metadata.sealed is None:
+            if self._link.key:
+                raise Refused(
+                    "the link has a key, but its memo is not sealed", hint="ask the sender about it"
+                )
+            return metadata.description
+        if not self._identities:
+            raise WrongKey(
+                "the memo is sealed, and the link has no key",
+                hint="copy the link again, whole and in quotes; for a memo sealed to you, name"
+                " your identity: --identity FILE",
+            )
+        return unsealed(metadata.sealed, self._identities)
+
+    def open(self, age_file: Path, tell: Callable[[int], None]) -> Path:
+        """The content of an age file, in a file; `tell` how many bytes are open.
+
+        Raises Refused, OSError.
+        """
+        self._path.unlink(missing_ok=True)
+        age.unseal_file(age_file, self._path, self._identities, tell)
+        return self._path

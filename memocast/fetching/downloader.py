@@ -1,0 +1,186 @@
+"""Arrival: one torrent from the swarm into a folder, held at its metadata until it is approved."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from memocast.bittorrent import events
+from memocast.errors import LibraryError, Refused, SwarmTimeout
+from memocast.fetching.progress import Looking
+from memocast.fetching.session_pair import Sources
+from memocast.files import write_atomically
+from memocast.library.seeder_lock import Presence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from memocast.bittorrent.download import Metadata, Progress
+    from memocast.fetching.growing_file import Growing
+    from memocast.fetching.progress import Stage
+    from memocast.formats.link import Link
+    from memocast.library.library import Library
+    from memocast.settings import Settings
+
+_POLL_SECONDS = 0.1
+_DHT_RETRY_SECONDS = 0.5
+_DIAL_SECONDS = 3.0
+_RESUME_SECONDS = 10.0
+_STUCK_SECONDS = 5.0
+_TURN_SECONDS = 10.0
+"""Without a new byte for that long, browsers are asked, or clients where it was browsers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`timeout` in seconds without progress, `max_size` in bytes."""
+
+    timeout: float
+    max_size: int
+
+
+def own_addresses(
+    library: Library, settings: Settings, *, avoided: bool = False
+) -> list[tuple[str, int]]:
+    """Where to listen: at the library's port, unless that is its seeder's or is to be avoided."""
+    if avoided or Presence(library.root).is_running():
+        return [(host, 0) for host, _ in settings.addresses(0)]
+    return settings.addresses(library.listen_port())
+
+
+class Arrival:
+    """A torrent on its way into `folder`; what it is to be asked of `addresses`' own ports.
+
+    Its state is kept in the folder as `resume`, so that a later one goes on where this ended.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        link: Link,
+        settings: Settings,
+        addresses: Sequence[tuple[str, int]],
+        folder: Path,
+        timeout: float,
+        notify: Callable[[Stage], None] = lambda _: None,
+    ) -> None:
+        self._library = library
+        self._settings = settings
+        self._timeout_seconds = timeout
+        self._notify = notify
+        self.resume_path = folder / "resume"
+        trackers = [] if link.lan else list(dict.fromkeys([*link.trackers, *settings.trackers]))
+        self.sources = Sources(settings, addresses, link, folder, trackers)
+        asked = dict.fromkeys(self.sources.asked, "asked")
+        self._looking = Looking(asked, settings.dht, lsd=settings.lsd, known=len(link.peers))
+        self._is_complete = False
+        self._growing: Growing | None = None
+        self._resume_data: list[bytes] = []
+
+    def metadata(self) -> Metadata:
+        """Look for the torrent, and wait for its metadata. Raises NotALink, SwarmTimeout."""
+        with self._library.translated():
+            resume = self.resume_path.read_bytes() if self.resume_path.exists() else None
+        self.sources.begin(resume)
+        deadline = time.monotonic() + self._timeout_seconds
+        next_look = 0.0
+        next_dial = time.monotonic() + _DIAL_SECONDS
+        while (metadata := self.sources.metadata()) is None:
+            if time.monotonic() > deadline:
+                raise self._timeout("nobody answered for this memo")
+            if self._settings.dht and time.monotonic() > next_look:
+                self.sources.look_again()
+                next_look = time.monotonic() + _DHT_RETRY_SECONDS
+            self._looking.dht_nodes = self.sources.dht_nodes
+            self._looking.peers = self.sources.peers
+            if not self._looking.peers and time.monotonic() > next_dial:
+                self.sources.dial()
+                next_dial = time.monotonic() + _DIAL_SECONDS
+            self._notify(self._looking)
+            self._poll()
+        return metadata
+
+    def complete(self, growing: Growing | None = None) -> None:
+        """Open the gate and wait until all is here, and on disk.
+
+        With `growing` its beginning comes first, and every piece is told to it.
+        Raises SwarmTimeout, Refused, LibraryError.
+        """
+        self._growing = growing
+        self.sources.start(in_order=growing is not None)
+        best = (-1, -1)
+        deadline = stuck = turn = 0.0
+        while not self._is_complete:
+            progress = self.sources.download.progress()
+            moment = time.monotonic()
+            if (reached := (progress.done, progress.verified)) > best:
+                best = reached
+                deadline = moment + self._timeout_seconds
+                stuck = moment + _STUCK_SECONDS
+                turn = moment + _TURN_SECONDS
+            # A piece that comes again while libtorrent still drops a corrupt copy of it is
+            # sometimes never hashed: all bytes are there, and nothing follows.
+            if moment > stuck and progress.done >= progress.total and not progress.whole:
+                self.sources.download.check_again()
+                best = (-1, -1)
+            if moment > turn and progress.done < progress.total and self.sources.may_widen:
+                self.sources.turn_to_others(self.save_resume_data())
+                turn = time.monotonic() + _TURN_SECONDS
+                continue
+            self._refuse_to_wait_longer(progress, deadline)
+            self._notify(progress)
+            self._poll()
+
+    def _refuse_to_wait_longer(self, progress: Progress, deadline: float) -> None:
+        # All there, but still being flushed: that is no time-out's business.
+        if time.monotonic() > deadline and progress.done < progress.total:
+            raise self._timeout(
+                f"the download stopped at {progress.done:,} of {progress.total:,} bytes"
+            )
+
+    def save_resume_data(self) -> bytes:
+        """Put the metadata on disk, so that a later fetch needs to ask nobody for it."""
+        self._resume_data.clear()
+        self.sources.download.ask_for_resume_data()
+        deadline = time.monotonic() + _RESUME_SECONDS
+        while not self._resume_data:
+            if time.monotonic() > deadline:
+                raise LibraryError("the download's state could not be saved", hint="fetch it again")
+            self._poll()
+        with self._library.translated():
+            write_atomically(self.resume_path, self._resume_data[-1])
+        return self._resume_data[-1]
+
+    def _poll(self) -> None:
+        for event in self.sources.poll(_POLL_SECONDS):
+            match event:
+                case events.TrackerAnswered(url=url, peers=peers):
+                    self._looking.trackers[url] = f"answered, {peers} peers"
+                case events.TrackerFailed(url=url, reason=reason):
+                    self._looking.trackers[url] = f"failed: {reason}"
+                case events.ResumeData(content=content):
+                    self._resume_data.append(content)
+                case events.PieceRead(index=index, content=content) if self._growing:
+                    self._growing.arrived(index, content)
+                case events.Completed():
+                    self._is_complete = True
+                case events.TorrentInvalid(reason=reason):
+                    raise Refused(
+                        f"the torrent is damaged: {reason}",
+                        hint="ask the sender to share the memo again",
+                    )
+                case events.FileFailed(reason=reason, full=full):
+                    raise LibraryError(
+                        f"writing the download failed: {reason}",
+                        hint="free some space, then fetch it again"
+                        if full
+                        else "check the library's disk, then fetch it again",
+                    )
+
+    def _timeout(self, what: str) -> SwarmTimeout:
+        return SwarmTimeout(
+            f"{what} in {self._timeout_seconds:g} s; tried: {self._looking.tried()}",
+            hint="ask the sender to run 'memocast seed', then fetch again; --timeout waits longer",
+        )

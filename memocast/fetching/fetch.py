@@ -1,0 +1,250 @@
+"""Fetching: link → swarm → library, in stages that the caller is told about."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
+
+from memocast.audio import examine
+from memocast.bittorrent.download import STAGED_NAME, Metadata, finished_torrent, opened
+from memocast.errors import MissingDecoder, Refused, WrongKey
+from memocast.fetching.acceptance import approve, refuse_page
+from memocast.fetching.decrypt import Opener, check_key
+from memocast.fetching.downloader import Arrival, Limits, own_addresses
+from memocast.fetching.growing_file import Growing
+from memocast.fetching.progress import Checking, Opening, Preview, Stage, Waiting
+from memocast.formats.age import identity
+from memocast.formats.memo import now, title_from_file
+from memocast.formats.share import Share
+from memocast.library.staging import SEALED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from memocast.formats.age import Identity
+    from memocast.formats.link import Link
+    from memocast.formats.memo import Memo, Origin
+    from memocast.formats.memo_info import Description
+    from memocast.library.library import Library
+    from memocast.library.staging import Entry
+    from memocast.settings import Settings
+
+_POLL_SECONDS = 0.1
+
+Listen = Callable[[Growing, Preview], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The memo; `downloaded` is False when the library already held it."""
+
+    memo: Memo
+    downloaded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A memo that another device of the user's has: it keeps its id, and where it came from.
+
+    `recipient` is what it is sealed to between them.
+    """
+
+    id: str
+    origin: Origin
+    recipient: str
+
+
+def fetch(
+    library: Library,
+    link: Link,
+    settings: Settings,
+    limits: Limits,
+    notify: Callable[[Stage], None],
+    identities: Sequence[Identity] = (),
+    listen: Listen | None = None,
+    adopted: Adopted | None = None,
+) -> Fetched:
+    """Bring the link's memo into the library.
+
+    What is sealed is opened with the link's key, or one of the `identities`. What is not
+    can be listened to while it arrives: `listen` is given it as soon as it is known.
+
+    Raises NotALink, SwarmTimeout, Refused, LibraryError. When it ends early,
+    what has arrived stays in `incoming/` for the next fetch of the same link.
+    """
+    link = opened(link)
+    if link.key:
+        identity(link.key)  # a damaged one is told before anything is begun
+    if link.lan:
+        settings = settings.on_lan()
+    entry: Entry | None = None
+    while entry is None:
+        with library.translated():
+            entry = library.incoming.download(link.info_hashes[0])
+        memo = library.shares.memo(link.info_hashes)
+        if memo:
+            if entry:  # made just now, or left by a fetch that died when all was done
+                entry.discard()
+            check_key(library.shares.of(memo), link)
+            return Fetched(memo, downloaded=False)
+        if entry is None:
+            notify(Waiting())
+            time.sleep(_POLL_SECONDS)
+    try:
+        opener = Opener(link, identities, entry.folder)
+        run = _Fetch(library, link, settings, limits, notify, entry, opener, listen, adopted)
+    except BaseException:
+        entry.release()
+        raise
+    with run:
+        return run.result()
+
+
+class _Fetch:
+    """One fetch, from its entry in `incoming/` to the memo."""
+
+    def __init__(
+        self,
+        library: Library,
+        link: Link,
+        settings: Settings,
+        limits: Limits,
+        notify: Callable[[Stage], None],
+        entry: Entry,
+        opener: Opener,
+        listen: Listen | None,
+        adopted: Adopted | None,
+    ) -> None:
+        self._library = library
+        self._link = link
+        self._limits = limits
+        self._notify = notify
+        self._entry = entry
+        self._opener = opener
+        self._listen = listen
+        self._adopted = adopted
+        self._growing: Growing | None = None
+        self._arrival = Arrival(
+            library,
+            link,
+            settings,
+            self._addresses(settings),
+            entry.folder,
+            limits.timeout,
+            notify,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if self._growing and kind is not None:
+            self._growing.end()
+        # Closing writes what libtorrent still holds, so the entry is judged after it.
+        self._arrival.sources.close(done=kind is None)
+        self._entry.hide()
+        refused = kind is not None and issubclass(kind, Refused)
+        later = kind is not None and issubclass(kind, (MissingDecoder, WrongKey))
+        if (refused and not later) or not self._arrival.resume_path.exists():
+            self._entry.discard()
+        self._entry.release()
+
+    def result(self) -> Fetched:
+        self._library.recover(self._entry)
+        self._restage()
+        metadata = self._arrival.metadata()
+        memo = self._library.shares.memo(metadata.info_hashes)
+        if memo:  # known by another of its hashes
+            self._entry.discard()
+            return Fetched(memo, downloaded=False)
+        refuse_page(metadata)
+        said = self._opener.description(metadata)
+        self._approve(metadata, said)
+        self._arrival.save_resume_data()
+        self._arrival.complete(self._growing)
+        return Fetched(self._kept(metadata, said), downloaded=True)
+
+    # -- stages ----------------------------------------------------------------
+
+    def _approve(self, metadata: Metadata, said: Description) -> None:
+        with self._library.translated():
+            approve(metadata, self._limits.max_size, self._entry.folder / STAGED_NAME)
+        title = said.title or title_from_file(metadata.name)
+        preview = Preview(title, metadata.size, said.duration, said.peaks or b"")
+        self._notify(preview)
+        if self._listen and metadata.sealed is None:
+            want = self._arrival.sources.want
+            self._growing = Growing(metadata.size, metadata.piece_length, want)
+            self._listen(self._growing, preview)
+
+    def _kept(self, metadata: Metadata, said: Description) -> Memo:
+        staged = self._entry.folder / STAGED_NAME
+        if self._growing:
+            self._growing.settle(staged)
+        is_sealed = metadata.sealed is not None
+        plain = staged
+        if is_sealed:
+            with self._library.translated():
+                plain = self._opener.open(staged, lambda size: self._notify(Opening(size)))
+        # The swarm still runs: who sent us the audio sees a complete copy for a while.
+        with self._library.translated():
+            sound = examine.confirmed(
+                plain, said.duration, said.peaks, lambda at: self._notify(Checking(at))
+            )
+        resume = self._arrival.save_resume_data()
+        draft = self._library.draft(
+            said.title or title_from_file(metadata.name),
+            said.description or "",
+            sound.format,
+            "fetched",
+        )
+        draft = replace(draft, created=said.created or now())
+        adopted = self._adopted if is_sealed else None
+        if adopted:
+            draft = replace(draft, id=adopted.id, origin=adopted.origin)
+        share = Share(
+            finished_torrent(resume, self._link),
+            mode=("private" if self._link.key else "addressed") if is_sealed else "public",
+            key=self._link.key.upper(),
+            recipients=(adopted.recipient,) if adopted else (),
+            lan=self._link.lan,
+            arrived=not adopted,
+            paired=bool(adopted),
+        )
+        self._arrival.sources.drop()
+        with self._library.translated():
+            self._entry.note({**draft.to_facts(), SEALED: share.info_hash if is_sealed else None})
+            # A torrent can mark its file as a program, and libtorrent obeys.
+            staged.chmod(staged.stat().st_mode & ~0o111)
+            plain.rename(self._entry.audio(draft.format))
+        return self._library.keep(
+            self._entry,
+            draft,
+            sound.duration,
+            sound.peaks,
+            share,
+            age_file=staged if is_sealed else None,
+        )
+
+    def _addresses(self, settings: Settings) -> list[tuple[str, int]]:
+        # Peers that still believe in their connection to a fetch that was killed refuse another
+        # from the same port: over uTP that takes them 5 s to notice, and a minute when nothing
+        # was under way.
+        return own_addresses(self._library, settings, avoided=self._entry.was_left_behind)
+
+    def _restage(self) -> None:
+        """Give audio that an interrupted `keep` had already named its name back."""
+        with self._library.translated():
+            info_hash = self._entry.facts().get(SEALED)
+            staged = self._entry.folder / STAGED_NAME
+            for path in self._entry.folder.glob("audio.*"):
+                if info_hash:  # it can be opened again
+                    path.unlink()
+                else:
+                    path.rename(staged)
+            if info_hash in self._link.info_hashes and not staged.exists():
+                with contextlib.suppress(FileNotFoundError):
+                    self._library.shares.age_file(info_hash).rename(staged)

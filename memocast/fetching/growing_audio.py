@@ -1,0 +1,190 @@
+"""Streaming: the sound of a file that is still arriving."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import itertools
+import operator
+import os
+import queue
+import threading
+from typing import TYPE_CHECKING, Any
+
+from memocast.audio.decoder import BLOCK_SAMPLES, check
+from memocast.audio.examine import format_of, refuse_head
+from memocast.audio.joined_files import MOST_PARTS
+from memocast.audio.resampler import Uniform
+from memocast.errors import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from memocast.audio.decoder import Samples
+    from memocast.fetching.growing_file import View
+
+_FORMATS = ("opus", "ogg", "wav", "flac")
+"""Those that can be played from their beginning while the rest is still missing."""
+
+_CHUNK_BYTES = 1 << 14
+
+_HEAD_BYTES = 1 << 16
+"""In which the headers of an Ogg's first stream lie."""
+
+_SILENT_BYTES = 1 << 26
+"""That are read before some sound comes of them. A packet of Opus can be as large as the file."""
+
+_BLOCK_SECONDS = 0.2
+_OGG_HEADER = 27
+_OGG_BEGINS = 2
+
+
+def streamed(open_: Callable[[], View], start: float = 0.0) -> Iterator[tuple[int, Samples]]:
+    """Yield (sample rate in Hz, float32 frames of shape (n, channels)) from `start` seconds on.
+
+    Nothing of formats that take the whole file. Raises Refused.
+    """
+    import soundfile
+
+    uniform: Uniform | None = None
+    with contextlib.ExitStack() as closing:
+        source = open_()
+        closing.callback(source.stop)
+        format_ = format_of(source.read(64) or b"")
+        source.seek(0)
+        if format_ not in _FORMATS:
+            return
+        if format_ == "ogg":
+            refuse_head(_head(source))
+            source.seek(0)
+        source.allowance = _SILENT_BYTES
+        try:
+            for file, skip in _files(source, format_, start):
+                check("what arrives", file.samplerate, file.channels)
+                for block in _blocks(file, skip):
+                    source.allowance = _SILENT_BYTES
+                    uniform = uniform or Uniform(file.samplerate, file.channels)
+                    for piece in uniform.take(file.samplerate, block):
+                        yield uniform.rate, piece
+            if source.allowance <= 0:
+                raise Refused("what arrives takes too much memory", hint="see the error of 'fetch'")
+            if uniform:
+                for piece in uniform.rest():
+                    yield uniform.rate, piece
+        except soundfile.SoundFileError as error:
+            raise Refused("what arrives is damaged", hint="see the error of 'fetch'") from error
+
+
+def _head(source: View) -> bytes:
+    head = b""
+    while len(head) < _HEAD_BYTES and (more := source.read(_HEAD_BYTES - len(head))):
+        head += more
+    return head
+
+
+def _blocks(file: Any, skip: int) -> Iterator[Samples]:
+    """What the file holds from its position on, without the first `skip` frames."""
+    frames = min(round(file.samplerate * _BLOCK_SECONDS), BLOCK_SAMPLES // file.channels)
+    while len(block := file.read(max(1, frames), dtype="float32", always_2d=True)):
+        if skip < len(block):
+            yield block[skip:]
+        skip = max(0, skip - len(block))
+
+
+def _files(source: View, format_: str, start: float) -> Iterator[tuple[Any, int]]:
+    """The open files that the source consists of, and how many frames of each to leave out."""
+    import soundfile
+
+    is_ogg = format_ in ("opus", "ogg")
+    is_sought = bool(start) or format_ == "flac"
+    if is_sought:
+        with soundfile.SoundFile(source) as file:
+            file.seek(min(round(start * file.samplerate), file.frames))
+            yield file, 0
+            start = max(0.0, start - file.frames / file.samplerate)
+        if not is_ogg:
+            return
+        source.seek(0)  # for the streams that may follow
+    # In a file, libsndfile looks for the end of an Ogg stream before it decodes: hence pipes.
+    for reader in _piped(source, is_ogg, passed=int(is_sought)):
+        with soundfile.SoundFile(reader, closefd=True) as file:
+            yield file, round(start * file.samplerate)
+            start = 0.0
+
+
+def _piped(source: View, is_ogg: bool, passed: int) -> Iterator[int]:
+    """A pipe for each stream in the source but the first `passed`, which a thread writes into."""
+    readers: queue.Queue[int | Refused | None] = queue.Queue()
+
+    def pump() -> None:
+        try:
+            for number, contents in _streams(source, is_ogg):
+                if number > passed:
+                    head = b"" if number == 1 else _checked(contents)
+                    reader, writer = os.pipe()
+                    readers.put(reader)
+                    _write(writer, itertools.chain([head], contents))
+        except Refused as error:
+            readers.put(error)
+        finally:
+            readers.put(None)
+
+    threading.Thread(target=pump, name="pump", daemon=True).start()
+    reader = None
+    try:
+        while (reader := readers.get()) is not None:
+            if isinstance(reader, Refused):
+                raise reader
+            yield reader
+    finally:
+        source.stop()
+        while reader is not None:
+            reader = readers.get()
+            if isinstance(reader, int):
+                os.close(reader)
+
+
+def _streams(source: View, is_ogg: bool) -> Iterator[tuple[int, Iterator[bytes]]]:
+    """What the streams in the source consist of, which are counted from 1."""
+    if not is_ogg:
+        yield 1, iter(lambda: source.read(_CHUNK_BYTES) or b"", b"")
+        return
+    for number, pages in itertools.groupby(_ogg_pages(source), operator.itemgetter(0)):
+        if number <= MOST_PARTS:
+            yield number, (content for _, content in pages)
+
+
+def _ogg_pages(source: View) -> Iterator[tuple[int, bytes]]:
+    """The pages (RFC 3533, section 6), each with the number of its stream.
+
+    Streams that are multiplexed begin together. What is no page is handed on as it is.
+    """
+    buffered = io.BufferedReader(source)
+    number, began = 0, False
+    while head := buffered.read(_OGG_HEADER):
+        is_page = len(head) == _OGG_HEADER and head.startswith(b"OggS")
+        table = buffered.read(head[-1]) if is_page else b""
+        begins = is_page and bool(head[5] & _OGG_BEGINS)
+        number += begins and not began
+        yield number, head + table + buffered.read(sum(table))
+        began = begins
+    buffered.detach()
+
+
+def _checked(contents: Iterator[bytes]) -> bytes:
+    """The head of a stream that is not the first. Raises Refused when it cannot be opened."""
+    head = b""
+    while len(head) < _HEAD_BYTES and (more := next(contents, b"")):
+        head += more
+    if format_of(head) != "opus":
+        refuse_head(head)
+    return head
+
+
+def _write(writer: int, contents: Iterator[bytes]) -> None:
+    """Write to a pipe until somebody reads it no more, and close it."""
+    with contextlib.suppress(OSError), os.fdopen(writer, "wb", buffering=0) as pipe:
+        for content in contents:
+            left = content
+            while left:
+                left = left[pipe.write(left) or 0 :]

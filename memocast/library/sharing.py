@@ -1,0 +1,135 @@
+"""Sharing: which of a memo's shares is meant, and making it where there is none yet."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from memocast.errors import MemocastError
+from memocast.formats import age, torrent
+from memocast.formats.share import Share
+from memocast.library.staging import SEALED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from memocast.formats.memo import Memo
+    from memocast.formats.share import Mode
+    from memocast.library.library import Library
+
+_AGE_FILE = "sealed.age"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How to share. `mode` None: as the memo is shared already, else by `default`.
+
+    `explicit`: the memo was named, and not only meant along with all others. `paired`: it is
+    for the user's other devices.
+    """
+
+    mode: Mode | None
+    default: Mode
+    recipients: tuple[str, ...] = ()
+    lan: bool = False
+    explicit: bool = True
+    paired: bool = False
+
+
+def share(
+    library: Library,
+    memo: Memo,
+    wish: Wish,
+    tell: Callable[[int], None],
+    first: Callable[[Share], None] = lambda _: None,
+) -> Share:
+    """Share the memo; `tell` how many bytes are sealed. The same wish gives the same link.
+
+    `first` is called before the library is changed; what it raises ends it all.
+
+    Returns the share as it was before, or as it was made. Raises MemocastError.
+    """
+    known = [found for found in library.shares.of(memo) if found.paired == wish.paired]
+    found = _known(known, memo, wish)
+    if found is None:
+        return _made(library, memo, wish, tell, first)
+    if found.paired:
+        return found
+    if found.stopped and not found.arrived:
+        return library.shares.renew(replace(found, lan=wish.lan), first)
+    if wish.lan and not found.lan:
+        raise MemocastError(
+            f"memo {memo.id} is shared beyond the local network already",
+            hint=f"take that back first: memocast unshare {memo.id}",
+        )
+    return library.shares.renew(found, first)
+
+
+def _known(known: list[Share], memo: Memo, wish: Wish) -> Share | None:
+    sealed_link = next((share for share in known if share.arrived and share.sealed), None)
+    in_plain = wish.mode == "public" and wish.explicit
+    if sealed_link and not in_plain:
+        if wish.recipients:
+            raise MemocastError(
+                f"memo {memo.id} came sealed, and is passed on only as it came",
+                hint=f"leave out --to; or share it with everybody: memocast share {memo.id}"
+                " --public",
+            )
+        return sealed_link
+    if wish.mode is None and (current := [share for share in known if share.shared]):
+        return current[0]
+    mode = wish.mode or wish.default
+    return next(
+        (share for share in known if (share.mode, share.recipients) == (mode, wish.recipients)),
+        None,
+    )
+
+
+def _made(
+    library: Library,
+    memo: Memo,
+    wish: Wish,
+    tell: Callable[[int], None],
+    first: Callable[[Share], None],
+) -> Share:
+    if not library.seedables.is_intact(memo):
+        raise MemocastError(
+            f"the audio of memo {memo.id} was changed outside memocast",
+            hint=f"add it as it is now: memocast add {library.path(memo)}",
+        )
+    mode = wish.mode or wish.default
+    path = library.path(memo)
+    if mode == "public":
+        with library.translated():
+            made = torrent.make(memo, path, library.pieces(memo))
+        share = Share(made, mode, lan=wish.lan, shared=True)
+        first(share)
+        return library.shares.add(memo, share)
+    key = age.new_key() if mode == "private" else ""
+    to = (age.recipient_of(key),) if key else wish.recipients
+    with library.translated():
+        entry = library.incoming.create("sealing")
+        try:
+            age_file = entry.folder / _AGE_FILE
+            age.seal_file(path, age_file, to, tell)
+            made = torrent.make_sealed(memo, age_file, to)
+            share = Share(
+                made,
+                mode,
+                key,
+                wish.recipients,
+                lan=wish.lan,
+                shared=not wish.paired,
+                paired=wish.paired,
+            )
+            first(share)
+            entry.note({SEALED: share.info_hash})
+            try:
+                return library.shares.add(memo, share, age_file)
+            except BaseException:
+                with contextlib.suppress(MemocastError):
+                    library.shares.take_back(share.info_hash)
+                raise
+        finally:
+            entry.discard()

@@ -1,0 +1,50 @@
+"""Reading: a podcast's feed in a process of its own, which has so much time and memory.
+
+There are small documents over which a parser that takes every dialect sits for hours.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import IO
+
+from memocast import limited_process
+from memocast.errors import MemocastError, Refused
+from memocast.formats.feed import Item
+from memocast.podcasts.parser import Podcast, parsed
+
+SECONDS = 60
+"""Of one core. The largest feed that is read at all takes 10, if it is what it should be."""
+
+
+def read(content: bytes, base: str, kind: str = "") -> Podcast:
+    """What `podcast.parsed` makes of a feed. Raises Refused also when that takes too long."""
+    given = json.dumps([base, kind]).encode() + b"\n" + content
+    try:
+        said = limited_process.run(__name__, given, SECONDS)
+    except limited_process.Exceeded:
+        raise Refused(
+            "the feed takes too long to read, or too much memory", hint="tell its owner"
+        ) from None
+    if "refused" in said:
+        raise Refused(said["refused"], hint=said["hint"])
+    return Podcast(said["title"], tuple(map(_item, said["items"])))
+
+
+def _item(said: dict[str, object]) -> Item:
+    published = datetime.fromtimestamp(said.pop("published"), UTC)  # type: ignore[arg-type]
+    return Item(published=published, **said)  # type: ignore[arg-type]
+
+
+def answer(given: bytes, _file: IO[bytes] | None = None) -> dict[str, object]:
+    """What `read` is told by the process with limits: a line of JSON, then the feed."""
+    about, _, content = given.partition(b"\n")
+    base, kind = json.loads(about)
+    try:
+        found = parsed(content, base, kind)
+    except MemocastError as error:
+        return {"refused": error.message, "hint": error.hint}
+    items = [{**asdict(item), "published": item.published.timestamp()} for item in found.items]
+    return {"title": found.title, "items": items}

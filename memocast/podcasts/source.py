@@ -1,0 +1,58 @@
+"""Where a podcast's feed is: on the web, or in a file."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from memocast.errors import Refused, UsageError
+from memocast.files import stamp
+from memocast.podcasts import http_get, parser_process
+from memocast.podcasts.parser import MAX_FEED_BYTES
+
+if TYPE_CHECKING:
+    from memocast.podcasts.parser import Podcast
+
+
+def is_on_web(source: str) -> bool:
+    """Whether a feed's source is an address, and no file."""
+    return source[:8].lower().startswith(("http://", "https://"))
+
+
+def look(source: str, state: str, timeout: float) -> tuple[Podcast | None, str]:
+    """What the feed at a URL or in a file says now, and the state to give the next time.
+
+    None when nothing has changed since that `state`; empty is never. `timeout` as in `web.get`.
+    Raises NotALink, UsageError, SwarmTimeout, Refused and MemocastError.
+    """
+    if not is_on_web(source):
+        return _look_in_file(Path(source), state)
+    try:
+        known = http_get.Answer(**json.loads(state)) if state else None
+    except (ValueError, TypeError):
+        known = None
+    content = io.BytesIO()
+    answer = http_get.get(source, content, MAX_FEED_BYTES, timeout, known)
+    if answer is None:
+        return None, state
+    return parser_process.read(content.getvalue(), answer.url, answer.kind), json.dumps(
+        asdict(answer)
+    )
+
+
+def _look_in_file(path: Path, state: str) -> tuple[Podcast | None, str]:
+    found = json.dumps(stamp(path))
+    if found == state:
+        return None, state
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_FEED_BYTES + 1)
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or "no such file"
+        raise UsageError(f"cannot read '{path}': {said}", hint="check the file's name") from error
+    if len(content) > MAX_FEED_BYTES:
+        raise Refused(f"'{path}' is larger than {MAX_FEED_BYTES:,} bytes", hint="is it a feed?")
+    return parser_process.read(content, ""), found

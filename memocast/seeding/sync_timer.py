@@ -1,0 +1,71 @@
+"""Rounds: the seeder has 'memocast sync' run now and then, in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+from memocast.errors import LibraryError
+from memocast.library.tables.failures import translated
+from memocast.seeding.self_command import command
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_JITTER = 0.25
+"""Of the interval, more or less: those who follow one channel do not all ask at once."""
+
+_STOP_SECONDS = 5.0
+
+
+class Rounds:
+    """A `sync` every `interval` seconds or so, and at once when `wanted` changes; 0 is never."""
+
+    def __init__(self, root: Path, interval: int) -> None:
+        self._root = root
+        self._interval = interval
+        self._process: subprocess.Popen[bytes] | None = None
+        self._next = 0.0
+        self._wanted = ""
+
+    def tick(self, wanted: str) -> None:
+        """Start one if it is time. `wanted` says what there is to sync; empty is nothing."""
+        moment = time.monotonic()
+        if self._process and self._process.poll() is not None:
+            self._process = None
+            jitter = random.uniform(-_JITTER, _JITTER)  # noqa: S311 - nobody has to be surprised
+            self._next = moment + self._interval * (1 + jitter)
+        if self._process or not self._interval:
+            return
+        if wanted != self._wanted:
+            self._wanted, self._next = wanted, moment
+        if wanted and moment >= self._next:
+            self._start(moment)
+
+    def _start(self, moment: float) -> None:
+        self._next = moment + self._interval
+        log = self._root / "log" / "seeder.log"
+        with contextlib.suppress(OSError, LibraryError), translated(log), log.open("ab") as errors:
+            self._process = subprocess.Popen(
+                command(self._root, "sync", "--quiet"),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                cwd=self._root,
+                start_new_session=True,
+            )
+
+    def stop(self) -> None:
+        """End the one that runs; what it has fetched of a memo is kept for the next."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None

@@ -1,0 +1,138 @@
+"""WebSeeder: the web session, which offers the latest memos to browsers over WebRTC."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from memocast.bittorrent.session_settings import MOST_WEB_TRACKERS, OFFERS
+from memocast.bittorrent.webrtc_session import WebSwarm
+from memocast.formats.trackers import web_trackers
+from memocast.seeding.worker import Session, raise_descriptor_limit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from memocast.library.library import Library
+    from memocast.library.tables.seedables import Seedable
+    from memocast.settings import Settings
+
+MOST_MEMOS = 50
+"""Pages of feeds among them. Each is announced with an offer of WebRTC for every browser that may
+come, which costs third parties a look-up at the STUN server and a line at each tracker."""
+
+MOST_NEWEST_PAGES = 20
+OLDER_PAGES = 5
+"""So many places are theirs, where there are such: the memos of a channel that has older pages
+would take all."""
+
+_OWN_DESCRIPTORS = 100
+_LOOK_SECONDS = 2.0
+_AGAIN_SECONDS = 30.0
+_CALL_SECONDS = 10.0
+_HOT_SECONDS = 600.0
+_GHOST_SECONDS = 8
+"""A browser that died without a word looks like this. It would keep its place for half a minute,
+and others at its address out; one that was merely slow comes again."""
+
+
+class WebSeeder(Session):
+    """What the seeder's web session process does."""
+
+    def __init__(
+        self,
+        library: Library,
+        settings: Settings,
+        notify: Callable[[str, dict[str, Any]], None],
+        only: Collection[str] = (),
+    ) -> None:
+        swarm = WebSwarm(settings)
+        super().__init__(library, settings, swarm, notify, only)
+        self._web_swarm = swarm
+        self._descriptors = 0
+        self._hot: dict[str, float] = {}
+        self._peers: dict[str, int] = {}
+        self._called: dict[str, float] = {}
+        self._next_announce = self._next_look = 0.0
+
+    def begin(self) -> None:
+        """Find out how many memos fit."""
+        self._descriptors = raise_descriptor_limit() - _OWN_DESCRIPTORS
+
+    def wanted(self) -> Mapping[str, Seedable]:
+        """The newest pages of feeds, then the memos shared or asked for last, then older pages.
+
+        As many as there are descriptors for.
+        """
+        own = web_trackers(self.settings.trackers)
+        memos = self.library.seedables.for_browsers(
+            fetched=self.settings.seed_fetched or bool(self.only),
+            every=bool(own),
+            limit=-1 if self.only else 2 * MOST_MEMOS,  # some may be damaged, or take too much
+        )
+        newest, older = self._pages(MOST_NEWEST_PAGES, newest=True), self._pages(OLDER_PAGES)
+        wanted: dict[str, Seedable] = {}
+        room = self._descriptors
+        for found, most in (
+            (newest, MOST_MEMOS),
+            (memos, MOST_MEMOS - len(older)),
+            (older, MOST_MEMOS),
+        ):
+            for seedable in found:
+                if not seedable.intact or (self.only and seedable.memo not in self.only):
+                    continue
+                trackers = {*own, *web_trackers(seedable.trackers)}
+                needed = _descriptors(seedable, min(len(trackers), MOST_WEB_TRACKERS))
+                if needed <= room and len(wanted) < most:
+                    wanted[seedable.info_hash] = seedable
+                    room -= needed
+        return wanted
+
+    def _pages(self, limit: int, *, newest: bool = False) -> list[Seedable]:
+        return self.library.seedables.pages_for_browsers(
+            fetched=self.settings.seed_fetched,
+            every=bool(web_trackers(self.settings.trackers)),
+            newest=newest,
+            limit=limit,
+        )
+
+    def tick(self, moment: float) -> None:
+        """Let go of browsers that are gone, and call for more where some are, or were lately."""
+        if moment >= self._next_look:
+            self._next_look = moment + _LOOK_SECONDS
+            self._let_go(moment)
+        if moment < self._next_announce:
+            return
+        self._next_announce = moment + _AGAIN_SECONDS
+        self._hot.update(dict.fromkeys(self.offers.busy(), moment + _HOT_SECONDS))
+        offered = set(self.offers)
+        self._hot = {
+            key: until for key, until in self._hot.items() if key in offered and until > moment
+        }
+        for key in self._hot:
+            self._call(key, moment)
+
+    def report(self) -> dict[str, Any]:
+        """How the session fares, and whether the STUN server answers."""
+        return {**super().report(), "stun_answers": self._web_swarm.stun_answers}
+
+    def _call(self, key: str, moment: float) -> None:
+        """Announce a memo, but not at every whim of somebody who comes and goes."""
+        if moment >= self._called.get(key, 0.0) + _CALL_SECONDS:
+            self._called[key] = moment
+            self.swarm.announce_again(key)
+
+    def _let_go(self, moment: float) -> None:
+        for host in {host for _, host in self.offers.stalled(_GHOST_SECONDS)}:
+            self.swarm.cut(host)
+        before, self._peers = self._peers, self.offers.peers()
+        for key, peers in self._peers.items():
+            # Somebody at the same address may have been refused meanwhile.
+            if peers < before.get(key, 0):
+                self._call(key, moment)
+
+
+def _descriptors(seedable: Seedable, trackers: int) -> int:
+    """How many a memo takes at worst: its file, and at each tracker two rounds of offers."""
+    # A hybrid torrent is announced under both of its hashes.
+    hashes = 2 if seedable.second_hash else 1
+    return 1 + hashes * trackers * OFFERS * 2

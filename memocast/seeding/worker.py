@@ -1,0 +1,150 @@
+"""Session: what the seeder's two session processes have in common.
+
+The library is a session's only input: it looks there for memos that were
+shared, fetched, changed or removed. It runs in a process of its own, which the
+supervisor starts again when libtorrent crashes; all that happens is told to
+`notify`, and once a second a report of how it fares.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from memocast.bittorrent import events
+from memocast.errors import LibraryError
+from memocast.seeding.seeded_torrents import Offers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from memocast.bittorrent.session import Swarm
+    from memocast.library.library import Library
+    from memocast.library.tables.seedables import Seedable
+    from memocast.settings import Settings
+
+TICK_SECONDS = 0.2
+_REPORT_SECONDS = 1.0
+_TALLY_SECONDS = 10.0
+_SETTLE_SECONDS = 1.0
+_MOST_DESCRIPTORS = 65_536
+
+
+class Session:
+    """A session that follows the library. Its `Supervisor` holds the library's presence."""
+
+    def __init__(
+        self,
+        library: Library,
+        settings: Settings,
+        swarm: Swarm,
+        notify: Callable[[str, dict[str, Any]], None],
+        only: Collection[str] = (),
+    ) -> None:
+        self.library = library
+        self.settings = settings
+        self.swarm = swarm
+        self.notify = notify
+        self.only = frozenset(only)
+        self.offers = Offers(library, swarm, settings.trackers, notify)
+        self._trackers: dict[str, str] = {}
+
+    # -- what the two differ in --------------------------------------------------
+
+    def begin(self) -> None:
+        """Whatever must be so before the first memo is offered."""
+
+    def wanted(self) -> Mapping[str, Seedable]:
+        """The memos to offer now, by info-hash."""
+        raise NotImplementedError  # a Seeder and a WebSeeder each have their own
+
+    def take(self, event: events.Event) -> None:
+        """Something happened in the swarm."""
+        match event:
+            case events.TrackerAnswered(url=url, peers=peers):
+                self._hear(url, "ok", {"ok": True, "peers": peers})
+            case events.TrackerFailed(url=url, reason=reason):
+                self._hear(url, reason, {"ok": False, "reason": reason})
+            case _:
+                self.offers.take(event)
+
+    def tick(self, moment: float) -> None:
+        """Called a few times a second, at `moment` of the monotonic clock."""
+
+    def tallied(self) -> None:
+        """The tallies have been written, as they are every ten seconds."""
+
+    def report(self) -> dict[str, Any]:
+        """How the session fares."""
+        return {
+            "session_pid": os.getpid(),
+            **self.offers.report(),
+            "trackers": self._trackers,
+        }
+
+    # -- what they share -----------------------------------------------------------
+
+    def run(self, stopping: Callable[[], bool]) -> None:
+        """Seed until `stopping()`."""
+        try:
+            self.begin()
+            revision = -1
+            next_report = next_tally = 0.0
+            settled = time.monotonic() + _SETTLE_SECONDS
+            while not stopping():
+                moment = time.monotonic()
+                # A full disk or a locked database passes; the links stay alive meanwhile.
+                with contextlib.suppress(LibraryError):
+                    current = self.library.revision()
+                    if current != revision or self.offers.files_changed():
+                        self.offers.follow(self.wanted())
+                        revision = current
+                    self.offers.hand_over()
+                self.tick(moment)
+                if self.offers.have_changed:
+                    next_report = 0.0
+                # Whoever waits for a seeder to begin finds its memos there, unless they are many.
+                if moment >= next_report and (moment > settled or not self.offers.are_pending):
+                    self.notify("report", self.report())
+                    next_report = moment + _REPORT_SECONDS
+                if moment >= next_tally:
+                    self.offers.write_tallies()
+                    next_tally = moment + _TALLY_SECONDS
+                    self.tallied()
+                self.poll()
+                self.offers.count()
+        finally:
+            self.swarm.poll(TICK_SECONDS)
+            self.offers.count()
+            self.offers.write_tallies()
+            self.swarm.close(goodbye=1.0)
+
+    def poll(self) -> list[events.Event]:
+        """Take what has happened in the swarm, and return it."""
+        happened = self.swarm.poll(TICK_SECONDS)
+        for event in happened:
+            self.take(event)
+        return happened
+
+    def _hear(self, url: str, said: str, facts: dict[str, Any]) -> None:
+        if self._trackers.get(url) != said:
+            self._trackers[url] = said
+            self.notify("tracker", {"url": url, **facts})
+
+
+def raise_descriptor_limit() -> int:
+    """Allow this process as many open files as it may have; return how many that are.
+
+    Each peer and each open file takes a descriptor; many systems begin at 256 or 1,024.
+    """
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_DESCRIPTORS
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(hard, wanted)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return max(soft, wanted)

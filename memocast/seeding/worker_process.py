@@ -1,0 +1,97 @@
+"""Child: a session process, as its supervisor sees it.
+
+A child tells what happens by lines of JSON on its standard output:
+`{"event": NAME, ...}`. One whose supervisor is gone notices that its standard
+input has ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from typing import IO, TYPE_CHECKING, Any
+
+from memocast.library.tables.failures import translated
+from memocast.seeding.self_command import command
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+_POLL_SECONDS = 0.1
+_READ_BYTES = 1 << 16
+
+
+class Child:
+    """A running `memocast seed --session`. Making one raises LibraryError."""
+
+    def __init__(self, root: Path, arguments: Sequence[str], inherited: int) -> None:
+        """Start it; the descriptor `inherited` stays open for as long as it lives."""
+        log = root / "log" / "seeder.log"
+        with translated(log), log.open("ab") as errors:
+            self._process = subprocess.Popen(
+                command(root, "seed", "--session", *arguments),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                cwd=root,
+                # Ctrl-C in the terminal is for us; the session ends when we say so.
+                start_new_session=True,
+                pass_fds=[inherited],
+            )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._input: IO[bytes] = self._process.stdin
+        self._output: IO[bytes] = self._process.stdout
+        self._rest = b""
+        self.has_ended = False
+        """Whether it has closed its output: it is gone, or as good as."""
+
+    def fileno(self) -> int:
+        """The descriptor that becomes readable when there is something to `read`."""
+        return self._output.fileno()
+
+    def read(self) -> list[dict[str, Any]]:
+        """What it told, as far as it is here; waits when nothing is."""
+        chunk = os.read(self.fileno(), _READ_BYTES)
+        self.has_ended = not chunk
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        return [json.loads(line) for line in lines]
+
+    def how_it_ended(self) -> str:
+        """Wait for its end; the name of a signal, or an exit code."""
+        code = self._process.wait()
+        if code >= 0:
+            return f"exit code {code}"
+        try:
+            return signal.Signals(-code).name
+        except ValueError:
+            return f"signal {-code}"
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+
+    def ask_to_end(self) -> None:
+        """Have it finish what it is doing and end."""
+        self._input.close()
+
+    def await_end(self, deadline: float) -> None:
+        """Wait until it has ended, and end it then; `deadline` of the monotonic clock."""
+        # It may be writing: what it says now is not for anybody, but a full pipe would hold it.
+        os.set_blocking(self.fileno(), False)
+        while not self.has_ended and time.monotonic() < deadline:
+            try:
+                self.has_ended = not os.read(self.fileno(), _READ_BYTES)
+            except BlockingIOError:
+                time.sleep(_POLL_SECONDS / 5)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(max(0.0, deadline - time.monotonic()))
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        self._output.close()
