@@ -18,11 +18,11 @@ _TO_USE_NAMES = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEX
 _COPIED_AT_ONCE = 1 << 26
 """Bytes. Ctrl-C waits that long."""
 
-Stamp = tuple[int, int]
+FileStamp = tuple[int, int]
 """A file's size in bytes and its time of modification in nanoseconds; (0, 0) when it is gone."""
 
 
-def stamp(path: Path | str) -> Stamp:
+def file_stamp(path: Path | str) -> FileStamp:
     """The file's Stamp at this moment."""
     try:
         status = os.stat(path)  # noqa: PTH116 - a Path takes five times as long to make

@@ -6,12 +6,14 @@ import json
 from dataclasses import asdict, replace
 from typing import Any
 
-from memocast.formats.replica import Entry, Stamp
+from memocast.formats.replica import EditStamp, ReplicaEntry
 
 NOW = 1_800_000_000_000
 MAGNET = "magnet:?xt=urn:btih:" + "ab" * 20
 ENCODED = "magnet%3A%3Fxt%3Durn%3Abtih%3A"
-GOOD = Entry("aaaaaaaa", "Good", Stamp(5, 0, "b"), "two\nlines", Stamp(5, 0, "b"), link=MAGNET)
+GOOD = ReplicaEntry(
+    "aaaaaaaa", "Good", EditStamp(5, 0, "b"), "two\nlines", EditStamp(5, 0, "b"), link=MAGNET
+)
 LAST = replace(GOOD, key="az" * 4)
 
 

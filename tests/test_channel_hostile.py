@@ -14,11 +14,11 @@ from conftest import wait_for
 from memocast import settings as settings_
 from memocast.bittorrent import dht
 from memocast.channels.follow import Follower
-from memocast.channels.republish import Registry
+from memocast.channels.republish import Republisher
 from memocast.errors import Refused
 from memocast.formats import mutable_item, torrent
 from memocast.formats.channel import SALT, ChannelLink
-from memocast.formats.feed import MAX_ITEMS, VERSION, Item, Page, parsed
+from memocast.formats.feed import MAX_ITEMS, VERSION, FeedItem, FeedPage, parsed
 from memocast.library.library import Library
 from memocast.library.tables.feed_pages import StoredPage
 from transfer import bare_session
@@ -53,16 +53,16 @@ class Mallory:
         self._number += 1
         file = self.user.home / f"page-{self._number}"
         file.write_bytes(content)
-        made = torrent.make_page(file, "Mallory")
+        made = torrent.make_feed_page(file, "Mallory")
         page = StoredPage(made.info_hash, "", made.content, file)
-        self._library.pages.hold(self._channel, [page], ())
-        self._library.channels.next_item(self._channel, dht.pointer(made.info_hash))
+        self._library.feed_pages.hold(self._channel, [page], ())
+        self._library.channels.sign_next(self._channel, dht.pointer(made.info_hash))
         environment = self.user.environment
         found = settings_.load(
             self.user.home / "none.toml",
             {name: value for name, value in environment.items() if name.startswith("MEMOCAST_")},
         )
-        item, holders = Registry(self._library, found).renew(self._channel)
+        item, holders = Republisher(self._library, found).refresh(self._channel)
         assert item
         assert holders
 
@@ -216,10 +216,10 @@ def test_what_an_item_says_is_kept_within_bounds() -> None:
 
 
 def test_a_page_is_read_as_it_was_written() -> None:
-    one = Item(
+    one = FeedItem(
         "urn:btih:1", "Grüße 🎙", "two\nlines", EPOCH.replace(year=2020), LINK, "audio/ogg", 7, 1234
     )
-    page = Page("Anna's notes", (one,), LINK)
+    page = FeedPage("Anna's notes", (one,), LINK)
     assert parsed(page.to_bytes()) == page
 
 
@@ -230,10 +230,10 @@ def test_pages_that_lead_in_circles_are_given_up(library: Library, tmp_path: Pat
     for name, following in (("a", "b"), ("b", "a")):
         (tmp_path / name).write_text(name)
         pages.append(StoredPage(name * 40, following * 40, b"de", tmp_path / name))
-    library.pages.hold(channel, pages, ())
+    library.feed_pages.hold(channel, pages, ())
     library.channels.note_check(channel, 1, "something was wrong")
     (channel,) = library.channels.all()
     off = settings_.Settings(dht=False)
-    follower = Follower(library, off, Registry(library, off))
+    follower = Follower(library, off, Republisher(library, off))
     with pytest.raises(Refused, match="leads in circles"), contextlib.ExitStack() as files:
         follower._walk(channel, "a" * 40, [], files)

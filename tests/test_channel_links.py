@@ -10,10 +10,10 @@ from memocast.channels.publish import Publisher
 from memocast.formats import mutable_item
 from memocast.formats.channel import ChannelLink
 from memocast.formats.link import parse
-from memocast.formats.torrent import is_page
+from memocast.formats.torrent import is_feed_page
 from memocast.library.library import Library
 from memocast.seeding import webrtc_worker
-from memocast.seeding.webrtc_worker import WebSeeder
+from memocast.seeding.webrtc_worker import WebRtcWorker
 from memocast.settings import Settings
 from private import key_in
 from test_channels import create, publish
@@ -46,7 +46,7 @@ def test_show_links_to_the_newest_page_and_where_there_is_a_listening_page_opens
     user = anna.with_(MEMOCAST_PAGE_URL=PAGE, MEMOCAST_TRACKERS=TRACKER)
     facts = shown(user)
     (link,) = parse(facts["feed_link"])
-    assert (link.v1, link.dn, link.key) == (facts["feed"], "Anna's notes", "")
+    assert (link.v1, link.dn, link.age_identity) == (facts["feed"], "Anna's notes", "")
     assert link.trackers == (TRACKER,)
     assert facts["page"].startswith(PAGE)
     assert parse(facts["page"]) == [link]
@@ -88,7 +88,7 @@ def test_fetch_knows_a_page_of_a_feed_before_it_is_downloaded(
     ],
 )
 def test_nothing_else_is_taken_for_a_page(info: object) -> None:
-    assert not is_page(info)
+    assert not is_feed_page(info)
 
 
 def test_browsers_are_offered_the_newest_page_then_memos_and_older_pages_in_places_of_their_own(
@@ -106,12 +106,12 @@ def test_browsers_are_offered_the_newest_page_then_memos_and_older_pages_in_plac
     found = [library.get(memo) for memo in memos]
     publisher.publish([(memo, publisher.offer(memo)) for memo in found])
     channel = library.channels.get("Anna's notes")
-    pages = library.pages.chain(channel, channel.head, ())
-    seeder = WebSeeder(library, settings, lambda *_: None)
+    pages = library.feed_pages.chain(channel, channel.head, ())
+    seeder = WebRtcWorker(library, settings, lambda *_: None)
     seeder.begin()
     offered = [found.memo or info_hash for info_hash, found in seeder.wanted().items()]
     assert offered == [pages[0], memos[3], memos[2], pages[1]]
-    only = WebSeeder(library, settings, lambda *_: None, only=[memos[0]])
+    only = WebRtcWorker(library, settings, lambda *_: None, only=[memos[0]])
     only.begin()
     assert [found.memo for found in only.wanted().values()] == [memos[0]]
     for session in (seeder, only):

@@ -9,8 +9,8 @@ import pytest
 
 from conftest import wait_for
 from memocast.bittorrent.session_settings import EVERYBODY
-from memocast.bittorrent.torrent_status import Peer, Transfer
-from memocast.seeding.upload_slots import FEW, Crowd
+from memocast.bittorrent.torrent_status import Peer, TorrentStatus
+from memocast.seeding.upload_slots import FEW, UploadSlots
 from transfer import address_of, bare_session
 
 if TYPE_CHECKING:
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 PEERS = 2 * FEW
 
 
-def look(uploaded: int, has: int, peers: int = PEERS, key: str = "key") -> Transfer:
+def look(uploaded: int, has: int, peers: int = PEERS, key: str = "key") -> TorrentStatus:
     """A torrent of which so many bytes were sent, with peers that have so many bytes each."""
     who = (Peer(f"{key}{number}", 0, complete=False, has=has) for number in range(peers))
-    return Transfer(key, 0, uploaded, tuple(who))
+    return TorrentStatus(key, 0, uploaded, tuple(who))
 
 
-def places(*looks: tuple[Transfer, ...]) -> list[int]:
+def places(*looks: tuple[TorrentStatus, ...]) -> list[int]:
     """What is said at each look, one every three seconds."""
-    crowd = Crowd()
+    crowd = UploadSlots()
     return [crowd.places(transfers, 3.0 * number) for number, transfers in enumerate(looks, 1)]
 
 
@@ -63,7 +63,7 @@ def test_who_wants_another_memo_has_a_place_of_its_own() -> None:
 
 def test_complete_peers_take_no_place() -> None:
     seeds = tuple(Peer(f"seed {number}", 0, complete=True, has=100) for number in range(9))
-    crowd = Transfer("key", 0, 100, seeds + look(0, 0, peers=1).peers)
+    crowd = TorrentStatus("key", 0, 100, seeds + look(0, 0, peers=1).peers)
     assert places((crowd,), (crowd,)) == [EVERYBODY] * 2
 
 

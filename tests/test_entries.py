@@ -18,7 +18,7 @@ from memocast.errors import Refused
 from memocast.formats import json_pieces
 from memocast.formats.channel import ChannelLink
 from memocast.formats.feed import VERSION, parsed
-from memocast.formats.replica import MAX_BUCKET_BYTES, MAX_COUNT, Entry, Stamp, to_bytes
+from memocast.formats.replica import MAX_BUCKET_BYTES, MAX_COUNT, EditStamp, ReplicaEntry, to_bytes
 from memocast.formats.replica_entries import Reasons, entries_in, mended, root_in
 from memocast.library.library import Library
 from odd_entries import BAD, GOOD, LAST, MAGNET, NOW, ODD, part, said
@@ -75,7 +75,7 @@ def test_a_clock_from_the_future_is_clamped_and_what_it_says_is_taken(ms: str, t
 
 
 def test_a_key_that_comes_twice_is_merged() -> None:
-    later = replace(GOOD, title="Later", title_at=Stamp(9, 0, "b"))
+    later = replace(GOOD, title="Later", title_at=EditStamp(9, 0, "b"))
     for two in ([GOOD, later], [later, GOOD]):
         content = json.dumps({"memos": [asdict(entry) for entry in two]}).encode()
         assert entries_in(content, "a", NOW) == ({GOOD.key: later}, Reasons())
@@ -215,7 +215,7 @@ def stored(library: Library) -> list[tuple[Any, ...]]:
 @pytest.fixture
 def library(tmp_path: Path) -> Any:
     with closing(Library(tmp_path / "library")) as made:
-        made.channels.add(ChannelLink(bytes(32), b"", age="x"), b"x", kind="pair")
+        made.channels.add(ChannelLink(bytes(32), b"", age_identity="x"), b"x", kind="pair")
         yield made
 
 
@@ -285,7 +285,7 @@ def test_a_title_that_the_library_keeps_otherwise_is_no_edit_made_here(
     library.replicas.merge([entry])
     library.edit(library.get(memo), entry.title, None)
     library.replicas.collect()
-    assert library.replicas.state()[memo].title_at == Stamp(2**41, 0, "other")
+    assert library.replicas.state()[memo].title_at == EditStamp(2**41, 0, "other")
     assert library.get(memo).title == library.replicas.state()[memo].title == "new"
 
 
@@ -297,7 +297,7 @@ def test_a_memo_that_was_removed_and_is_wanted_again_stays(library: Library, aud
     entry = library.replicas.state()["aaaaaaaa"]
     assert not entry.is_alive
     # Elsewhere it was removed by somebody whose clock is wrong.
-    ahead = replace(entry, removed_at=Stamp(2**42, 2**50, "evil"))
+    ahead = replace(entry, removed_at=EditStamp(2**42, 2**50, "evil"))
     library.replicas.merge([ahead])
     keep(library, audio, "again", id="aaaaaaaa")
     library.replicas.collect()
@@ -309,7 +309,7 @@ def test_a_memo_that_was_removed_and_is_wanted_again_stays(library: Library, aud
 def test_others_fill_a_part_only_so_far_that_it_can_be_read(library: Library, audio: Path) -> None:
     text = "\x01" * 8_000  # each takes six bytes in JSON
     flood = [
-        Entry(f"a{n:07}", "flood", Stamp(1), text, Stamp(1))
+        ReplicaEntry(f"a{n:07}", "flood", EditStamp(1), text, EditStamp(1))
         for n in range(MAX_BUCKET_BYTES // 48_000)
     ]
     room = library.replicas.room()
@@ -321,8 +321,10 @@ def test_others_fill_a_part_only_so_far_that_it_can_be_read(library: Library, au
     state = library.replicas.state()
     assert "aaaaaaaa" in state
     assert len(to_bytes(state.values())) < MAX_BUCKET_BYTES
-    grown = replace(state["a0000000"], title="renamed", title_at=Stamp(2))
-    assert library.replicas.merge([replace(grown, description="", description_at=Stamp(2))]) == 0
+    grown = replace(state["a0000000"], title="renamed", title_at=EditStamp(2))
+    assert (
+        library.replicas.merge([replace(grown, description="", description_at=EditStamp(2))]) == 0
+    )
 
 
 def test_an_item_of_a_feed_that_cannot_be_read_is_left_out_alone() -> None:

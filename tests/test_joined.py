@@ -22,7 +22,7 @@ from memocast.audio.examine import examine
 from memocast.audio.joined_files import MOST_PARTS
 from memocast.errors import NoSound, Refused
 from memocast.fetching.growing_audio import streamed
-from memocast.fetching.growing_file import Growing
+from memocast.fetching.growing_file import GrowingFile
 from scale import scaled
 from strangers import MOST_MEMORY
 from strangers_decoders import code_books
@@ -162,7 +162,7 @@ def test_all_streams_of_an_ogg_are_heard_while_it_arrives(
 ) -> None:
     tones = JOINED[name][1]
     content = b"".join(tone.content() for tone in tones)
-    growing = Growing(len(content), 4_096, lambda _: None)
+    growing = GrowingFile(len(content), 4_096, lambda _: None)
 
     def arrive() -> None:
         for at in range(0, len(content), 4_096):
@@ -178,7 +178,7 @@ def test_all_streams_of_an_ogg_are_heard_while_it_arrives(
 
 def test_who_stops_listening_in_the_first_stream_leaves_nothing_open(tmp_path: Path) -> None:
     content = b"".join(opus(440, 20).content() for _ in range(3))
-    growing = Growing(len(content), 4_096, lambda _: None)
+    growing = GrowingFile(len(content), 4_096, lambda _: None)
     for at in range(0, len(content), 4_096):
         growing.arrived(at // 4_096, content[at : at + 4_096])
     listening = streamed(growing.open)

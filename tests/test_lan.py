@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conftest import wait_for
-from memocast.bittorrent.session import Swarm
+from memocast.bittorrent.session import Session
 from memocast.settings import Settings
 from trackers import HttpTracker
 from transfer import info_hash
@@ -57,7 +57,7 @@ def test_the_session_for_the_lan_is_deaf_to_addresses_that_routers_pass_on(
     address: str, blocked: int
 ) -> None:
     settings = Settings(lsd=False).on_lan()
-    swarm = Swarm.classic(settings, [("127.0.0.1", 0)], exact_port=False, lan=True)
+    swarm = Session.classic(settings, [("127.0.0.1", 0)], exact_port=False, lan=True)
     assert swarm._session.get_ip_filter().access(address) == blocked
     swarm.close()
 

@@ -36,7 +36,7 @@ def keep(
     **changes: object,
 ) -> str:
     """Put a file into the library the way `add` does, or `fetch`, without a process."""
-    entry = library.incoming.create("import")
+    entry = library.staging.create("import")
     draft = library.draft(title, "", source.suffix[1:], "added")
     if changes:
         draft = Draft(**{**{k: getattr(draft, k) for k in draft.__slots__}, **changes})  # type: ignore[arg-type]

@@ -13,9 +13,9 @@ import pytest
 
 from conftest import wait_for
 from memocast import limited_process
-from memocast.channels.pair_missing import Missing
+from memocast.channels.pair_missing import MissingMemos
 from memocast.errors import MemocastError, NotALink, Refused, SwarmTimeout
-from memocast.formats.replica import Entry, Stamp
+from memocast.formats.replica import EditStamp, ReplicaEntry
 from memocast.library.library import Library
 from strangers_decoders import silent_vorbis
 
@@ -131,10 +131,10 @@ def test_a_device_asks_again_for_what_an_accident_kept_from_it(
     tmp_path: Path, error: MemocastError, is_asked_for_again: bool
 ) -> None:
     library = Library(tmp_path / "library")
-    entry = Entry(
-        "aaaaaaaa", "One", Stamp(1), "", Stamp(1), link="magnet:?xt=urn:btih:" + "ab" * 20
+    entry = ReplicaEntry(
+        "aaaaaaaa", "One", EditStamp(1), "", EditStamp(1), link="magnet:?xt=urn:btih:" + "ab" * 20
     )
-    Missing(library.replicas, {entry.key: entry}).note(entry, error)
-    asked_for = Missing(library.replicas, {entry.key: entry}).in_turn()
+    MissingMemos(library.replicas, {entry.key: entry}).note(entry, error)
+    asked_for = MissingMemos(library.replicas, {entry.key: entry}).in_turn()
     library.close()
     assert asked_for == ([entry] if is_asked_for_again else [])

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from memocast.bittorrent.torrent_status import Peer, Transfer
-from memocast.seeding.upload_tally import Offer
+from memocast.bittorrent.torrent_status import Peer, TorrentStatus
+from memocast.seeding.upload_tally import UploadTally
 from test_torrent import MEMO
 
 SIZE = MEMO.size
 
 
-def counted(*looks: Transfer) -> int:
-    offer = Offer(SIZE)
+def counted(*looks: TorrentStatus) -> int:
+    offer = UploadTally(SIZE)
     for moment, look in enumerate(looks):
         offer.count(look, float(moment))
     return offer.new_copies
 
 
-def look(uploaded: int, *peers: Peer) -> Transfer:
-    return Transfer("key", 0, uploaded, peers)
+def look(uploaded: int, *peers: Peer) -> TorrentStatus:
+    return TorrentStatus("key", 0, uploaded, peers)
 
 
 def test_a_peer_that_is_seen_complete_counts_once_however_often_it_comes_back() -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from camera import photographed
 from memocast.bittorrent import stun
-from memocast.formats.link import page_link, parse
+from memocast.formats.link import listening_page_link, parse
 from memocast.formats.trackers import web_trackers
 from memocast.settings import Settings
 from memocast.webpage.export import SOURCE, WEBTORRENT
@@ -186,7 +186,7 @@ def test_fetch_takes_a_page_link(anna: Memocast, ben: Memocast, memo: str) -> No
 
 def test_what_page_link_writes_parse_reads() -> None:
     magnets = [f"magnet:?xt=urn:btih:{number:040x}&dn=a%20%26%20b" for number in range(20)]
-    found = parse(page_link(PAGE, magnets))
+    found = parse(listening_page_link(PAGE, magnets))
     assert [link.v1 for link in found] == [f"{number:040x}" for number in range(20)]
     assert {link.dn for link in found} == {"a & b"}
 

@@ -13,7 +13,7 @@ import pytest
 from clock import Clock
 from memocast import settings as settings_
 from memocast.bittorrent import dht
-from memocast.channels.republish import Registry
+from memocast.channels.republish import Republisher
 from memocast.formats import age, mutable_item, torrent
 from memocast.formats.replica import bucket
 from memocast.library.library import Library
@@ -64,16 +64,16 @@ class Mallory:
     def publish(self, root: bytes, pages: Iterable[StoredPage] = ()) -> None:
         """Publish that as the root."""
         head = self.page(root)
-        self._library.pages.hold(self._pair, [head, *pages], ())
+        self._library.feed_pages.hold(self._pair, [head, *pages], ())
         self.point(dht.pointer(head.info_hash))
 
     def point(self, value: bytes) -> None:
         """Have the DHT lead the others to it."""
-        known = self._library.channels.item(self._pair)
+        known = self._library.channels.signed_item(self._pair)
         seq = known.seq + 100 if known else 0  # the others have not published as often since
         item = mutable_item.sign(self._pair.secret, self._pair.link.salt, seq, value)
-        self._library.channels.note_item(self._pair, item)
-        found, holders = Registry(self._library, self._settings()).renew(self._pair)
+        self._library.channels.keep_signed_item(self._pair, item)
+        found, holders = Republisher(self._library, self._settings()).refresh(self._pair)
         assert found == item
         assert holders
 
@@ -81,8 +81,8 @@ class Mallory:
         """A page that says so."""
         self._number += 1
         file = self.device.home / f"page-{self._number}"
-        file.write_bytes(age.seal(plain, [age.recipient_of(self._pair.link.age)]))
-        made = torrent.make_page(file, "")
+        file.write_bytes(age.seal(plain, [age.recipient_of(self._pair.link.age_identity)]))
+        made = torrent.make_feed_page(file, "")
         return StoredPage(made.info_hash, "", made.content, file)
 
     def _settings(self) -> settings_.Settings:

@@ -17,7 +17,7 @@ from memocast.formats.memo import now
 from memocast.library.draft import Draft
 from memocast.library.library import Library
 from memocast.library.recovery import adopt
-from memocast.library.staging import Incoming
+from memocast.library.staging import Staging
 from test_library import keep
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def adopted(library: Library) -> list[str]:
 
 
 def test_a_crash_between_the_file_and_the_row_is_undone_once(library: Library, opus: Path) -> None:
-    entry = library.incoming.create("recording")
+    entry = library.staging.create("recording")
     draft = library.draft("Almost kept", "", "opus", "recorded")
     entry.note(draft.to_facts())
     # Exactly what `keep` has done when the power fails before the row is written.
@@ -52,7 +52,7 @@ def test_a_crash_between_the_file_and_the_row_is_undone_once(library: Library, o
 def test_an_interruption_right_after_the_row_loses_nothing(
     library: Library, opus: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    entry = library.incoming.create("recording")
+    entry = library.staging.create("recording")
     draft = library.draft("Almost", "", "opus", "recorded")
     entry.audio("opus").write_bytes(opus.read_bytes())
     insert = library._insert
@@ -71,7 +71,7 @@ def test_an_interruption_right_after_the_row_loses_nothing(
 
 
 def test_a_recording_whose_notes_cannot_be_read_is_kept(library: Library, opus: Path) -> None:
-    entry = library.incoming.create("recording")
+    entry = library.staging.create("recording")
     (entry.folder / "entry.json").write_text("{torn")
     entry.audio("opus").write_bytes(opus.read_bytes())
     entry.release()
@@ -80,7 +80,7 @@ def test_a_recording_whose_notes_cannot_be_read_is_kept(library: Library, opus: 
 
 
 def test_notes_of_a_later_version_are_read_for_what_is_known(library: Library, opus: Path) -> None:
-    entry = library.incoming.create("recording")
+    entry = library.staging.create("recording")
     draft = library.draft("From the future", "", "opus", "recorded")
     entry.note({**draft.to_facts(), "channel": "x"})
     entry.audio("opus").write_bytes(opus.read_bytes())
@@ -99,7 +99,7 @@ def test_a_recording_that_died_before_its_first_sound_leaves_nothing(
         "file = recording_file.writer(Path(sys.argv[1]), sys.argv[2], 48000);"
         "os.kill(os.getpid(), 9)"
     )
-    entry = library.incoming.create("recording")
+    entry = library.staging.create("recording")
     entry.note(library.draft("Silent", "", format_, "recorded").to_facts())
     path = entry.audio(format_)
     subprocess.run([sys.executable, "-c", code, path, format_], check=False)
@@ -112,7 +112,7 @@ def test_a_recording_that_died_before_its_first_sound_leaves_nothing(
 
 def test_a_crash_after_the_row_leaves_one_memo(library: Library, opus: Path) -> None:
     memo = library.get(keep(library, opus))
-    entry = library.incoming.create("recording")
+    entry = library.staging.create("recording")
     entry.note(Draft(memo.id, "again", "", now(), "opus", "recorded").to_facts())
     entry.release()
     assert adopted(library) == []
@@ -124,7 +124,7 @@ def test_a_download_that_was_kept_goes_and_another_waits_for_its_fetch(
     library: Library, opus: Path
 ) -> None:
     memo = library.get(keep(library, opus))
-    kept, begun = (library.incoming.download(number * 40) for number in "12")
+    kept, begun = (library.staging.download(number * 40) for number in "12")
     assert kept and begun
     kept.note(Draft(memo.id, "A memo", "", now(), "opus", "fetched").to_facts())
     for entry in (kept, begun):
@@ -136,7 +136,7 @@ def test_a_download_that_was_kept_goes_and_another_waits_for_its_fetch(
 
 
 def test_an_entry_in_use_is_never_touched(library: Library, opus: Path) -> None:
-    entry = library.incoming.create("recording")
+    entry = library.staging.create("recording")
     entry.note(library.draft("In progress", "", "opus", "recorded").to_facts())
     entry.audio("opus").write_bytes(opus.read_bytes())
     other = Library(library.root)
@@ -148,7 +148,7 @@ def test_an_entry_in_use_is_never_touched(library: Library, opus: Path) -> None:
 
 
 def test_an_add_that_was_killed_leaves_nothing(library: Library, opus: Path) -> None:
-    entry = library.incoming.create("import")
+    entry = library.staging.create("import")
     entry.audio("opus").write_bytes(opus.read_bytes()[:1000])
     entry.release()
     assert adopted(library) == []
@@ -156,13 +156,13 @@ def test_an_add_that_was_killed_leaves_nothing(library: Library, opus: Path) -> 
 
 
 def test_an_unlocked_download_stays_for_the_next_fetch(library: Library) -> None:
-    entry = library.incoming.download("ab" * 20)
+    entry = library.staging.download("ab" * 20)
     assert entry is not None
     (entry.folder / "audio").write_bytes(b"part")
-    assert Incoming(library.root / "incoming").download("ab" * 20) is None, "it is in use"
+    assert Staging(library.root / "incoming").download("ab" * 20) is None, "it is in use"
     entry.release()
     assert adopted(library) == []
-    again = library.incoming.download("ab" * 20)
+    again = library.staging.download("ab" * 20)
     assert again is not None
     assert (again.folder / "audio").read_bytes() == b"part"
     again.discard()
@@ -173,7 +173,7 @@ def test_a_download_has_one_owner_at_a_time_and_none_is_in_anothers_way(tmp_path
 
     def own_it_often() -> int:
         nonlocal owners
-        incoming = Incoming(tmp_path)  # as another process has it: locks are of open files
+        incoming = Staging(tmp_path)  # as another process has it: locks are of open files
         times = 0
         for _ in range(200):
             entry = incoming.download("ab" * 20)
@@ -197,7 +197,7 @@ def test_two_processes_adopt_a_recording_once(anna: Memocast, opus: Path) -> Non
     anna.run("list")
     library = Library(anna.library)
     for number in range(3):
-        entry = library.incoming.create("recording")
+        entry = library.staging.create("recording")
         draft = library.draft(f"Left {number}", "", "opus", "recorded")
         entry.note(draft.to_facts())
         entry.audio("opus").write_bytes(opus.read_bytes())
@@ -219,7 +219,7 @@ def test_recovery_without_room_keeps_the_recording_for_later(
         cramped = anna.with_(MEMOCAST_LIBRARY=str(small / "library"))
         cramped.run("list")
         library = Library(small / "library")
-        entry = library.incoming.create("recording")
+        entry = library.staging.create("recording")
         entry.note(library.draft("Long", "", "flac", "recorded").to_facts())
         noise = np.random.default_rng(3).normal(0, 4000, 1_000_000).astype(np.int16)
         soundfile.write(entry.audio("flac"), noise, 48_000)
@@ -237,7 +237,7 @@ def test_recovery_without_room_keeps_the_recording_for_later(
 
 
 def test_a_memo_that_cannot_get_its_row_leaves_no_file(library: Library, opus: Path) -> None:
-    entry = library.incoming.create("import")
+    entry = library.staging.create("import")
     draft = library.draft("No row", "", "opus", "added")
     entry.audio("opus").write_bytes(opus.read_bytes())
     other = sqlite3.connect(library.database_path, isolation_level=None)

@@ -19,8 +19,8 @@ from memocast.formats.channel import ChannelLink
 from memocast.formats.replica import (
     DAY,
     MAX_COUNT,
-    Entry,
-    Stamp,
+    EditStamp,
+    ReplicaEntry,
     bucket,
     insisted,
     merged,
@@ -42,9 +42,9 @@ YEAR = 365 * DAY
 LINK = "magnet:?xt=urn:btih:" + "ab" * 20
 
 
-def told(entries: Iterable[Entry], now: int = NOW) -> list[Entry]:
+def told(entries: Iterable[ReplicaEntry], now: int = NOW) -> list[ReplicaEntry]:
     """The entries, as another device hears of them at `now`."""
-    parts: dict[str, list[Entry]] = {}
+    parts: dict[str, list[ReplicaEntry]] = {}
     for entry in entries:
         parts.setdefault(bucket(entry.key), []).append(entry)
     found = [entries_in(to_bytes(part), name, now) for name, part in parts.items()]
@@ -52,9 +52,9 @@ def told(entries: Iterable[Entry], now: int = NOW) -> list[Entry]:
     return [entry for taken, _ in found for entry in taken.values()]
 
 
-stamps = st.builds(Stamp, st.integers(0, 3), st.integers(0, 2), st.sampled_from("abc"))
+stamps = st.builds(EditStamp, st.integers(0, 3), st.integers(0, 2), st.sampled_from("abc"))
 entries = st.builds(
-    Entry,
+    ReplicaEntry,
     key=st.sampled_from(KEYS),
     title=st.sampled_from(["one", "two"]),
     title_at=stamps,
@@ -67,7 +67,7 @@ entries = st.builds(
 
 @given(entries, entries, entries)
 def test_merging_takes_no_notice_of_order_and_repetition(
-    one: Entry, two: Entry, three: Entry
+    one: ReplicaEntry, two: ReplicaEntry, three: ReplicaEntry
 ) -> None:
     one, two, three = (replace(entry, key="k") for entry in (one, two, three))
     assert merged(one, two) == merged(two, one)
@@ -77,32 +77,32 @@ def test_merging_takes_no_notice_of_order_and_repetition(
 
 
 @given(st.lists(entries))
-def test_a_state_survives_its_journey(found: list[Entry]) -> None:
-    state: dict[str, Entry] = {}
+def test_a_state_survives_its_journey(found: list[ReplicaEntry]) -> None:
+    state: dict[str, ReplicaEntry] = {}
     for entry in found:
         state[entry.key] = merged(state.get(entry.key, entry), entry)
     assert {entry.key: entry for entry in told(state.values())} == state
 
 
 def test_the_later_change_of_each_field_is_taken_by_itself() -> None:
-    first = Entry("k", "old", Stamp(5), "old", Stamp(5))
-    renamed = replace(first, title="new", title_at=Stamp(7))
-    described = replace(first, description="new", description_at=Stamp(6))
+    first = ReplicaEntry("k", "old", EditStamp(5), "old", EditStamp(5))
+    renamed = replace(first, title="new", title_at=EditStamp(7))
+    described = replace(first, description="new", description_at=EditStamp(6))
     both = merged(renamed, described)
     assert (both.title, both.description) == ("new", "new")
 
 
 def test_a_removal_beats_what_was_changed_before_it_and_not_what_was_changed_after() -> None:
-    first = Entry("k", "old", Stamp(5), "", Stamp(5))
-    removed = replace(first, removed_at=Stamp(7))
-    assert not merged(removed, replace(first, title="new", title_at=Stamp(6))).is_alive
-    assert merged(removed, replace(first, title="new", title_at=Stamp(8))).is_alive
+    first = ReplicaEntry("k", "old", EditStamp(5), "", EditStamp(5))
+    removed = replace(first, removed_at=EditStamp(7))
+    assert not merged(removed, replace(first, title="new", title_at=EditStamp(6))).is_alive
+    assert merged(removed, replace(first, title="new", title_at=EditStamp(8))).is_alive
 
 
 def test_who_knows_of_a_change_comes_after_it_however_slow_the_clock() -> None:
-    ahead = Stamp(1_000, 3, "a")
+    ahead = EditStamp(1_000, 3, "a")
     assert ahead.next(10, "b") > ahead
-    assert ahead.next(2_000, "b") == Stamp(2_000, 0, "b")
+    assert ahead.next(2_000, "b") == EditStamp(2_000, 0, "b")
 
 
 clocks = st.one_of(
@@ -113,8 +113,8 @@ clocks = st.one_of(
 turns = st.one_of(st.integers(0, 2**70), st.sampled_from([2**50 - 1, 2**50, 2**50 + 1]))
 
 
-@given(st.builds(Stamp, clocks, turns, st.sampled_from(["evil", "~" * 32])))
-def test_who_knows_of_a_change_comes_after_it_whatever_that_said(said: Stamp) -> None:
+@given(st.builds(EditStamp, clocks, turns, st.sampled_from(["evil", "~" * 32])))
+def test_who_knows_of_a_change_comes_after_it_whatever_that_said(said: EditStamp) -> None:
     believed = said.clamped(NOW)
     assert believed.clamped(NOW + 1) == believed, "all agree on it"
     mine = believed.next(NOW + 1, "0123456789abcdef")
@@ -125,19 +125,19 @@ def test_who_knows_of_a_change_comes_after_it_whatever_that_said(said: Stamp) ->
 
 
 def test_a_change_from_the_future_is_no_later_than_one_that_was_made_here_meanwhile() -> None:
-    first = Entry("kkkkkkkk", "old", Stamp(5), "", Stamp(5))
-    ahead = Stamp(NOW + 9 * YEAR, 0, "evil")
-    mine = replace(first, title="mine", title_at=Stamp(NOW - 10))
+    first = ReplicaEntry("kkkkkkkk", "old", EditStamp(5), "", EditStamp(5))
+    ahead = EditStamp(NOW + 9 * YEAR, 0, "evil")
+    mine = replace(first, title="mine", title_at=EditStamp(NOW - 10))
     theirs = replace(first, title="theirs", title_at=ahead, removed_at=ahead)
     found = insisted(mine, merged(mine, theirs), "title", NOW, "b")
     assert found.title == "mine"
     assert found.is_alive
     assert merged(found, theirs) == found, "nor when it comes again"
-    removed = replace(first, removed_at=Stamp(NOW - 10))
+    removed = replace(first, removed_at=EditStamp(NOW - 10))
     renamed = replace(first, title="theirs", title_at=ahead)
     assert not insisted(removed, merged(removed, renamed), "removed", NOW, "b").is_alive
     # What is from the past keeps its order.
-    later = replace(first, title="later", title_at=Stamp(NOW - 5))
+    later = replace(first, title="later", title_at=EditStamp(NOW - 5))
     assert insisted(mine, merged(mine, later), "title", NOW, "b").title == "later"
 
 
@@ -153,7 +153,7 @@ class Devices(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp())
         self.libraries = [Library(self.folder / str(number)) for number in range(DEVICES)]
         for library in self.libraries:
-            library.channels.add(ChannelLink(bytes(32), b"", age="x"), b"x", kind="pair")
+            library.channels.add(ChannelLink(bytes(32), b"", age_identity="x"), b"x", kind="pair")
         self.audio = self.folder / "audio.opus"
         self.audio.write_bytes(AUDIO)
         self.pairings = [
@@ -237,7 +237,7 @@ class Devices(RuleBasedStateMachine):
         replicas = self.libraries[device].replicas
         replicas.collect()
         entry = replicas.state()[id_]
-        at = Stamp(now(), 2**60, "evil")
+        at = EditStamp(now(), 2**60, "evil")
         replicas.merge(told([replace(entry, title="lie", title_at=at)], now()))
         self._apply(device)
         self.last[id_] = {**(self.last[id_] or self.gone[id_]), "title": "lie"}

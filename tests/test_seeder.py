@@ -210,15 +210,15 @@ def test_share_says_when_what_it_shares_is_not_seeded(anna: Memocast, opus: Path
 
 
 def test_a_report_left_by_a_killed_seeder_names_nobody(anna: Memocast) -> None:
-    from memocast.library.seeder_lock import Presence
+    from memocast.library.seeder_lock import SeederLock
 
     anna.run("list")
     with running(subprocess.Popen(["sleep", "60"])) as bystander:
         (anna.library / "seeder.json").write_text(json.dumps({"pid": bystander.pid, "reach": {}}))
         assert anna.seeder() is None
-        presence = Presence(anna.library)
+        presence = SeederLock(anna.library)
         assert presence.claim()
-        assert Presence(anna.library).report() is None
+        assert SeederLock(anna.library).report() is None
         presence.release()
         anna.run("seed", "--stop")
         assert bystander.poll() is None

@@ -18,7 +18,7 @@ import pytest
 from browser import WEB, WebTracker, wait_whole
 from conftest import DEADLINE, wait_for
 from memocast.bittorrent import stun
-from memocast.bittorrent.webrtc_session import WebSwarm
+from memocast.bittorrent.webrtc_session import WebRtcSession
 from memocast.settings import Settings
 from namespaces import ip, two_hosts
 from transfer import assert_same_memo
@@ -227,7 +227,7 @@ def test_offers_are_made_anew_without_a_server_that_became_silent_and_with_it_wh
     key, torrent = a_torrent(tmp_path)
     with StunServer(address=here.address, host=here) as server:
         with here.entered():
-            swarm = WebSwarm(Settings(stun_server=server.name))
+            swarm = WebRtcSession(Settings(stun_server=server.name))
 
         def polled(probe: Callable[[], Any]) -> Callable[[], Any]:
             return lambda: swarm.poll(0.01) is not None and probe()

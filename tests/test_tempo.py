@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from memocast.audio.time_stretch import Tempo
+from memocast.audio.time_stretch import TimeStretch
 
 RATE = 48_000
 
 
 def stretched(samples: Any, speed: float, block: int = 2_400) -> Any:
-    tempo = Tempo(RATE, samples.shape[1], speed)
+    tempo = TimeStretch(RATE, samples.shape[1], speed)
     blocks = (samples[start : start + block] for start in range(0, len(samples), block))
     return np.concatenate([tempo.feed(part) for part in blocks])
 

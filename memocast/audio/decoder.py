@@ -13,7 +13,7 @@ import os
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from memocast.audio.joined_files import MPEG_NAMES, Part, PartFile, parts
-from memocast.audio.resampler import Uniform
+from memocast.audio.resampler import Resampler
 from memocast.errors import MissingDecoder, Refused
 
 if TYPE_CHECKING:
@@ -74,9 +74,9 @@ def blocks(
     that was never finished yields what can be read. What claims to last longer than `limit`
     seconds is refused before it is decoded. Raises Refused.
     """
-    uniform: Uniform | None = None
+    uniform: Resampler | None = None
     for rate, block in _of_parts(path, format_, start, torn=torn, limit=limit):
-        uniform = uniform or Uniform(rate, block.shape[1])
+        uniform = uniform or Resampler(rate, block.shape[1])
         for piece in uniform.take(rate, block):
             yield uniform.rate, piece
     if uniform:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from memocast.audio.decoder import Samples
-    from memocast.audio.time_stretch import Tempo
+    from memocast.audio.time_stretch import TimeStretch
 
     Blocks = Callable[[float], Iterator[tuple[int, Samples]]]
     """Sample rate in Hz and float32 frames of shape (n, channels), from so many seconds on."""
@@ -37,7 +37,7 @@ class Player:
         self.paused = False
         self.has_begun = False
         self._wanted: float | None = None
-        self._tempo: Tempo | None = None
+        self._tempo: TimeStretch | None = None
         self._stopping = threading.Event()
         self._ended = threading.Event()
         self._failure: Exception | None = None
@@ -122,12 +122,12 @@ class Player:
     def _at_speed(self, samples: Samples, rate: int) -> Samples:
         import numpy as np
 
-        from memocast.audio.time_stretch import Tempo
+        from memocast.audio.time_stretch import TimeStretch
 
         plain = np.ascontiguousarray(samples, dtype=np.float32)
         if self.speed == 1.0:
             self._tempo = None
             return plain
         if self._tempo is None or self._tempo.speed != self.speed:
-            self._tempo = Tempo(rate, plain.shape[1], self.speed)
+            self._tempo = TimeStretch(rate, plain.shape[1], self.speed)
         return self._tempo.feed(plain)

@@ -25,7 +25,7 @@ _PIECE_SAMPLES = 1 << 16
 """What comes out at once, in all channels together."""
 
 
-class Uniform:
+class Resampler:
     """Makes blocks of float32 frames, shape (n, channels), have this rate in Hz and channels."""
 
     def __init__(self, rate: int, channels: int) -> None:

@@ -21,7 +21,7 @@ _COARSE = 4
 """Segments are compared on every fourth sample: a sixteenth of the work."""
 
 
-class Tempo:
+class TimeStretch:
     """Changes the speed of audio that arrives block by block."""
 
     def __init__(self, sample_rate: int, channels: int, speed: float) -> None:

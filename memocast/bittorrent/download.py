@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from memocast.errors import NotALink
 from memocast.formats.link import MAX_TRACKERS
 from memocast.formats.memo_info import Description, described, sealed_block
-from memocast.formats.torrent import is_page, stored
+from memocast.formats.torrent import is_feed_page, stored
 from memocast.formats.trackers import is_tracker
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Download:
             info_hashes=tuple(known),
             description=described(info),
             sealed=sealed_block(info),
-            page=is_page(info),
+            page=is_feed_page(info),
         )
 
     def start(self, *, in_order: bool) -> None:

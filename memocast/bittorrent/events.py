@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened; `key` names the torrent (see `Swarm`), empty for the session."""
+    """Something that happened; `key` names the torrent (see `Session`), empty for the session."""
 
     key: str
 

@@ -1,6 +1,6 @@
 """Swarm: our live presence on BitTorrent, a libtorrent session.
 
-There are two kinds, `classic` and `WebSwarm`; `tuning` tells them apart.
+There are two kinds, `classic` and `WebRtcSession`; `tuning` tells them apart.
 
 Torrents are known by a key of the caller's: an info-hash.
 """
@@ -15,7 +15,7 @@ from memocast.bittorrent import session_settings
 from memocast.bittorrent.download import Download, parameters
 from memocast.bittorrent.events import Added, Completed, TorrentInvalid, TrackerAnswered, translate
 from memocast.bittorrent.tcp_nodelay import send_at_once
-from memocast.bittorrent.torrent_status import Transfer, transfer
+from memocast.bittorrent.torrent_status import TorrentStatus, torrent_status
 from memocast.errors import MemocastError
 from memocast.formats.trackers import CLASSIC_SCHEMES, WEB_SCHEMES
 
@@ -35,7 +35,7 @@ _MOST_BANS = 3
 """Listeners behind one address are many; three bans there are no mishap of one of them."""
 
 
-class Swarm:
+class Session:
     """A running session. `poll` is the one place that takes libtorrent's alerts."""
 
     def __init__(self, pack: session_settings.Pack, schemes: tuple[str, ...]) -> None:
@@ -269,10 +269,10 @@ class Swarm:
             self._places = places
             self._session.apply_settings({"unchoke_slots_limit": places})
 
-    def transfers(self) -> list[Transfer]:
+    def statuses(self) -> list[TorrentStatus]:
         """The torrents that had a peer or moved a byte since the session began."""
         return [
-            transfer(key, self._handles[key], status, is_web=self._is_web)
+            torrent_status(key, self._handles[key], status, is_web=self._is_web)
             for key, status in self._active.items()
         ]
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Pack = Any
 """A dictionary of settings, as `libtorrent.session` takes them."""
 
-OFFERS = 10
+WEBRTC_OFFERS = 10
 """So many browsers are let in between one announce to a WebSocket tracker and the next."""
 
 MOST_WEB_TRACKERS = 10
@@ -85,7 +85,7 @@ def web(settings: Settings) -> Pack:
     return {
         **_common(settings),
         "allow_multiple_connections_per_ip": False,
-        "max_webtorrent_offers": OFFERS,
+        "max_webtorrent_offers": WEBRTC_OFFERS,
         # Each offer holds a descriptor until somebody takes it or this many seconds are over.
         "webtorrent_connection_timeout": 15,
         # Until it is known to answer: offers wait for it, and those 15 s end first.

@@ -25,7 +25,7 @@ class Peer:
 
 
 @dataclass(frozen=True, slots=True)
-class Transfer:
+class TorrentStatus:
     """One torrent in the swarm at this moment.
 
     `upload_rate` in bytes a second, `uploaded` in bytes since the session began.
@@ -37,14 +37,14 @@ class Transfer:
     peers: tuple[Peer, ...]
 
 
-def transfer(key: str, handle: Any, status: Any, *, is_web: bool) -> Transfer:
+def torrent_status(key: str, handle: Any, status: Any, *, is_web: bool) -> TorrentStatus:
     """The Transfer of a libtorrent `torrent_handle` that has this `torrent_status` now."""
     import libtorrent as lt
 
     # Only torrents with a peer are asked for their peers: there may be thousands.
     peers = handle.get_peer_info() if status.num_peers else []
     unready = lt.peer_info.connecting | lt.peer_info.handshake
-    return Transfer(
+    return TorrentStatus(
         key=key,
         upload_rate=status.upload_payload_rate,
         uploaded=status.total_payload_upload,

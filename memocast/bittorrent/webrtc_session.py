@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from memocast.bittorrent import session_settings, stun
-from memocast.bittorrent.session import Swarm
+from memocast.bittorrent.session import Session
 from memocast.formats.trackers import WEB_SCHEMES
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from memocast.settings import Settings
 
 
-class WebSwarm(Swarm):
+class WebRtcSession(Session):
     """Announces nothing before it is known whether the STUN server answers, if there is one."""
 
     def __init__(self, settings: Settings) -> None:

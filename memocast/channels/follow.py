@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from memocast.bittorrent import dht
 from memocast.errors import LibraryError, MemocastError, NoSuchMemo, Refused, SwarmTimeout
-from memocast.fetching.downloader import Limits
+from memocast.fetching.downloader import FetchLimits
 from memocast.fetching.fetch import fetch
-from memocast.fetching.page_download import Pulled, pulled
+from memocast.fetching.page_download import DownloadedPage, download_page
 from memocast.formats import age, link
-from memocast.formats.feed import MAX_PAGE_BYTES, Item, Page, parsed
-from memocast.formats.magnet import page_magnet
+from memocast.formats.feed import MAX_PAGE_BYTES, FeedItem, FeedPage, parsed
+from memocast.formats.magnet import feed_page_magnet
 from memocast.library.tables.feed_pages import StoredPage
 from memocast.podcasts import episodes
 from memocast.podcasts.source import look
@@ -22,12 +22,12 @@ from memocast.podcasts.source import look
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from memocast.channels.republish import Registry
+    from memocast.channels.republish import Republisher
     from memocast.fetching.progress import Stage
     from memocast.formats.age import Identity
     from memocast.formats.channel import Channel
     from memocast.library.library import Library
-    from memocast.library.tables.listed import Listed
+    from memocast.library.tables.listed import ListedItem
     from memocast.settings import Settings
 
 MOST_PAGES = 500
@@ -63,7 +63,7 @@ class Follower:
         self,
         library: Library,
         settings: Settings,
-        registry: Registry,
+        registry: Republisher,
         timeout: float = DEFAULT_TIMEOUT,
         *,
         eager: bool = True,
@@ -107,7 +107,7 @@ class Follower:
         if channel.source:
             self._read_podcast(channel, news)
             return
-        item, _ = self._registry.renew(channel)
+        item, _ = self._registry.refresh(channel)
         if item is None:
             raise SwarmTimeout(
                 f"the DHT has nothing of the channel '{channel.name}'",
@@ -117,7 +117,7 @@ class Follower:
         if head == channel.head and not channel.problem:
             return
         with contextlib.ExitStack() as pages:
-            found: list[tuple[StoredPage, Page]] = []
+            found: list[tuple[StoredPage, FeedPage]] = []
             try:
                 self._walk(channel, head, found, pages)
             finally:
@@ -128,13 +128,13 @@ class Follower:
         channels = self._library.channels
         podcast, state = look(channel.source, channels.state(channel), self._timeout)
         if podcast:
-            news.listed = self._library.feeds.renew(channel, podcast.items, state)
+            news.listed = self._library.feed_items.take_podcast(channel, podcast.items, state)
 
     def _walk(
         self,
         channel: Channel,
         info_hash: str,
-        found: list[tuple[StoredPage, Page]],
+        found: list[tuple[StoredPage, FeedPage]],
         pages: contextlib.ExitStack,
     ) -> None:
         """Add pages to `found`, from the newest on, until known ones or enough items."""
@@ -148,12 +148,12 @@ class Follower:
                     hint="tell its owner",
                 )
             seen.add(info_hash)
-            older = self._library.pages.older(channel, info_hash)
+            older = self._library.feed_pages.older(channel, info_hash)
             if older is not None:
                 if not channel.problem:
                     return
                 if wanted:
-                    items += len(self._library.feeds.items(channel, page=info_hash))
+                    items += len(self._library.feed_items.items(channel, page=info_hash))
                 info_hash = older
                 continue
             came = pages.enter_context(self._pulled(channel, info_hash))
@@ -166,25 +166,27 @@ class Follower:
 
     def _pulled(
         self, channel: Channel, info_hash: str
-    ) -> contextlib.AbstractContextManager[Pulled]:
-        magnet = page_magnet(info_hash, channel.name, channel.link.trackers)
+    ) -> contextlib.AbstractContextManager[DownloadedPage]:
+        magnet = feed_page_magnet(info_hash, channel.name, channel.link.trackers)
         (where,) = link.parse(magnet)
-        return pulled(self._library, where, self._settings, MAX_PAGE_BYTES, self._timeout)
+        return download_page(self._library, where, self._settings, MAX_PAGE_BYTES, self._timeout)
 
-    def _page(self, channel: Channel, came: Pulled) -> Page:
+    def _page(self, channel: Channel, came: DownloadedPage) -> FeedPage:
         with self._library.translated():
             content = came.file.read_bytes()
         identities = self._identities(channel)
         return parsed(age.unseal(content, identities) if identities else content)
 
-    def _take(self, channel: Channel, found: Sequence[tuple[StoredPage, Page]], news: News) -> None:
-        feeds, pages = self._library.feeds, self._library.pages
+    def _take(
+        self, channel: Channel, found: Sequence[tuple[StoredPage, FeedPage]], news: News
+    ) -> None:
+        feeds, pages = self._library.feed_items, self._library.feed_pages
         last = found[-1][0]
-        listed: dict[str, Item] = {}
+        listed: dict[str, FeedItem] = {}
         for _, page in found:
             for item in page.items:
                 listed.setdefault(item.id, item)
-        gone: list[Listed] = []
+        gone: list[ListedItem] = []
         if not last.next or pages.older(channel, last.next) is not None:
             # The pages that are new and those that stay are the whole feed.
             left = pages.chain(channel, channel.head, {last.next})
@@ -194,13 +196,13 @@ class Follower:
                 for known in feeds.items(channel, page=info_hash)
                 if known.item.id not in listed
             ]
-        news.listed = sum(feeds.item(channel, id_) is None for id_ in listed)
+        news.listed = sum(feeds.get(channel, id_) is None for id_ in listed)
         with self._library.together():
             pages.replace(channel, [(stored, page.items) for stored, page in found], gone)
             for known in gone:
                 self._let_go(known)
 
-    def _let_go(self, listed: Listed) -> None:
+    def _let_go(self, listed: ListedItem) -> None:
         """A memo that its channel took back is offered to nobody any more; whoever has it, has."""
         if listed.memo:
             try:
@@ -221,7 +223,7 @@ class Follower:
     ) -> None:
         newest = channel.limits.newest or None
         # The oldest first, so that the newest is the last that came in.
-        for listed in reversed(self._library.feeds.items(channel, newest)):
+        for listed in reversed(self._library.feed_items.items(channel, newest)):
             if listed.arrived is not None or self._must_wait(listed):
                 continue
             try:
@@ -230,17 +232,19 @@ class Follower:
                 raise
             except MemocastError as error:
                 news.problems.append(error)
-                self._library.feeds.note_problem(listed, error.message)
+                self._library.feed_items.note_problem(listed, error.message)
                 continue
-            self._library.feeds.settle(listed.number, memo)
+            self._library.feed_items.settle(listed.number, memo)
             news.memos.append(memo)
             arrived(memo)
 
-    def _must_wait(self, listed: Listed) -> bool:
+    def _must_wait(self, listed: ListedItem) -> bool:
         pause = min(_FIRST_PAUSE * 2**listed.tries, _DAY)
         return bool(listed.problem) and not self._eager and time.time() < listed.tried + pause
 
-    def _fetched(self, channel: Channel, listed: Listed, notify: Callable[[Stage], None]) -> str:
+    def _fetched(
+        self, channel: Channel, listed: ListedItem, notify: Callable[[Stage], None]
+    ) -> str:
         item = listed.item
         max_size = channel.limits.max_size or DEFAULT_MAX_SIZE
         if item.size > max_size:
@@ -252,18 +256,18 @@ class Follower:
             podcasts = episodes.Episodes(self._library, self._settings, self._timeout, notify)
             return podcasts.fetch(listed, max_size).id
         (where,) = link.parse(item.link)
-        limits = Limits(self._timeout, max_size)
+        limits = FetchLimits(self._timeout, max_size)
         identities = self._identities(channel)
         return fetch(self._library, where, self._settings, limits, notify, identities).memo.id
 
     def _identities(self, channel: Channel) -> list[Identity]:
-        return [age.identity(channel.link.age)] if channel.link.age else []
+        return [age.identity(channel.link.age_identity)] if channel.link.age_identity else []
 
     def _expire(self, channel: Channel, news: News) -> None:
         days = channel.limits.keep_days
         if not days or channel.is_own:
             return
-        for id_ in self._library.feeds.expired(channel, int(time.time()) - days * _DAY):
+        for id_ in self._library.feed_items.expired(channel, int(time.time()) - days * _DAY):
             memo = self._library.get(id_)
             if memo.origin == "fetched" and not memo.shared:
                 self._library.remove(memo)

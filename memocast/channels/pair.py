@@ -1,7 +1,7 @@
 """Pairing: the user's own devices, which bring each other up to date.
 
 They meet at a signed item of the DHT, as followers of a channel do, whose key
-all of them have (`Meeting`). Who finds changes there merges them with its own,
+all of them have (`PairPages`). Who finds changes there merges them with its own,
 and publishes what comes out unless that was known already.
 """
 
@@ -13,8 +13,8 @@ import re
 from typing import TYPE_CHECKING
 
 from memocast.channels.pair_disputes import Disputes
-from memocast.channels.pair_missing import Missing
-from memocast.channels.pair_pages import Found, Meeting, Part
+from memocast.channels.pair_missing import MissingMemos
+from memocast.channels.pair_pages import Found, PairPages, Part
 from memocast.errors import (
     LibraryError,
     MemocastError,
@@ -23,20 +23,20 @@ from memocast.errors import (
     SwarmTimeout,
     WrongKey,
 )
-from memocast.fetching.downloader import Limits
+from memocast.fetching.downloader import FetchLimits
 from memocast.fetching.fetch import Adopted, fetch
 from memocast.formats import age, link, mutable_item
 from memocast.formats.channel import ChannelLink
 from memocast.formats.memo import ID_PATTERN, new_id
-from memocast.formats.replica import Entry, bucket, to_bytes
+from memocast.formats.replica import ReplicaEntry, bucket, to_bytes
 from memocast.formats.replica_entries import Reasons, Root, spoken_description, spoken_title
-from memocast.library.sharing import Wish, share
+from memocast.library.sharing import ShareRequest, share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from memocast.channels.follow import News
-    from memocast.channels.republish import Registry
+    from memocast.channels.republish import Republisher
     from memocast.fetching.progress import Stage
     from memocast.formats.channel import Channel
     from memocast.formats.mutable_item import SignedItem
@@ -79,12 +79,12 @@ def meeting_place(secret: str) -> tuple[ChannelLink, bytes]:
             hint=f"copy the whole line that 'memocast pair' printed; it begins with {PREFIX}",
         ) from error
     seed = HKDF(hashes.SHA256(), 32, None, SALT).derive(key.encode())
-    return ChannelLink(mutable_item.public_key(seed), SALT, age=key), seed
+    return ChannelLink(mutable_item.public_key(seed), SALT, age_identity=key), seed
 
 
 def secret_of(pair: Channel) -> str:
     """The secret, to give to one more device."""
-    return PREFIX + pair.link.age
+    return PREFIX + pair.link.age_identity
 
 
 def end(library: Library) -> bool:
@@ -92,7 +92,7 @@ def end(library: Library) -> bool:
     pair = library.channels.pair()
     with library.together():
         if pair:
-            library.pages.forget(pair)
+            library.feed_pages.forget(pair)
             library.channels.remove(pair)
         library.replicas.forget()
         library.shares.unpair()
@@ -103,7 +103,7 @@ class Pairing:
     """Brings the library up to its paired devices, and them up to it."""
 
     def __init__(
-        self, library: Library, settings: Settings, registry: Registry, timeout: float
+        self, library: Library, settings: Settings, registry: Republisher, timeout: float
     ) -> None:
         self._library = library
         self._settings = settings
@@ -126,8 +126,8 @@ class Pairing:
         replicas = self._library.replicas
         changes = replicas.collect()
         self._seal_what_is_new(pair, tell)
-        item, _ = self._registry.renew(pair)
-        meeting = Meeting(self._library, self._settings, self._registry, pair, self._timeout)
+        item, _ = self._registry.refresh(pair)
+        meeting = PairPages(self._library, self._settings, self._registry, pair, self._timeout)
         disputes = Disputes(replicas)
         root, is_overdue = self._heard(meeting, item, changes, disputes, news)
         state = replicas.state()
@@ -146,7 +146,7 @@ class Pairing:
 
     def _heard(
         self,
-        meeting: Meeting,
+        meeting: PairPages,
         item: SignedItem | None,
         changes: Collection[Change],
         disputes: Disputes,
@@ -200,8 +200,8 @@ class Pairing:
                     ),
                     None,
                 )
-                recipient = age.recipient_of(pair.link.age)
-                wish = Wish("addressed", "addressed", (recipient,), paired=True)
+                recipient = age.recipient_of(pair.link.age_identity)
+                wish = ShareRequest("addressed", "addressed", (recipient,), paired=True)
                 found = plain or share(self._library, memo, wish, tell)
                 trackers = dict.fromkeys([*self._settings.trackers, *found.torrent.trackers])
                 replicas.lead_to(key, found.link(trackers))
@@ -209,12 +209,12 @@ class Pairing:
     def _fetch(
         self,
         pair: Channel,
-        state: Mapping[str, Entry],
+        state: Mapping[str, ReplicaEntry],
         news: News,
         notify: Callable[[Stage], None],
         arrived: Callable[[str], None],
     ) -> None:
-        missing = Missing(self._library.replicas, state)
+        missing = MissingMemos(self._library.replicas, state)
         failures = 0
         for entry in missing.in_turn():
             try:
@@ -232,17 +232,17 @@ class Pairing:
             news.memos.append(memo)
             arrived(memo)
 
-    def _adopted(self, pair: Channel, entry: Entry, notify: Callable[[Stage], None]) -> str:
+    def _adopted(self, pair: Channel, entry: ReplicaEntry, notify: Callable[[Stage], None]) -> str:
         """Fetch the entry's audio; the id of its memo."""
         (where,) = link.parse(entry.link)
         has_id = re.fullmatch(ID_PATTERN, entry.key)
         adopted = Adopted(
             id=entry.key if has_id and not self._is_taken(entry.key) else new_id(),
             origin="added" if entry.origin == "added" else "recorded",
-            recipient=age.recipient_of(pair.link.age),
+            recipient=age.recipient_of(pair.link.age_identity),
         )
-        identities = [age.identity(pair.link.age)]
-        limits = Limits(self._timeout, _MAX_SIZE)
+        identities = [age.identity(pair.link.age_identity)]
+        limits = FetchLimits(self._timeout, _MAX_SIZE)
         memo = fetch(
             self._library,
             where,
@@ -264,7 +264,7 @@ class Pairing:
             return False
         return True
 
-    def _apply(self, state: Mapping[str, Entry], news: News) -> None:
+    def _apply(self, state: Mapping[str, ReplicaEntry], news: News) -> None:
         """Do here what was done to memos elsewhere."""
         for key, id_ in self._library.replicas.memos().items():
             entry = state[key]
@@ -284,9 +284,9 @@ class Pairing:
                 news.changed += 1
 
 
-def _parts(state: Mapping[str, Entry]) -> dict[str, Part]:
+def _parts(state: Mapping[str, ReplicaEntry]) -> dict[str, Part]:
     """The state, divided; the same state gives the same digests."""
-    groups: dict[str, list[Entry]] = {}
+    groups: dict[str, list[ReplicaEntry]] = {}
     for key, entry in state.items():
         groups.setdefault(bucket(key), []).append(entry)
     contents = {name: to_bytes(entries) for name, entries in sorted(groups.items())}

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from memocast.errors import MemocastError
-    from memocast.formats.replica import Entry
+    from memocast.formats.replica import ReplicaEntry
     from memocast.library.tables.replicas import Replicas
 
 _UNSENT = "unsent"
@@ -19,14 +19,14 @@ _REFUSED = "refused"
 _DAY = 24 * 3600
 
 
-class Missing:
+class MissingMemos:
     """The memos of a state that are not in the library. Methods may raise LibraryError.
 
     Links that lead nowhere come last, and those that led to no memo not at all: an info-hash
     leads to the same bytes for ever.
     """
 
-    def __init__(self, replicas: Replicas, state: Mapping[str, Entry]) -> None:
+    def __init__(self, replicas: Replicas, state: Mapping[str, ReplicaEntry]) -> None:
         self._replicas = replicas
         here = replicas.memos()
         self._entries = {
@@ -42,17 +42,17 @@ class Missing:
             if key in self._entries and self._entries[key].link == link
         }
 
-    def in_turn(self) -> list[Entry]:
+    def in_turn(self) -> list[ReplicaEntry]:
         """Those to ask for: the newest first, after all that nobody failed to send before."""
         tomorrow = int(time.time()) + _DAY
 
-        def turn(entry: Entry) -> tuple[int, int]:
+        def turn(entry: ReplicaEntry) -> tuple[int, int]:
             return self._unsent.get(entry.key, 0), -min(entry.created, tomorrow)
 
         left = [entry for key, entry in self._entries.items() if key not in self._refused]
         return sorted(left, key=turn)
 
-    def note(self, entry: Entry, error: MemocastError) -> None:
+    def note(self, entry: ReplicaEntry, error: MemocastError) -> None:
         """Why it did not arrive."""
         if isinstance(error, MissingDecoder):  # which can be installed
             return

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 from memocast.bittorrent import dht
 from memocast.errors import LibraryError, MemocastError, Refused, SwarmTimeout
-from memocast.fetching.page_download import pulled
+from memocast.fetching.page_download import download_page
 from memocast.formats import age, link, mutable_item, replica_entries, torrent
-from memocast.formats.magnet import page_magnet
+from memocast.formats.magnet import feed_page_magnet
 from memocast.formats.replica import MAX_BUCKET_BYTES, to_bytes
 from memocast.formats.replica_entries import MAX_ROOT_BYTES, Reasons, Root
 from memocast.library.tables.feed_pages import StoredPage
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from memocast.channels.republish import Registry
+    from memocast.channels.republish import Republisher
     from memocast.formats.channel import Channel
-    from memocast.formats.replica import Entry
+    from memocast.formats.replica import ReplicaEntry
     from memocast.library.library import Library
     from memocast.settings import Settings
 
@@ -54,19 +54,19 @@ class Found:
     """
 
     id: str
-    entries: Mapping[str, Entry] = field(default_factory=dict)
+    entries: Mapping[str, ReplicaEntry] = field(default_factory=dict)
     reasons: Reasons = field(default_factory=Reasons)
     is_whole: bool = False
 
 
-class Meeting:
+class PairPages:
     """The pages of one pairing, as this library reads and writes them."""
 
     def __init__(
         self,
         library: Library,
         settings: Settings,
-        registry: Registry,
+        registry: Republisher,
         pair: Channel,
         timeout: float,
     ) -> None:
@@ -82,14 +82,14 @@ class Meeting:
         if not head:
             return {}
         try:
-            content = self._library.pages.file(head).read_bytes()
+            content = self._library.feed_pages.file(head).read_bytes()
             root, reasons = replica_entries.root_in(self._unsealed(content))
         except (OSError, Refused):
             return {}
         if reasons:
             root[""] = _unread(head)
         for name, (_, info_hash) in root.items():
-            if self._library.pages.older(self._pair, info_hash) is None:
+            if self._library.feed_pages.older(self._pair, info_hash) is None:
                 root[name] = _unread(info_hash)
         return root
 
@@ -135,7 +135,7 @@ class Meeting:
                 root[""] = _unread(head)
             if failures:
                 raise failures[0]
-            self._library.pages.hold(self._pair, stored, {where for _, where in root.values()})
+            self._library.feed_pages.hold(self._pair, stored, {where for _, where in root.values()})
         return root
 
     def _refused(self, id_: str, merge: Callable[[Found], None]) -> Root:
@@ -151,11 +151,11 @@ class Meeting:
         stored: list[StoredPage],
     ) -> Found:
         """The part that the root names. Raises Refused when it is another, SwarmTimeout."""
-        if self._library.pages.older(self._pair, info_hash) is None:
+        if self._library.feed_pages.older(self._pair, info_hash) is None:
             page = self._pulled(files, info_hash, MAX_BUCKET_BYTES)
         else:
             page = None
-        content = self._read(page.file if page else self._library.pages.file(info_hash))
+        content = self._read(page.file if page else self._library.feed_pages.file(info_hash))
         if hashlib.sha256(content).hexdigest() != digest:
             raise replica_entries.unreadable()
         found, reasons = replica_entries.entries_in(content, name, time.time_ns() // 1_000_000)
@@ -164,9 +164,9 @@ class Meeting:
         return Found(digest, found, reasons, is_whole=to_bytes(found.values()) == content)
 
     def _pulled(self, files: contextlib.ExitStack, info_hash: str, max_size: int) -> StoredPage:
-        (where,) = link.parse(page_magnet(info_hash, "", self._settings.trackers))
+        (where,) = link.parse(feed_page_magnet(info_hash, "", self._settings.trackers))
         came = files.enter_context(
-            pulled(self._library, where, self._settings, max_size, self._timeout)
+            download_page(self._library, where, self._settings, max_size, self._timeout)
         )
         return StoredPage(came.torrent.info_hash, "", came.torrent.content, came.file)
 
@@ -176,18 +176,18 @@ class Meeting:
         return self._unsealed(content)
 
     def _unsealed(self, content: bytes) -> bytes:
-        return age.unseal(content, [age.identity(self._pair.link.age)])
+        return age.unseal(content, [age.identity(self._pair.link.age_identity)])
 
     def publish(self, root: Root, parts: Mapping[str, Part]) -> None:
         """Have this state found by the other devices. Raises Refused when no more can be signed."""
-        latest = self._library.channels.item(self._pair)
+        latest = self._library.channels.signed_item(self._pair)
         if latest and latest.seq >= mutable_item.MAX_SEQ:
             raise Refused(
                 "another device has used up the numbers by which devices tell what is newer",
                 hint="pair your devices anew; on each: memocast pair --end",
             )
         with self._library.translated():
-            entry = self._library.incoming.create("page")
+            entry = self._library.staging.create("page")
         try:
             made: list[StoredPage] = []
             published: Root = {}
@@ -202,16 +202,16 @@ class Meeting:
             head = self._sealed(document, entry.folder / "root")
             kept = {info_hash for _, info_hash in published.values()}
             with self._library.together():
-                self._library.pages.hold(self._pair, [head, *made], kept)
-                self._library.channels.next_item(self._pair, dht.pointer(head.info_hash))
+                self._library.feed_pages.hold(self._pair, [head, *made], kept)
+                self._library.channels.sign_next(self._pair, dht.pointer(head.info_hash))
         finally:
             entry.discard()
-        self._registry.renew(self._pair)
+        self._registry.refresh(self._pair)
 
     def _sealed(self, content: bytes, file: Path) -> StoredPage:
         with self._library.translated():
-            file.write_bytes(age.seal(content, [age.recipient_of(self._pair.link.age)]))
-            made = torrent.make_page(file, "")
+            file.write_bytes(age.seal(content, [age.recipient_of(self._pair.link.age_identity)]))
+            made = torrent.make_feed_page(file, "")
         return StoredPage(made.info_hash, "", made.content, file)
 
 

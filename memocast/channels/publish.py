@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from memocast.bittorrent import dht
 from memocast.errors import MemocastError, UsageError
 from memocast.formats import age, torrent
-from memocast.formats.feed import MIME_TYPES, PAGE_BYTES, PAGE_ITEMS, Item, Page
-from memocast.formats.magnet import page_magnet
+from memocast.formats.feed import MIME_TYPES, PAGE_BYTES, PAGE_ITEMS, FeedItem, FeedPage
+from memocast.formats.magnet import feed_page_magnet
 from memocast.formats.memo import now
-from memocast.library.sharing import Wish, share
+from memocast.library.sharing import ShareRequest, share
 from memocast.library.tables.feed_pages import StoredPage
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from memocast.formats.memo import Memo
     from memocast.formats.share import Mode
     from memocast.library.library import Library
-    from memocast.library.tables.listed import Listed
+    from memocast.library.tables.listed import ListedItem
     from memocast.settings import Settings
 
 
@@ -39,12 +39,12 @@ class Publisher:
         self._settings = settings
         self._channel = channel
 
-    def offer(self, memo: Memo, tell: Callable[[int], None] = lambda _: None) -> Item:
+    def offer(self, memo: Memo, tell: Callable[[int], None] = lambda _: None) -> FeedItem:
         """Share the memo; return the item to `publish`. Raises MemocastError."""
         recipients = self._recipients()
         mode: Mode = "addressed" if recipients else "public"
-        shared = share(self._library, memo, Wish(mode, mode, recipients), tell)
-        return Item(
+        shared = share(self._library, memo, ShareRequest(mode, mode, recipients), tell)
+        return FeedItem(
             id=f"urn:btih:{shared.info_hash}",
             title=memo.title,
             text=memo.description,
@@ -55,28 +55,28 @@ class Publisher:
             duration=memo.duration,
         )
 
-    def has(self, item: Item) -> bool:
+    def has(self, item: FeedItem) -> bool:
         """Whether followers find it: on a page that the signed item leads to."""
         channel = self._now()
-        listed = self._library.feeds.item(channel, item.id)
-        signed = self._library.channels.item(channel)
+        listed = self._library.feed_items.get(channel, item.id)
+        signed = self._library.channels.signed_item(channel)
         if listed is None or signed is None or dht.pointed_at(signed.value) != channel.head:
             return False
-        return listed.page in self._library.pages.chain(channel, channel.head, ())
+        return listed.page in self._library.feed_pages.chain(channel, channel.head, ())
 
-    def publish(self, offers: Sequence[tuple[Memo, Item]]) -> None:
+    def publish(self, offers: Sequence[tuple[Memo, FeedItem]]) -> None:
         """Have these in the feed, in this order, and its newest page signed: all, or nothing."""
-        feeds = self._library.feeds
+        feeds = self._library.feed_items
         with self._changing() as (channel, folder):
             for memo, item in offers:
-                feeds.publish(channel, item, memo.id)
-            older = self._library.pages.older(channel, channel.head) if channel.head else None
+                feeds.add_own(channel, item, memo.id)
+            older = self._library.feed_pages.older(channel, channel.head) if channel.head else None
             fresh = [listed.item for listed in feeds.unpaged(channel)]
             self._replace(channel, folder, fresh, older or "", [], [])
 
-    def retract(self, gone: Sequence[Listed]) -> None:
+    def retract(self, gone: Sequence[ListedItem]) -> None:
         """Have these items no more: their pages, and those that lead there, are made anew."""
-        feeds = self._library.feeds
+        feeds = self._library.feed_items
         with self._changing() as (channel, folder):
             numbers = {listed.number for listed in gone}
             left = {listed.page for listed in gone} - {None}
@@ -85,11 +85,11 @@ class Publisher:
             while older:
                 leading.append(older)
                 left.discard(older)
-                older = self._library.pages.older(channel, older)
+                older = self._library.feed_pages.older(channel, older)
                 if not left:
                     break
 
-            def kept(known: Iterable[Listed]) -> list[Item]:
+            def kept(known: Iterable[ListedItem]) -> list[FeedItem]:
                 return [listed.item for listed in known if listed.number not in numbers]
 
             between = [kept(feeds.items(channel, page=page)) for page in leading[1:]]
@@ -100,7 +100,7 @@ class Publisher:
         """The channel as it is, and a folder for new pages; what is done takes effect together."""
         library = self._library
         with library.translated():
-            entry = library.incoming.create("page")
+            entry = library.staging.create("page")
         try:
             with library.together():
                 yield self._now(), entry.folder
@@ -117,48 +117,48 @@ class Publisher:
         self,
         channel: Channel,
         folder: Path,
-        fresh: Sequence[Item],
+        fresh: Sequence[FeedItem],
         older: str,
-        between: Sequence[Sequence[Item]],
-        gone: Iterable[Listed],
+        between: Sequence[Sequence[FeedItem]],
+        gone: Iterable[ListedItem],
     ) -> None:
         """Lead to the items `fresh`, the newest first, then to those `between`, then to `older`."""
-        pages: list[tuple[StoredPage, Sequence[Item]]] = []
+        pages: list[tuple[StoredPage, Sequence[FeedItem]]] = []
         groups = [*_grouped(fresh), *(group for group in between if group)]
         for group in reversed(groups):
             stored = self._stored(group, older, folder / f"page-{len(pages)}")
             pages.insert(0, (stored, group))
             older = stored.info_hash
-        self._library.pages.replace(channel, pages, gone)
-        self._library.channels.next_item(channel, dht.pointer(older))
+        self._library.feed_pages.replace(channel, pages, gone)
+        self._library.channels.sign_next(channel, dht.pointer(older))
 
-    def _stored(self, items: Sequence[Item], older: str, file: Path) -> StoredPage:
+    def _stored(self, items: Sequence[FeedItem], older: str, file: Path) -> StoredPage:
         channel = self._channel
         trackers = self._settings.trackers
-        following = page_magnet(older, channel.name, trackers) if older else ""
-        content = Page(channel.name, tuple(items), following).to_bytes()
+        following = feed_page_magnet(older, channel.name, trackers) if older else ""
+        content = FeedPage(channel.name, tuple(items), following).to_bytes()
         recipients = self._recipients()
         if recipients:
             content = age.seal(content, recipients)
         with self._library.translated():
             file.write_bytes(content)
-            made = torrent.make_page(file, "" if recipients else channel.name)
+            made = torrent.make_feed_page(file, "" if recipients else channel.name)
         return StoredPage(made.info_hash, older, made.content, file)
 
     def _recipients(self) -> tuple[str, ...]:
-        key = self._channel.link.age
+        key = self._channel.link.age_identity
         return (age.recipient_of(key),) if key else ()
 
 
-def _grouped(items: Sequence[Item]) -> list[Sequence[Item]]:
+def _grouped(items: Sequence[FeedItem]) -> list[Sequence[FeedItem]]:
     """The items page by page, the newest first: the first page grows to two, then is cut in two.
 
     Pages before it so stay as they are, whatever is published.
     """
-    groups: list[Sequence[Item]] = []
+    groups: list[Sequence[FeedItem]] = []
     left = list(items)
     while len(left) > 1:
-        sizes = [len(Page("", (item,)).to_bytes()) for item in left]
+        sizes = [len(FeedPage("", (item,)).to_bytes()) for item in left]
         if len(left) < 2 * PAGE_ITEMS and sum(sizes) <= 2 * PAGE_BYTES:
             break
         begin, size = len(left), 0

@@ -30,14 +30,14 @@ _REMEMBERED = 40
 _ENOUGH = 8
 
 
-class Registry:
+class Republisher:
     """The DHT, as this library reaches it."""
 
     def __init__(self, library: Library, settings: Settings) -> None:
         self._library = library
         self._settings = settings
 
-    def renew(self, channel: Channel) -> tuple[SignedItem | None, int]:
+    def refresh(self, channel: Channel) -> tuple[SignedItem | None, int]:
         """Its newest item that its owner signed, and how many nodes have it now.
 
         Whoever has an older one among the closest nodes, or none, is given it. Raises
@@ -54,8 +54,8 @@ class Registry:
         with dht.Dht(own) as client:
             found = self._look(client, channel)
             if found.item:
-                channels.note_item(channel, found.item)
-            item = channels.item(channel)
+                channels.keep_signed_item(channel, found.item)
+            item = channels.signed_item(channel)
             holders = found.holders
             if item and (found.item is None or found.item.seq < item.seq):
                 holders = 0
@@ -66,7 +66,7 @@ class Registry:
 
     def _look(self, client: dht.Dht, channel: Channel) -> dht.Found:
         nodes = self._library.channels.nodes()
-        key, salt = channel.link.key, channel.link.salt
+        key, salt = channel.link.public_key, channel.link.salt
         deadline = time.monotonic() + _LOOK_SECONDS
         if len(nodes) >= _ENOUGH:
             found = client.get(key, salt, nodes, _LOOK_SECONDS)

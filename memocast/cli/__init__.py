@@ -56,9 +56,9 @@ def start(
     ] = False,
 ) -> None:
     """Record a voice memo, get a link, and anyone with the link can listen."""
-    from memocast.cli.context import State, library_root
+    from memocast.cli.context import AppContext, library_root
 
-    context.obj = State(library_root(library), context)
+    context.obj = AppContext(library_root(library), context)
     _roots.append(context.obj.root)
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from memocast.cli.context import State
+from memocast.cli.context import AppContext
 
 if TYPE_CHECKING:
     from typing import Any
@@ -21,17 +21,17 @@ ChannelArgument = Annotated[
 ]
 
 
-def facts_of(current: State, channel: Channel) -> dict[str, Any]:
+def facts_of(current: AppContext, channel: Channel) -> dict[str, Any]:
     """What `--json` prints of a channel."""
     from datetime import UTC, datetime
 
     from memocast.formats.memo import rfc3339
 
     checked = datetime.fromtimestamp(channel.checked, UTC) if channel.checked else None
-    items, memos, unheard = current.library.feeds.count(channel)
+    items, memos, unheard = current.library.feed_items.count(channel)
     return {
         "name": channel.name,
-        "key": channel.link.key.hex(),
+        "key": channel.link.public_key.hex(),
         "link": channel.source or str(channel.link),
         "source": channel.source or None,
         "own": channel.is_own,

@@ -37,7 +37,7 @@ def library_root(chosen: str | None) -> Path:
 
 
 @dataclass
-class State:
+class AppContext:
     """Set up before any command runs; opens things when a command first needs them."""
 
     root: Path
@@ -99,9 +99,9 @@ def _close(library: Library) -> None:
         library.close()
 
 
-def state(context: typer.Context) -> State:
+def app_context(context: typer.Context) -> AppContext:
     """The State of this run."""
-    found = context.find_object(State)
+    found = context.find_object(AppContext)
     assert found is not None, "the main callback sets it"
     return found
 

@@ -11,14 +11,14 @@ from memocast.errors import MemocastError, UsageError
 if TYPE_CHECKING:
     from typing import Any
 
-    from memocast.cli.context import State
+    from memocast.cli.context import AppContext
     from memocast.formats.channel import Channel
-    from memocast.formats.feed import Item
+    from memocast.formats.feed import FeedItem
     from memocast.formats.memo import Memo
 
 
 def publish_memos(
-    current: State,
+    current: AppContext,
     channel: Channel,
     memos: list[Memo],
     attempts: console.Attempts,
@@ -34,7 +34,7 @@ def publish_memos(
 
     known: list[Memo] = []
 
-    def offer_one(found: Memo) -> tuple[Memo, Item]:
+    def offer_one(found: Memo) -> tuple[Memo, FeedItem]:
         item = publisher.offer(found, lambda size: counter.tell(console.size(size)))
         if publisher.has(item):
             known.append(found)
@@ -56,7 +56,7 @@ def publish_memos(
     return [{"id": memo.id, "link": item.link, "channel": channel.name} for memo, item in offers]
 
 
-def own_channel(current: State, reference: str | None) -> Channel:
+def own_channel(current: AppContext, reference: str | None) -> Channel:
     """The channel that is meant, or the only one of the user's own. Raises UsageError."""
     channels = current.library.channels
     if reference is not None:
@@ -70,7 +70,7 @@ def own_channel(current: State, reference: str | None) -> Channel:
     raise UsageError("you have no channel yet", hint="make one: memocast channel create NAME")
 
 
-def again(current: State, channel: Channel) -> Channel:
+def again(current: AppContext, channel: Channel) -> Channel:
     """The channel as the library has it now. Raises MemocastError when it was removed."""
     found = current.library.channels.known(channel.link)
     if found is None:
@@ -78,15 +78,15 @@ def again(current: State, channel: Channel) -> Channel:
     return found
 
 
-def catch_up(current: State, channel: Channel) -> None:
+def catch_up(current: AppContext, channel: Channel) -> None:
     """Take in what was published from elsewhere, with the same key."""
     from memocast.channels.follow import Follower, News
-    from memocast.channels.republish import Registry
+    from memocast.channels.republish import Republisher
 
     if not channel.is_own or not current.settings.dht:
         return
     follower = Follower(
-        current.library, current.settings, Registry(current.library, current.settings)
+        current.library, current.settings, Republisher(current.library, current.settings)
     )
     try:
         follower.read(channel, News())
@@ -94,14 +94,14 @@ def catch_up(current: State, channel: Channel) -> None:
         return  # nobody has it yet, or nobody is there; what is published is published
 
 
-def announce(current: State, channel: Channel) -> None:
+def announce(current: AppContext, channel: Channel) -> None:
     """Tell the DHT of the channel's newest page, and the user how that went."""
-    from memocast.channels.republish import Registry
+    from memocast.channels.republish import Republisher
 
     if not current.settings.dht:
         console.note("nobody can find this: the DHT is off; turn the setting 'dht' on")
         return
-    _, holders = Registry(current.library, current.settings).renew(again(current, channel))
+    _, holders = Republisher(current.library, current.settings).refresh(again(current, channel))
     if holders:
         console.note(
             f"published to '{console.safe(channel.name)}'; {holders} nodes of the DHT know"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memocast.cli.context import State
+from memocast.cli.context import AppContext
 from memocast.cli.output_file import write
 from memocast.cli.terminal import console
 from memocast.cli.terminal.display import Counter
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from memocast.formats.memo import Memo
     from memocast.formats.share import Mode, Share
     from memocast.formats.torrent import Torrent
-    from memocast.library.sharing import Wish
+    from memocast.library.sharing import ShareRequest
 
 
 def shared_link(
-    current: State,
+    current: AppContext,
     memo: Memo,
-    wish: Wish | None = None,
+    wish: ShareRequest | None = None,
     *,
     direct: bool = False,
     torrent_file: Path | None = None,
@@ -47,13 +47,13 @@ def shared_link(
         share = sharing.share(
             library,
             memo,
-            wish or sharing.Wish(None, default_mode(current)),
+            wish or sharing.ShareRequest(None, default_mode(current)),
             lambda size: counter.tell(console.size(size)),
             first=write_torrent,
         )
     finally:
         counter.done()
-    if torrent_file and share.key:
+    if torrent_file and share.age_identity:
         console.note(f"{torrent_file} opens nothing without the key, which is in the link only")
     if before and not library.seedables.answers(share):
         console.note(f"memo {memo.id} was changed on disk, so it is not seeded from here")
@@ -62,7 +62,7 @@ def shared_link(
     return share, share.link(trackers(share), peers)
 
 
-def default_mode(current: State) -> Mode:
+def default_mode(current: AppContext) -> Mode:
     """How a memo is shared when nothing else is said."""
     return "private" if current.settings.share == "private" else "public"
 
@@ -97,7 +97,7 @@ def _holds(path: Path, content: bytes) -> bool:
     return path.read_bytes() == content
 
 
-def _own_addresses(current: State, *, lan: bool) -> list[tuple[str, int]]:
+def _own_addresses(current: AppContext, *, lan: bool) -> list[tuple[str, int]]:
     import socket
 
     addresses = []
@@ -130,12 +130,12 @@ def _outgoing_address(family: socket.AddressFamily) -> str | None:
         return None
 
 
-def ensure_seeder(current: State, memos: Sequence[Memo], *, wanted: bool = True) -> None:
+def ensure_seeder(current: AppContext, memos: Sequence[Memo], *, wanted: bool = True) -> None:
     """Have a seeder run, in the background if it must be started; say so on stderr."""
-    from memocast.library.seeder_lock import Presence
+    from memocast.library.seeder_lock import SeederLock
     from memocast.seeding.background import start_seeder
 
-    presence = Presence(current.root)
+    presence = SeederLock(current.root)
     report = presence.report()
     if report:
         only = report["only"]

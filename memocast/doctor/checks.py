@@ -10,7 +10,7 @@ from memocast.doctor.finding import Finding
 from memocast.doctor.network import examine_network
 from memocast.errors import DamagedLibrary, LibraryError, MemocastError
 from memocast.library.audit import audit
-from memocast.library.seeder_lock import Presence
+from memocast.library.seeder_lock import SeederLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -111,7 +111,7 @@ def _files(found: Sequence[object]) -> str:
 
 
 def _seeder(library: Library, settings: Settings) -> Finding:
-    report = Presence(library.root).report()
+    report = SeederLock(library.root).report()
     wanted = library.seedables.all(fetched=settings.seed_fetched)
     if report:
         return Finding(

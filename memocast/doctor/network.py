@@ -7,12 +7,12 @@ import time
 from typing import TYPE_CHECKING
 
 from memocast.bittorrent import events, stun
-from memocast.bittorrent.session import Swarm
-from memocast.bittorrent.webrtc_session import WebSwarm
+from memocast.bittorrent.session import Session
+from memocast.bittorrent.webrtc_session import WebRtcSession
 from memocast.doctor.finding import Finding
 from memocast.formats.link import Link
 from memocast.formats.trackers import web_trackers
-from memocast.library.seeder_lock import Presence
+from memocast.library.seeder_lock import SeederLock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,12 +51,12 @@ class _Probe:
     def run(self) -> None:
         """Take ten seconds at most."""
         addresses = self._settings.addresses(self._library.listen_port())
-        ours = Presence(self._library.root).is_running()
+        ours = SeederLock(self._library.root).is_running()
         if ours:  # the seeder holds the library's port
             addresses = [(host, 0) for host, _ in addresses]
-        swarms = [Swarm.classic(self._settings, addresses, exact_port=not ours)]
+        swarms = [Session.classic(self._settings, addresses, exact_port=not ours)]
         if self._settings.webrtc and web_trackers(self._settings.trackers):
-            swarms.append(WebSwarm(self._settings))
+            swarms.append(WebRtcSession(self._settings))
         asked = {url for swarm in swarms for url in swarm.trackers(self._settings.trackers)}
         # Nobody has this info-hash; a tracker that answers it answers any.
         nothing = secrets.token_hex(20)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from memocast.bittorrent.download import Metadata
 
 
-def refuse_page(metadata: Metadata) -> None:
+def refuse_feed_page(metadata: Metadata) -> None:
     """Raises Refused for a page of a channel's feed, which is followed rather than fetched."""
     if metadata.page:
         raise Refused(

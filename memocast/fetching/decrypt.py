@@ -22,14 +22,19 @@ def check_key(shares: Sequence[Share], link: Link) -> None:
     """Raises WrongKey when the link has another key than the share of a memo that it names."""
     for share in shares:
         is_meant = set(share.torrent.info_hashes) & set(link.info_hashes)
-        if is_meant and share.key and link.key and share.key != link.key.upper():
+        if (
+            is_meant
+            and share.age_identity
+            and link.age_identity
+            and share.age_identity != link.age_identity.upper()
+        ):
             raise WrongKey(
                 "this key does not open it, but the memo is in the library already",
                 hint="look for it: memocast list",
             )
 
 
-class Opener:
+class Decryptor:
     """Opens what one link leads to with its key, or else with one of the `identities`.
 
     The audio in the clear is in `folder`, as `OPENED`, until it is moved away.
@@ -38,13 +43,13 @@ class Opener:
 
     def __init__(self, link: Link, identities: Sequence[age.Identity], folder: Path) -> None:
         self._link = link
-        self._identities = [age.identity(link.key)] if link.key else identities
+        self._identities = [age.identity(link.age_identity)] if link.age_identity else identities
         self._path = folder / OPENED
 
     def description(self, metadata: Metadata) -> Description:
         """What the torrent says of its memo. Raises Refused when it is sealed, and not to us."""
         if metadata.sealed is None:
-            if self._link.key:
+            if self._link.age_identity:
                 raise Refused(
                     "the link has a key, but its memo is not sealed", hint="ask the sender about it"
                 )
@@ -57,7 +62,7 @@ class Opener:
             )
         return unsealed(metadata.sealed, self._identities)
 
-    def open(self, age_file: Path, tell: Callable[[int], None]) -> Path:
+    def decrypt(self, age_file: Path, tell: Callable[[int], None]) -> Path:
         """The content of an age file, in a file; `tell` how many bytes are open.
 
         Raises Refused, OSError.

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 from memocast.bittorrent import events
 from memocast.errors import LibraryError, Refused, SwarmTimeout
 from memocast.fetching.progress import Looking
-from memocast.fetching.session_pair import Sources
+from memocast.fetching.session_pair import SessionPair
 from memocast.files import write_atomically
-from memocast.library.seeder_lock import Presence
+from memocast.library.seeder_lock import SeederLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from memocast.bittorrent.download import Metadata, Progress
-    from memocast.fetching.growing_file import Growing
+    from memocast.fetching.growing_file import GrowingFile
     from memocast.fetching.progress import Stage
     from memocast.formats.link import Link
     from memocast.library.library import Library
@@ -34,7 +34,7 @@ _TURN_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class FetchLimits:
     """`timeout` in seconds without progress, `max_size` in bytes."""
 
     timeout: float
@@ -45,12 +45,12 @@ def own_addresses(
     library: Library, settings: Settings, *, avoided: bool = False
 ) -> list[tuple[str, int]]:
     """Where to listen: at the library's port, unless that is its seeder's or is to be avoided."""
-    if avoided or Presence(library.root).is_running():
+    if avoided or SeederLock(library.root).is_running():
         return [(host, 0) for host, _ in settings.addresses(0)]
     return settings.addresses(library.listen_port())
 
 
-class Arrival:
+class Downloader:
     """A torrent on its way into `folder`; what it is to be asked of `addresses`' own ports.
 
     Its state is kept in the folder as `resume`, so that a later one goes on where this ended.
@@ -72,48 +72,48 @@ class Arrival:
         self._notify = notify
         self.resume_path = folder / "resume"
         trackers = [] if link.lan else list(dict.fromkeys([*link.trackers, *settings.trackers]))
-        self.sources = Sources(settings, addresses, link, folder, trackers)
-        asked = dict.fromkeys(self.sources.asked, "asked")
+        self.sessions = SessionPair(settings, addresses, link, folder, trackers)
+        asked = dict.fromkeys(self.sessions.asked, "asked")
         self._looking = Looking(asked, settings.dht, lsd=settings.lsd, known=len(link.peers))
         self._is_complete = False
-        self._growing: Growing | None = None
+        self._growing: GrowingFile | None = None
         self._resume_data: list[bytes] = []
 
     def metadata(self) -> Metadata:
         """Look for the torrent, and wait for its metadata. Raises NotALink, SwarmTimeout."""
         with self._library.translated():
             resume = self.resume_path.read_bytes() if self.resume_path.exists() else None
-        self.sources.begin(resume)
+        self.sessions.begin(resume)
         deadline = time.monotonic() + self._timeout_seconds
         next_look = 0.0
         next_dial = time.monotonic() + _DIAL_SECONDS
-        while (metadata := self.sources.metadata()) is None:
+        while (metadata := self.sessions.metadata()) is None:
             if time.monotonic() > deadline:
                 raise self._timeout("nobody answered for this memo")
             if self._settings.dht and time.monotonic() > next_look:
-                self.sources.look_again()
+                self.sessions.look_again()
                 next_look = time.monotonic() + _DHT_RETRY_SECONDS
-            self._looking.dht_nodes = self.sources.dht_nodes
-            self._looking.peers = self.sources.peers
+            self._looking.dht_nodes = self.sessions.dht_nodes
+            self._looking.peers = self.sessions.peers
             if not self._looking.peers and time.monotonic() > next_dial:
-                self.sources.dial()
+                self.sessions.dial()
                 next_dial = time.monotonic() + _DIAL_SECONDS
             self._notify(self._looking)
             self._poll()
         return metadata
 
-    def complete(self, growing: Growing | None = None) -> None:
+    def complete(self, growing: GrowingFile | None = None) -> None:
         """Open the gate and wait until all is here, and on disk.
 
         With `growing` its beginning comes first, and every piece is told to it.
         Raises SwarmTimeout, Refused, LibraryError.
         """
         self._growing = growing
-        self.sources.start(in_order=growing is not None)
+        self.sessions.start(in_order=growing is not None)
         best = (-1, -1)
         deadline = stuck = turn = 0.0
         while not self._is_complete:
-            progress = self.sources.download.progress()
+            progress = self.sessions.download.progress()
             moment = time.monotonic()
             if (reached := (progress.done, progress.verified)) > best:
                 best = reached
@@ -123,10 +123,10 @@ class Arrival:
             # A piece that comes again while libtorrent still drops a corrupt copy of it is
             # sometimes never hashed: all bytes are there, and nothing follows.
             if moment > stuck and progress.done >= progress.total and not progress.whole:
-                self.sources.download.check_again()
+                self.sessions.download.check_again()
                 best = (-1, -1)
-            if moment > turn and progress.done < progress.total and self.sources.may_widen:
-                self.sources.turn_to_others(self.save_resume_data())
+            if moment > turn and progress.done < progress.total and self.sessions.may_widen:
+                self.sessions.turn_to_others(self.save_resume_data())
                 turn = time.monotonic() + _TURN_SECONDS
                 continue
             self._refuse_to_wait_longer(progress, deadline)
@@ -143,7 +143,7 @@ class Arrival:
     def save_resume_data(self) -> bytes:
         """Put the metadata on disk, so that a later fetch needs to ask nobody for it."""
         self._resume_data.clear()
-        self.sources.download.ask_for_resume_data()
+        self.sessions.download.ask_for_resume_data()
         deadline = time.monotonic() + _RESUME_SECONDS
         while not self._resume_data:
             if time.monotonic() > deadline:
@@ -154,7 +154,7 @@ class Arrival:
         return self._resume_data[-1]
 
     def _poll(self) -> None:
-        for event in self.sources.poll(_POLL_SECONDS):
+        for event in self.sessions.poll(_POLL_SECONDS):
             match event:
                 case events.TrackerAnswered(url=url, peers=peers):
                     self._looking.trackers[url] = f"answered, {peers} peers"

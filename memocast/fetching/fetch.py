@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Self
 from memocast.audio import examine
 from memocast.bittorrent.download import STAGED_NAME, Metadata, finished_torrent, opened
 from memocast.errors import MissingDecoder, Refused, WrongKey
-from memocast.fetching.acceptance import approve, refuse_page
-from memocast.fetching.decrypt import Opener, check_key
-from memocast.fetching.downloader import Arrival, Limits, own_addresses
-from memocast.fetching.growing_file import Growing
-from memocast.fetching.progress import Checking, Opening, Preview, Stage, Waiting
+from memocast.fetching.acceptance import approve, refuse_feed_page
+from memocast.fetching.decrypt import Decryptor, check_key
+from memocast.fetching.downloader import Downloader, FetchLimits, own_addresses
+from memocast.fetching.growing_file import GrowingFile
+from memocast.fetching.progress import Checking, Decrypting, Preview, Stage, Waiting
 from memocast.formats.age import identity
 from memocast.formats.memo import now, title_from_file
 from memocast.formats.share import Share
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from memocast.formats.memo import Memo, Origin
     from memocast.formats.memo_info import Description
     from memocast.library.library import Library
-    from memocast.library.staging import Entry
+    from memocast.library.staging import StagingEntry
     from memocast.settings import Settings
 
 _POLL_SECONDS = 0.1
 
-Listen = Callable[[Growing, Preview], None]
+Listen = Callable[[GrowingFile, Preview], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def fetch(
     library: Library,
     link: Link,
     settings: Settings,
-    limits: Limits,
+    limits: FetchLimits,
     notify: Callable[[Stage], None],
     identities: Sequence[Identity] = (),
     listen: Listen | None = None,
@@ -76,14 +76,14 @@ def fetch(
     what has arrived stays in `incoming/` for the next fetch of the same link.
     """
     link = opened(link)
-    if link.key:
-        identity(link.key)  # a damaged one is told before anything is begun
+    if link.age_identity:
+        identity(link.age_identity)  # a damaged one is told before anything is begun
     if link.lan:
         settings = settings.on_lan()
-    entry: Entry | None = None
+    entry: StagingEntry | None = None
     while entry is None:
         with library.translated():
-            entry = library.incoming.download(link.info_hashes[0])
+            entry = library.staging.download(link.info_hashes[0])
         memo = library.shares.memo(link.info_hashes)
         if memo:
             if entry:  # made just now, or left by a fetch that died when all was done
@@ -94,7 +94,7 @@ def fetch(
             notify(Waiting())
             time.sleep(_POLL_SECONDS)
     try:
-        opener = Opener(link, identities, entry.folder)
+        opener = Decryptor(link, identities, entry.folder)
         run = _Fetch(library, link, settings, limits, notify, entry, opener, listen, adopted)
     except BaseException:
         entry.release()
@@ -111,10 +111,10 @@ class _Fetch:
         library: Library,
         link: Link,
         settings: Settings,
-        limits: Limits,
+        limits: FetchLimits,
         notify: Callable[[Stage], None],
-        entry: Entry,
-        opener: Opener,
+        entry: StagingEntry,
+        opener: Decryptor,
         listen: Listen | None,
         adopted: Adopted | None,
     ) -> None:
@@ -126,8 +126,8 @@ class _Fetch:
         self._opener = opener
         self._listen = listen
         self._adopted = adopted
-        self._growing: Growing | None = None
-        self._arrival = Arrival(
+        self._growing: GrowingFile | None = None
+        self._arrival = Downloader(
             library,
             link,
             settings,
@@ -144,7 +144,7 @@ class _Fetch:
         if self._growing and kind is not None:
             self._growing.end()
         # Closing writes what libtorrent still holds, so the entry is judged after it.
-        self._arrival.sources.close(done=kind is None)
+        self._arrival.sessions.close(done=kind is None)
         self._entry.hide()
         refused = kind is not None and issubclass(kind, Refused)
         later = kind is not None and issubclass(kind, (MissingDecoder, WrongKey))
@@ -160,7 +160,7 @@ class _Fetch:
         if memo:  # known by another of its hashes
             self._entry.discard()
             return Fetched(memo, downloaded=False)
-        refuse_page(metadata)
+        refuse_feed_page(metadata)
         said = self._opener.description(metadata)
         self._approve(metadata, said)
         self._arrival.save_resume_data()
@@ -176,8 +176,8 @@ class _Fetch:
         preview = Preview(title, metadata.size, said.duration, said.peaks or b"")
         self._notify(preview)
         if self._listen and metadata.sealed is None:
-            want = self._arrival.sources.want
-            self._growing = Growing(metadata.size, metadata.piece_length, want)
+            want = self._arrival.sessions.want
+            self._growing = GrowingFile(metadata.size, metadata.piece_length, want)
             self._listen(self._growing, preview)
 
     def _kept(self, metadata: Metadata, said: Description) -> Memo:
@@ -188,7 +188,7 @@ class _Fetch:
         plain = staged
         if is_sealed:
             with self._library.translated():
-                plain = self._opener.open(staged, lambda size: self._notify(Opening(size)))
+                plain = self._opener.decrypt(staged, lambda size: self._notify(Decrypting(size)))
         # The swarm still runs: who sent us the audio sees a complete copy for a while.
         with self._library.translated():
             sound = examine.confirmed(
@@ -207,14 +207,14 @@ class _Fetch:
             draft = replace(draft, id=adopted.id, origin=adopted.origin)
         share = Share(
             finished_torrent(resume, self._link),
-            mode=("private" if self._link.key else "addressed") if is_sealed else "public",
-            key=self._link.key.upper(),
+            mode=("private" if self._link.age_identity else "addressed") if is_sealed else "public",
+            age_identity=self._link.age_identity.upper(),
             recipients=(adopted.recipient,) if adopted else (),
             lan=self._link.lan,
             arrived=not adopted,
             paired=bool(adopted),
         )
-        self._arrival.sources.drop()
+        self._arrival.sessions.drop()
         with self._library.translated():
             self._entry.note({**draft.to_facts(), SEALED: share.info_hash if is_sealed else None})
             # A torrent can mark its file as a program, and libtorrent obeys.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from memocast.audio.decoder import BLOCK_SAMPLES, check
 from memocast.audio.examine import format_of, refuse_head
 from memocast.audio.joined_files import MOST_PARTS
-from memocast.audio.resampler import Uniform
+from memocast.audio.resampler import Resampler
 from memocast.errors import Refused
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def streamed(open_: Callable[[], View], start: float = 0.0) -> Iterator[tuple[in
     """
     import soundfile
 
-    uniform: Uniform | None = None
+    uniform: Resampler | None = None
     with contextlib.ExitStack() as closing:
         source = open_()
         closing.callback(source.stop)
@@ -63,7 +63,7 @@ def streamed(open_: Callable[[], View], start: float = 0.0) -> Iterator[tuple[in
                 check("what arrives", file.samplerate, file.channels)
                 for block in _blocks(file, skip):
                     source.allowance = _SILENT_BYTES
-                    uniform = uniform or Uniform(file.samplerate, file.channels)
+                    uniform = uniform or Resampler(file.samplerate, file.channels)
                     for piece in uniform.take(file.samplerate, block):
                         yield uniform.rate, piece
             if source.allowance <= 0:

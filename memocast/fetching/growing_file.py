@@ -26,7 +26,7 @@ _KEPT_BYTES = 16 << 20
 _ASK_AGAIN_SECONDS = 1.0
 
 
-class Growing:
+class GrowingFile:
     """One download's bytes. Readers are in any thread; the fetch says what has arrived.
 
     `want` is called with a piece that is needed now, which may be here already.
@@ -103,7 +103,7 @@ class Growing:
 class View(RandomAccess):
     """A position in a growing file. What comes after holes is asked for when it is read."""
 
-    def __init__(self, growing: Growing) -> None:
+    def __init__(self, growing: GrowingFile) -> None:
         super().__init__(growing.size)
         self._growing = growing
         self.is_stopped = False

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from memocast.bittorrent.download import STAGED_NAME, finished_torrent
 from memocast.errors import Refused
-from memocast.fetching.downloader import Arrival, own_addresses
+from memocast.fetching.downloader import Downloader, own_addresses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Pulled:
+class DownloadedPage:
     """A file that came by a torrent, for as long as nobody has moved or deleted it."""
 
     file: Path
@@ -29,18 +29,18 @@ class Pulled:
 
 
 @contextlib.contextmanager
-def pulled(
+def download_page(
     library: Library, link: Link, settings: Settings, max_size: int, timeout: float
-) -> Iterator[Pulled]:
+) -> Iterator[DownloadedPage]:
     """Bring the link's one file here, into a folder that is gone after the block.
 
     Raises Refused when it is larger than `max_size` bytes, SwarmTimeout, LibraryError.
     """
     with library.translated():
-        entry = library.incoming.create("page")
+        entry = library.staging.create("page")
     try:
         addresses = own_addresses(library, settings)
-        arrival = Arrival(library, link, settings, addresses, entry.folder, timeout)
+        arrival = Downloader(library, link, settings, addresses, entry.folder, timeout)
         is_done = False
         try:
             metadata = arrival.metadata()
@@ -52,7 +52,7 @@ def pulled(
             torrent = finished_torrent(arrival.save_resume_data(), link)
             is_done = True
         finally:
-            arrival.sources.close(done=is_done)
-        yield Pulled(entry.folder / STAGED_NAME, torrent)
+            arrival.sessions.close(done=is_done)
+        yield DownloadedPage(entry.folder / STAGED_NAME, torrent)
     finally:
         entry.discard()

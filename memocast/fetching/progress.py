@@ -49,7 +49,7 @@ class Preview:
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class Decrypting:
     """The sealed audio is being opened. `size` in bytes, so far."""
 
     size: int
@@ -70,4 +70,4 @@ class Loading:
     total: int
 
 
-Stage = Waiting | Looking | Preview | Progress | Opening | Checking | Loading
+Stage = Waiting | Looking | Preview | Progress | Decrypting | Checking | Loading

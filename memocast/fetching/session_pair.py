@@ -13,8 +13,8 @@ import time
 from typing import TYPE_CHECKING
 
 from memocast.bittorrent import events
-from memocast.bittorrent.session import Swarm
-from memocast.bittorrent.webrtc_session import WebSwarm
+from memocast.bittorrent.session import Session
+from memocast.bittorrent.webrtc_session import WebRtcSession
 from memocast.formats.trackers import web_trackers
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _OF_THE_DOWNLOAD = (
 )
 
 
-class Sources:
+class SessionPair:
     """Where a torrent may come from. `trackers` are those of the link and of the settings."""
 
     def __init__(
@@ -57,13 +57,13 @@ class Sources:
         self._folder = folder
         self._trackers = trackers
         # TCP is faster than libtorrent's uTP, and its connections are closed at once.
-        self._classic = Swarm.classic(
+        self._classic = Session.classic(
             settings, addresses, exact_port=False, lan=link.lan, brief=True
         )
         self._utp_at = float("inf")
         self._in_order = False
-        self._web: Swarm | None = None
-        self._downloads: dict[Swarm, Download] = {}
+        self._web: Session | None = None
+        self._downloads: dict[Session, Download] = {}
         self._resume: bytes | None = None
         self._widen_at = float("inf")
         self._has_own_port = True
@@ -89,7 +89,7 @@ class Sources:
         has_way = self._settings.webrtc and bool(web_trackers(self._trackers))
         return has_way and self._link.v1 is not None
 
-    def _add(self, swarm: Swarm) -> None:
+    def _add(self, swarm: Session) -> None:
         self._downloads[swarm] = swarm.fetch(
             self._key, self._link, self._folder, self._trackers, self._resume
         )
@@ -126,8 +126,8 @@ class Sources:
             self._classic.listen_anywhere()
             self.dial()
 
-    def _web_swarm(self) -> Swarm:
-        self._web = self._web or WebSwarm(self._settings)
+    def _web_swarm(self) -> Session:
+        self._web = self._web or WebRtcSession(self._settings)
         return self._web
 
     def metadata(self) -> Metadata | None:
@@ -193,7 +193,7 @@ class Sources:
         for swarm in list(self._downloads):
             self._drop(swarm)
 
-    def _drop(self, swarm: Swarm) -> None:
+    def _drop(self, swarm: Session) -> None:
         del self._downloads[swarm]
         swarm.drop(self._key)
 

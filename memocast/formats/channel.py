@@ -11,7 +11,7 @@ from memocast.errors import NotALink, UsageError
 from memocast.formats import mutable_item
 from memocast.formats.feed import NAME_MAX_BYTES
 from memocast.formats.link import MAX_KEY, MAX_TRACKERS, is_channel
-from memocast.formats.magnet import page_magnet
+from memocast.formats.magnet import feed_page_magnet
 from memocast.formats.trackers import is_tracker
 from memocast.text import cut
 
@@ -31,26 +31,26 @@ _HINT = "a channel's link begins with magnet:?xs=urn:btpk:; copy it whole, and i
 class ChannelLink:
     """What leads to a channel: its `key` and `salt`, and, of a private one, the age identity."""
 
-    key: bytes
+    public_key: bytes
     salt: bytes = SALT
     name: str = ""
     trackers: tuple[str, ...] = ()
-    age: str = field(default="", repr=False)
+    age_identity: str = field(default="", repr=False)
 
     def __str__(self) -> str:
         """The magnet link."""
-        parts = [f"xs=urn:btpk:{self.key.hex()}"]
+        parts = [f"xs=urn:btpk:{self.public_key.hex()}"]
         if self.salt:
             parts.append(f"s={self.salt.hex()}")
         parts.append(f"dn={quote(self.name, safe='')}")
         parts += [f"tr={quote(tracker, safe='')}" for tracker in self.trackers]
-        if self.age:
-            parts.append(f"x.age={self.age}")
+        if self.age_identity:
+            parts.append(f"x.age={self.age_identity}")
         return "magnet:?" + "&".join(parts)
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class FollowLimits:
     """What a follower takes of a channel; 0 is no limit.
 
     `newest` memos, none larger than `max_size` bytes, each for `keep_days` after it came.
@@ -81,7 +81,7 @@ class Channel:
     seq: int = -1
     checked: int = 0
     problem: str = ""
-    limits: Limits = Limits()
+    limits: FollowLimits = FollowLimits()
 
     @property
     def is_own(self) -> bool:
@@ -91,14 +91,16 @@ class Channel:
     @property
     def is_private(self) -> bool:
         """Whether feed and memos are sealed."""
-        return bool(self.link.age)
+        return bool(self.link.age_identity)
 
     def feed_link(self, trackers: Iterable[str]) -> str:
         """The magnet of its newest page, with these trackers too; empty where none is known."""
         if not self.head:
             return ""
-        magnet = page_magnet(self.head, self.name, dict.fromkeys([*trackers, *self.link.trackers]))
-        return f"{magnet}&x.age={self.link.age}" if self.is_private else magnet
+        magnet = feed_page_magnet(
+            self.head, self.name, dict.fromkeys([*trackers, *self.link.trackers])
+        )
+        return f"{magnet}&x.age={self.link.age_identity}" if self.is_private else magnet
 
 
 def parse(text: str) -> ChannelLink:

@@ -32,6 +32,6 @@ def from_text(text: str) -> tuple[ChannelLink, bytes]:
         secret = mutable_item.from_pem(text[begin:])
     except MemocastError as error:
         raise UsageError("the file of the channel's key is damaged", hint=_HINT) from error
-    if mutable_item.public_key(secret) != link.key:
+    if mutable_item.public_key(secret) != link.public_key:
         raise UsageError("the key in the file is another channel's", hint=_HINT)
     return link, secret

@@ -46,7 +46,7 @@ MIME_TYPES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class FeedItem:
     """A memo in a feed: `size` in bytes, `duration` in milliseconds; `link` is its magnet.
 
     A podcast's can also be the address of a .torrent, or of the audio: that is in `audio` too,
@@ -82,11 +82,11 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class FeedPage:
     """A page of a feed, its newest item first; `next` is the magnet of the page before it."""
 
     title: str
-    items: tuple[Item, ...]
+    items: tuple[FeedItem, ...]
     next: str = ""
 
     def to_bytes(self) -> bytes:
@@ -98,7 +98,7 @@ class Page:
         return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def parsed(content: bytes) -> Page:
+def parsed(content: bytes) -> FeedPage:
     """The page in a stranger's document: what is no usable item in it is left out.
 
     Raises Refused when it is no JSON Feed, or larger than a page may be.
@@ -119,7 +119,7 @@ def parsed(content: bytes) -> Page:
     if items is None or len(items) > MAX_ITEMS:
         raise Refused("the feed's page has too many items", hint="tell the channel's owner")
     found = {item.id: item for item in map(_item, map(_said, items)) if item}
-    return Page(
+    return FeedPage(
         title=_text(_said(document.get("title")), NAME_MAX_BYTES).strip(),
         items=tuple(found.values()),
         next=_magnet(_said(document.get("next_url"))),
@@ -134,7 +134,7 @@ def _said(value: bytes | None) -> object:
         return None
 
 
-def _item(said: object) -> Item | None:
+def _item(said: object) -> FeedItem | None:
     if not isinstance(said, dict):
         return None
     attachments = said.get("attachments")
@@ -145,7 +145,7 @@ def _item(said: object) -> Item | None:
     if not link or not isinstance(id_, str) or not 0 < len(id_) <= MAX_ID or _is_broken(id_):
         return None
     text = _text(said.get("content_text"), DESCRIPTION_MAX_BYTES)
-    return Item(
+    return FeedItem(
         id=id_,
         title=_text(said.get("title"), TITLE_MAX_BYTES).strip() or "untitled",
         text=text,

@@ -49,7 +49,7 @@ class Link:
     trackers: tuple[str, ...] = ()
     peers: tuple[tuple[str, int], ...] = ()
     torrent: bytes | None = field(default=None, repr=False)
-    key: str = field(default="", repr=False)
+    age_identity: str = field(default="", repr=False)
     lan: bool = False
 
     @property
@@ -84,7 +84,7 @@ def parse_partly(text: str) -> tuple[list[Link], list[NotALink]]:
     return [hashes or _torrent_file(text)], []
 
 
-def page_link(page: str, magnets: Iterable[str]) -> str:
+def listening_page_link(page: str, magnets: Iterable[str]) -> str:
     """The link that opens these magnets in the listening page at the URL `page`.
 
     They stand in its fragment, which a browser never sends to a web server.
@@ -136,7 +136,7 @@ def _magnet(text: str) -> Link:
     # dict.fromkeys: each once, in their order.
     kept_trackers = tuple(dict.fromkeys(trackers))[:MAX_TRACKERS]
     kept_peers = tuple(dict.fromkeys(peers))[:MAX_PEERS]
-    return Link(v1, v2, dn, kept_trackers, kept_peers, key=key_text, lan=lan)
+    return Link(v1, v2, dn, kept_trackers, kept_peers, age_identity=key_text, lan=lan)
 
 
 def _topic(value: str) -> Link:

@@ -37,25 +37,25 @@ _SPAN = 2**40
 """Milliseconds: 35 years."""
 
 
-class Stamp(NamedTuple):
+class EditStamp(NamedTuple):
     """When something was changed: `ms` since 1970, a `turn` within that, and by which device."""
 
     ms: int = 0
     turn: int = 0
     device: str = ""
 
-    def next(self, moment: int, device: str) -> Stamp:
+    def next(self, moment: int, device: str) -> EditStamp:
         """The stamp of a change at `moment`, in ms, by somebody who knows of this one.
 
         There always is one: where the turns are used up, the next millisecond begins.
         """
         if moment > self.ms:
-            return Stamp(moment, 0, device)
+            return EditStamp(moment, 0, device)
         if self.turn < MAX_COUNT:
-            return Stamp(self.ms, self.turn + 1, device)
-        return Stamp(self.ms + 1, 0, device)
+            return EditStamp(self.ms, self.turn + 1, device)
+        return EditStamp(self.ms + 1, 0, device)
 
-    def clamped(self, now: int) -> Stamp:
+    def clamped(self, now: int) -> EditStamp:
         """The stamp as it is believed at `now`, in ms: with room for the changes after it.
 
         Everybody puts what no clock says at the same place, for 35 years: so all agree on it, and
@@ -63,14 +63,14 @@ class Stamp(NamedTuple):
         a millisecond later there is a millisecond of room above it.
         """
         ms = self.ms if self.ms <= now + _CENTURY else (now // _SPAN + 2) * _SPAN
-        return Stamp(ms, min(self.turn, MAX_COUNT), self.device)
+        return EditStamp(ms, min(self.turn, MAX_COUNT), self.device)
 
 
-NEVER = Stamp()
+NEVER = EditStamp()
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ReplicaEntry:
     """A memo, on all devices: its texts, each with the moment of its last change.
 
     `created` in unix seconds, `duration` in milliseconds, `size` in bytes. `link` leads to its
@@ -79,10 +79,10 @@ class Entry:
 
     key: str
     title: str
-    title_at: Stamp
+    title_at: EditStamp
     description: str
-    description_at: Stamp
-    removed_at: Stamp = NEVER
+    description_at: EditStamp
+    removed_at: EditStamp = NEVER
     created: int = 0
     duration: int = 0
     size: int = 0
@@ -95,11 +95,11 @@ class Entry:
         return self.removed_at < max(self.title_at, self.description_at)
 
     @property
-    def last(self) -> Stamp:
+    def last(self) -> EditStamp:
         """When anything of it was changed last."""
         return max(self.title_at, self.description_at, self.removed_at)
 
-    def clamped(self, now: int) -> Entry:
+    def clamped(self, now: int) -> ReplicaEntry:
         """The entry as it is believed at `now`, in ms."""
         return replace(
             self,
@@ -109,10 +109,10 @@ class Entry:
         )
 
 
-FIELDS = tuple(field.name for field in fields(Entry))
+FIELDS = tuple(field.name for field in fields(ReplicaEntry))
 
 
-def merged(one: Entry, other: Entry) -> Entry:
+def merged(one: ReplicaEntry, other: ReplicaEntry) -> ReplicaEntry:
     """What is known by somebody who knows both."""
     title = max((one.title_at, one.title), (other.title_at, other.title))
     description = max(
@@ -129,18 +129,20 @@ def merged(one: Entry, other: Entry) -> Entry:
     )
 
 
-def _fixed(entry: Entry) -> tuple[Any, ...]:
+def _fixed(entry: ReplicaEntry) -> tuple[Any, ...]:
     """What does not change; where two devices say otherwise, both take the same."""
     return (entry.link, entry.created, entry.duration, entry.size, entry.origin)
 
 
-def insisted(mine: Entry, found: Entry, field: str, now: int, device: str) -> Entry:
+def insisted(
+    mine: ReplicaEntry, found: ReplicaEntry, field: str, now: int, device: str
+) -> ReplicaEntry:
     """`found`, with what was changed in `mine` here, at `now`, unknown to the others.
 
     `field` is `title`, `description` or `removed`. It comes after what is from the future, since
     that was not made later, whatever it says; what is from the past keeps its order.
     """
-    at: Stamp = getattr(mine, f"{field}_at")
+    at: EditStamp = getattr(mine, f"{field}_at")
     rivals = (
         found.last if field == "removed" else max(found.removed_at, getattr(found, f"{field}_at"))
     )
@@ -157,7 +159,7 @@ def bucket(key: str) -> str:
     return key[0] if key and key[0] in BUCKETS else "0"
 
 
-def to_bytes(entries: Iterable[Entry]) -> bytes:
+def to_bytes(entries: Iterable[ReplicaEntry]) -> bytes:
     """The entries as a document; the same entries give the same bytes."""
     ordered = sorted(entries, key=lambda entry: entry.key)
     # What `asdict` makes, which copies each value with much ado.

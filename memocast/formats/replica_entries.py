@@ -14,7 +14,16 @@ from memocast.errors import MemocastError, Refused
 from memocast.formats import json_pieces, link
 from memocast.formats.feed import MAX_MILLISECONDS, MAX_SIZE
 from memocast.formats.memo import DESCRIPTION_MAX_BYTES, ID_PATTERN, TITLE_MAX_BYTES
-from memocast.formats.replica import BUCKETS, FIELDS, MAX_COUNT, NEVER, Entry, Stamp, bucket, merged
+from memocast.formats.replica import (
+    BUCKETS,
+    FIELDS,
+    MAX_COUNT,
+    NEVER,
+    EditStamp,
+    ReplicaEntry,
+    bucket,
+    merged,
+)
 from memocast.text import cut
 
 if TYPE_CHECKING:
@@ -75,12 +84,12 @@ def root_in(content: bytes) -> tuple[Root, Reasons]:
     return found, reasons
 
 
-def entries_in(content: bytes, part: str, now: int) -> tuple[dict[str, Entry], Reasons]:
+def entries_in(content: bytes, part: str, now: int) -> tuple[dict[str, ReplicaEntry], Reasons]:
     """The entries in a part of a state, by key, and why others are left out.
 
     `part` is its bucket, `now` in ms. Raises Refused when it is none at all.
     """
-    found: dict[str, Entry] = {}
+    found: dict[str, ReplicaEntry] = {}
     reasons: Reasons = Counter()
     try:
         for number, piece in enumerate(json_pieces.elements(_value(content, "memos"))):
@@ -107,7 +116,7 @@ def _value(content: bytes, name: str) -> bytes:
     return found
 
 
-def _entry(piece: bytes, part: str) -> Entry:
+def _entry(piece: bytes, part: str) -> ReplicaEntry:
     """The entry. Raises _Unfit."""
     if len(piece) > _MAX_ENTRY_BYTES:
         raise _Unfit("too long")
@@ -117,13 +126,13 @@ def _entry(piece: bytes, part: str) -> Entry:
         said = None
     if not isinstance(said, dict):
         raise _Unfit("not an entry")
-    entry = Entry(**{name: _RULES[name](said.get(name)) for name in FIELDS})
+    entry = ReplicaEntry(**{name: _RULES[name](said.get(name)) for name in FIELDS})
     if bucket(entry.key) != part:
         raise _Unfit("in the wrong part")
     return entry
 
 
-def mended(entry: Entry) -> Entry | None:
+def mended(entry: ReplicaEntry) -> ReplicaEntry | None:
     """An entry that an older release let into the library, without what breaks a rule.
 
     None when nothing of it can stay.
@@ -138,7 +147,7 @@ def mended(entry: Entry) -> Entry | None:
             if name not in _FALLBACK:
                 return None
             values[name] = _FALLBACK[name]
-    return Entry(**values)
+    return ReplicaEntry(**values)
 
 
 def spoken_title(title: str) -> str:
@@ -202,10 +211,10 @@ def _leads(text: str) -> bool:
     except (MemocastError, ValueError):
         return False
     # libtorrent takes zeros for no info-hash.
-    return not found.key and all(info_hash.strip("0") for info_hash in found.info_hashes)
+    return not found.age_identity and all(info_hash.strip("0") for info_hash in found.info_hashes)
 
 
-def _stamp(value: object) -> Stamp:
+def _stamp(value: object) -> EditStamp:
     if not isinstance(value, (list, tuple)) or len(value) != len(NEVER):
         raise _Unfit("a change without a moment")
     ms, turn, device = value
@@ -213,7 +222,7 @@ def _stamp(value: object) -> Stamp:
         raise _Unfit("a change by nobody")
     if type(ms) is not int or type(turn) is not int or ms < 0 or turn < 0:
         raise _Unfit("a change without a moment")
-    return Stamp(ms, turn, device)
+    return EditStamp(ms, turn, device)
 
 
 def _created(value: object) -> int:

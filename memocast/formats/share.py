@@ -27,7 +27,7 @@ class Share:
 
     torrent: Torrent
     mode: Mode = "public"
-    key: str = field(default="", repr=False)
+    age_identity: str = field(default="", repr=False)
     recipients: tuple[str, ...] = ()
     lan: bool = False
     arrived: bool = False
@@ -51,8 +51,8 @@ class Share:
         from memocast.formats.magnet import LAN
 
         link = torrents.magnet(self.torrent, () if self.lan else trackers, peers)
-        if self.key:
-            link += f"&x.age={self.key}"
+        if self.age_identity:
+            link += f"&x.age={self.age_identity}"
         return f"{link}&x.scope={LAN}" if self.lan else link
 
     def to_json(self) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def make_sealed(memo: Memo, path: Path, to: Sequence[str]) -> Torrent:
     return _made(path, SEALED_NAME, sealed(memo, to))
 
 
-def make_page(path: Path, title: str) -> Torrent:
+def make_feed_page(path: Path, title: str) -> Torrent:
     """The torrent of a page of a feed; without a title it is sealed, and says nothing of itself."""
     from memocast.formats.memo_info import KEY_VERSION
 
@@ -82,7 +82,7 @@ def make_page(path: Path, title: str) -> Torrent:
     return _made(path, file_name(title, "json"), {b"v": KEY_VERSION, b"feed": 1})
 
 
-def is_page(info: object) -> bool:
+def is_feed_page(info: object) -> bool:
     """Whether a stranger's decoded info dictionary is that of a page, sealed or not."""
     from memocast.formats.memo_info import KEY
 

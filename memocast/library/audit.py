@@ -29,7 +29,7 @@ def audit(library: Library) -> Audit:
     """Compare database and files. Only files whose size or time differ are read."""
     # Before the rows: a file is put in place before its row is.
     with library.translated():
-        pending = library.incoming.pending()
+        pending = library.staging.pending()
         files = {path.name: path for path in library.audio_folder.iterdir()}
     rows = library.rows()
     known = {memo.filename for memo in rows}

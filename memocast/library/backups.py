@@ -71,7 +71,7 @@ class Backups:
         if found := problem(connection):
             raise DamagedLibrary(self._database, found)
 
-    def renew(self, connection: sqlite3.Connection) -> None:
+    def back_up(self, connection: sqlite3.Connection) -> None:
         """Copy the open database when it has changed, and the last copy is not too young.
 
         Raises DamagedLibrary when it fails SQLite's own check, OSError and

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Draft:
     """A memo that has everything but its place in the library. Fields as in `Memo`.
 
-    `item` is the number of the channel's item that it is to be, as in `Listed`.
+    `item` is the number of the channel's item that it is to be, as in `ListedItem`.
     """
 
     id: str

@@ -13,17 +13,23 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from memocast.errors import LibraryError
-from memocast.files import fsync_and_hash, fsync_and_hash_pieces, fsync_file, fsync_folder, stamp
+from memocast.files import (
+    file_stamp,
+    fsync_and_hash,
+    fsync_and_hash_pieces,
+    fsync_file,
+    fsync_folder,
+)
 from memocast.formats.memo import Memo, Origin, new_id, now
 from memocast.formats.torrent import piece_length
 from memocast.library import backups
 from memocast.library.draft import Draft
 from memocast.library.ports import free_port
-from memocast.library.staging import Entry, Incoming
+from memocast.library.staging import Staging, StagingEntry
 from memocast.library.tables import database, failures
 from memocast.library.tables.folders import FEEDS_FOLDER, SEALED_FOLDER
-from memocast.library.tables.memos import Catalog
-from memocast.library.tables.pending_deletes import Removals
+from memocast.library.tables.memos import Memos
+from memocast.library.tables.pending_deletes import PendingDeletes
 from memocast.library.tables.seedables import Seedables
 from memocast.library.tables.shares import Shares
 
@@ -34,7 +40,7 @@ if TYPE_CHECKING:
     from memocast.formats.channel import Channel
     from memocast.formats.share import Share
     from memocast.library.tables.channels import Channels
-    from memocast.library.tables.feed_items import Feeds
+    from memocast.library.tables.feed_items import FeedItems
     from memocast.library.tables.feed_pages import FeedPages
     from memocast.library.tables.replicas import Replicas
 
@@ -53,13 +59,13 @@ class Library:
                 (root / name).mkdir(exist_ok=True)
             if not os.access(root, os.W_OK):
                 raise PermissionError(13, "the folder is read-only", str(root))
-        self.incoming = Incoming(root / "incoming")
+        self.staging = Staging(root / "incoming")
         self._backups = backups.Backups(self.database_path, root / "backups")
         with self.translated():
             self._backups.refuse_to_begin_anew(self.audio_folder)
         self._database = database.connect(self.database_path)
-        self._catalog = Catalog(self._database, self.audio_folder)
-        self._removals = Removals(self._database, root)
+        self._catalog = Memos(self._database, self.audio_folder)
+        self._removals = PendingDeletes(self._database, root)
         self.seedables = Seedables(self._database, root)
         self.shares = Shares(self._database, root, self._removals)
         with self.translated():
@@ -73,18 +79,18 @@ class Library:
         return Channels(self._database, self.root)
 
     @cached_property
-    def feeds(self) -> Feeds:
+    def feed_items(self) -> FeedItems:
         """What is in their feeds."""
-        from memocast.library.tables.feed_items import Feeds
+        from memocast.library.tables.feed_items import FeedItems
 
-        return Feeds(self._database, self.root)
+        return FeedItems(self._database, self.root)
 
     @cached_property
-    def pages(self) -> FeedPages:
+    def feed_pages(self) -> FeedPages:
         """The pages of their feeds."""
         from memocast.library.tables.feed_pages import FeedPages
 
-        return FeedPages(self._database, self.root, self._removals, self.feeds)
+        return FeedPages(self._database, self.root, self._removals, self.feed_items)
 
     @cached_property
     def replicas(self) -> Replicas:
@@ -103,7 +109,7 @@ class Library:
         Raises DamagedLibrary when the database is not fit to be copied.
         """
         with self.translated():
-            self._backups.renew(self._database)
+            self._backups.back_up(self._database)
 
     def backup_takes_long(self) -> bool:
         """Whether `back_up` would take longer than somebody should wait who did not ask for it."""
@@ -161,7 +167,7 @@ class Library:
 
     def keep(
         self,
-        entry: Entry,
+        entry: StagingEntry,
         draft: Draft,
         duration: int,
         peaks: bytes,
@@ -208,7 +214,7 @@ class Library:
         lost: int,
         age_file: Path | None = None,
     ) -> str:
-        size, mtime = stamp(path)
+        size, mtime = file_stamp(path)
         with database.transaction(self._database):
             twin = self.shares.owner(share.torrent) if share else None
             if twin:
@@ -217,7 +223,7 @@ class Library:
             if share:
                 self.shares.insert(draft.id, share, age_file)
             if draft.item is not None:
-                self.feeds.settle(draft.item, draft.id)
+                self.feed_items.settle(draft.item, draft.id)
         return draft.id
 
     def edit(self, memo: Memo, title: str | None, description: str | None) -> Memo:
@@ -231,7 +237,7 @@ class Library:
         with self.translated():
             try:
                 with database.transaction(self._database):
-                    self._removals.intend([self.path(memo), *self.shares.age_files(memo)])
+                    self._removals.add([self.path(memo), *self.shares.age_files(memo)])
                     self._database.execute("DELETE FROM memo WHERE id = ?", (memo.id,))
             finally:  # at Ctrl-C too; after a kill, whoever opens the library next does it
                 database.roll_back(self._database)
@@ -244,7 +250,7 @@ class Library:
             self._insert(draft, path, _digests(path, draft, None), duration, peaks, None, 0)
         return self._catalog.by_id(draft.id)
 
-    def recover(self, entry: Entry) -> Draft | None:
+    def recover(self, entry: StagingEntry) -> Draft | None:
         """The draft noted in an entry left behind; None when there is nothing to finish.
 
         Undoes a `keep` that died between putting the file in place and the row.
@@ -279,7 +285,7 @@ class Library:
             except BaseException:
                 if begun:
                     with contextlib.suppress(LibraryError):
-                        self.pages.sweep()
+                        self.feed_pages.sweep()
                 raise
             self._removals.finish()
 

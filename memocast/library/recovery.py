@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from memocast.formats.memo import Memo
     from memocast.library.library import Library
-    from memocast.library.staging import Entry
+    from memocast.library.staging import StagingEntry
 
 _PART = re.compile(
     r"\.memocast-[0-9a-f]{16}\.part|(seeder\.json|identity\.txt\.\d+\.new)\.\d+\.part"
@@ -40,7 +40,7 @@ def adopt(library: Library, tell: Callable[[str], None]) -> None:
             with contextlib.suppress(FileNotFoundError):  # just now it became whole
                 if time.time() - partial.stat().st_mtime > _WRITING_SECONDS:
                     partial.unlink()
-        entries = list(library.incoming.left_behind())
+        entries = list(library.staging.left_behind())
     for entry in entries:
         try:
             memo = _adopted(library, entry)
@@ -54,7 +54,7 @@ def adopt(library: Library, tell: Callable[[str], None]) -> None:
             entry.release()
 
 
-def _adopted(library: Library, entry: Entry) -> Memo | None:
+def _adopted(library: Library, entry: StagingEntry) -> Memo | None:
     if entry.kind == "sealing":  # the audio it was made from is where it was
         if isinstance(info_hash := entry.facts().get(SEALED), str):
             library.shares.take_back(info_hash)
@@ -67,7 +67,7 @@ def _adopted(library: Library, entry: Entry) -> Memo | None:
             entry.hide()
         return None
     if entry.kind == "page":  # it is made, or comes, once more
-        library.pages.sweep()
+        library.feed_pages.sweep()
         entry.discard()
         return None
     draft = library.recover(entry) if entry.facts() else _nameless(library, entry)
@@ -91,7 +91,7 @@ def _adopted(library: Library, entry: Entry) -> Memo | None:
     return library.keep(entry, draft, sound.duration, sound.peaks)
 
 
-def _nameless(library: Library, entry: Entry) -> Draft | None:
+def _nameless(library: Library, entry: StagingEntry) -> Draft | None:
     """A draft for a recording whose notes cannot be read; its sound is still there."""
     if entry.kind != "recording":
         return None

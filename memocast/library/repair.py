@@ -17,8 +17,8 @@ from memocast.library import backups
 from memocast.library.audit import audit
 from memocast.library.draft import Draft
 from memocast.library.library import Library
-from memocast.library.seeder_lock import Presence
-from memocast.library.staging import Incoming
+from memocast.library.seeder_lock import SeederLock
+from memocast.library.staging import Staging
 from memocast.library.tables import database, schema
 from memocast.library.tables.failures import translated
 
@@ -34,7 +34,7 @@ def repair(root: Path, tell: Callable[[str], None]) -> None:
     audio files without a row get one, with what they say of themselves.
     Nothing is deleted. Raises LibraryError while another process uses it.
     """
-    presence = Presence(root)
+    presence = SeederLock(root)
     with translated(root):
         root.parent.mkdir(parents=True, exist_ok=True)
         root.mkdir(0o700, exist_ok=True)
@@ -71,7 +71,7 @@ def _open_sound(root: Path) -> Library:
 def _rebuild(root: Path, tell: Callable[[str], None]) -> None:
     path = root / "library.db"
     with translated(path):
-        if Incoming(root / "incoming").is_in_use():
+        if Staging(root / "incoming").is_in_use():
             raise LibraryError(
                 "a recording or a fetch is in progress", hint="end it first, then repair again"
             )

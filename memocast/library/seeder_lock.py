@@ -26,7 +26,7 @@ _POLL_SECONDS = 0.02
 _CLAIM_SECONDS = 0.3
 
 
-class Presence:
+class SeederLock:
     """One process's view of the seeder of a library, and its claim to be that seeder."""
 
     def __init__(self, root: Path) -> None:

@@ -22,7 +22,7 @@ _AGE_FILE = "sealed.age"
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ShareRequest:
     """How to share. `mode` None: as the memo is shared already, else by `default`.
 
     `explicit`: the memo was named, and not only meant along with all others. `paired`: it is
@@ -40,7 +40,7 @@ class Wish:
 def share(
     library: Library,
     memo: Memo,
-    wish: Wish,
+    wish: ShareRequest,
     tell: Callable[[int], None],
     first: Callable[[Share], None] = lambda _: None,
 ) -> Share:
@@ -57,16 +57,16 @@ def share(
     if found.paired:
         return found
     if found.stopped and not found.arrived:
-        return library.shares.renew(replace(found, lan=wish.lan), first)
+        return library.shares.share_again(replace(found, lan=wish.lan), first)
     if wish.lan and not found.lan:
         raise MemocastError(
             f"memo {memo.id} is shared beyond the local network already",
             hint=f"take that back first: memocast unshare {memo.id}",
         )
-    return library.shares.renew(found, first)
+    return library.shares.share_again(found, first)
 
 
-def _known(known: list[Share], memo: Memo, wish: Wish) -> Share | None:
+def _known(known: list[Share], memo: Memo, wish: ShareRequest) -> Share | None:
     sealed_link = next((share for share in known if share.arrived and share.sealed), None)
     in_plain = wish.mode == "public" and wish.explicit
     if sealed_link and not in_plain:
@@ -89,7 +89,7 @@ def _known(known: list[Share], memo: Memo, wish: Wish) -> Share | None:
 def _made(
     library: Library,
     memo: Memo,
-    wish: Wish,
+    wish: ShareRequest,
     tell: Callable[[int], None],
     first: Callable[[Share], None],
 ) -> Share:
@@ -109,7 +109,7 @@ def _made(
     key = age.new_key() if mode == "private" else ""
     to = (age.recipient_of(key),) if key else wish.recipients
     with library.translated():
-        entry = library.incoming.create("sealing")
+        entry = library.staging.create("sealing")
         try:
             age_file = entry.folder / _AGE_FILE
             age.seal_file(path, age_file, to, tell)

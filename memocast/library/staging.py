@@ -1,6 +1,6 @@
 """The library's `incoming/` folder: recordings and downloads in progress.
 
-Each is an `Entry`: a folder whose owner holds an exclusive lock (flock) on
+Each is an `StagingEntry`: a folder whose owner holds an exclusive lock (flock) on
 the file `lock` in it. The kernel drops the lock when the owner dies, however
 it dies, so an unlocked entry is one that somebody left behind.
 """
@@ -36,7 +36,7 @@ _ROOM_BYTES = 1 << 19
 """Bytes. A new row takes a few pages of the database and of its write-ahead log."""
 
 
-class Entry:
+class StagingEntry:
     """One thing on its way into the library. Its owner alone may touch the folder."""
 
     def __init__(self, folder: Path, lock: int) -> None:
@@ -106,13 +106,13 @@ class Entry:
             self._lock = -1
 
 
-class Incoming:
+class Staging:
     """The folder of entries. Creating and claiming are serialised by a lock of its own."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def create(self, kind: Kind) -> Entry:
+    def create(self, kind: Kind) -> StagingEntry:
         """A new entry, owned by this process."""
         import tempfile
         from pathlib import Path
@@ -123,7 +123,7 @@ class Incoming:
         assert entry is not None, "nobody else can have locked a folder made under the gate"
         return entry
 
-    def download(self, info_hash: str) -> Entry | None:
+    def download(self, info_hash: str) -> StagingEntry | None:
         """The entry of that torrent, new or left behind; None while another process owns it."""
         with self._gate():
             folder = self.folder / f"download-{info_hash}"
@@ -137,7 +137,7 @@ class Incoming:
                 entry.was_left_behind = found
             return entry
 
-    def left_behind(self) -> Iterator[Entry]:
+    def left_behind(self) -> Iterator[StagingEntry]:
         """Claim all entries that nobody owns; who takes one has to release it."""
         with self._gate():
             for refuse in self.folder.glob(f"{_REFUSE}*"):  # its owner died over it
@@ -151,7 +151,9 @@ class Incoming:
 
     def pending(self) -> set[str]:
         """The ids of the memos that entries are about to become."""
-        noted = (Entry(folder, -1).facts() for folder in self.folder.iterdir() if folder.is_dir())
+        noted = (
+            StagingEntry(folder, -1).facts() for folder in self.folder.iterdir() if folder.is_dir()
+        )
         return {facts["id"] for facts in noted if isinstance(facts.get("id"), str)}
 
     def is_in_use(self) -> bool:
@@ -165,7 +167,7 @@ class Incoming:
                     entry.release()
         return False
 
-    def _claim(self, folder: Path) -> Entry | None:
+    def _claim(self, folder: Path) -> StagingEntry | None:
         try:
             lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except FileNotFoundError:  # its owner has just finished with it
@@ -178,7 +180,7 @@ class Incoming:
         if not _is_same_file(lock, folder / "lock"):  # discarded while we waited
             os.close(lock)
             return None
-        return Entry(folder, lock)
+        return StagingEntry(folder, lock)
 
     @contextlib.contextmanager
     def _gate(self) -> Iterator[None]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from memocast.audio.examine import examine
 from memocast.bittorrent.download import STAGED_NAME
 from memocast.errors import LibraryError, MemocastError
-from memocast.fetching.downloader import Limits
+from memocast.fetching.downloader import FetchLimits
 from memocast.fetching.fetch import fetch
 from memocast.fetching.progress import Checking, Loading, Preview
 from memocast.formats import link
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from typing import IO
 
     from memocast.fetching.progress import Stage
-    from memocast.formats.feed import Item
+    from memocast.formats.feed import FeedItem
     from memocast.formats.memo import Memo
     from memocast.library.library import Library
-    from memocast.library.tables.listed import Listed
+    from memocast.library.tables.listed import ListedItem
     from memocast.settings import Settings
 
 TORRENT_SECONDS = 10.0
@@ -44,7 +44,7 @@ class Episodes:
         self._timeout = timeout
         self._notify = notify
 
-    def fetch(self, listed: Listed, max_size: int) -> Memo:
+    def fetch(self, listed: ListedItem, max_size: int) -> Memo:
         """Bring an episode: by its torrent, and when that cannot be had, from the web.
 
         Raises what `fetcher.fetch` and `web.get` raise; of the web when both fail.
@@ -65,9 +65,9 @@ class Episodes:
         except MemocastError as error:
             raise _named(error, item) from error
 
-    def _by_torrent(self, item: Item, max_size: int) -> Memo:
+    def _by_torrent(self, item: FeedItem, max_size: int) -> Memo:
         timeout = min(self._timeout, TORRENT_SECONDS) if item.audio else self._timeout
-        limits = Limits(timeout, max_size)
+        limits = FetchLimits(timeout, max_size)
         where = self._link(item.link, timeout)
         return fetch(self._library, where, self._settings, limits, self._notify).memo
 
@@ -79,10 +79,10 @@ class Episodes:
         http_get.get(address, content, MAX_TORRENT_FILE, timeout)
         return Link(torrent=content.getvalue())
 
-    def _from_web(self, listed: Listed, max_size: int) -> Memo:
+    def _from_web(self, listed: ListedItem, max_size: int) -> Memo:
         library, item = self._library, listed.item
         with library.translated():
-            entry = library.incoming.create("import")
+            entry = library.staging.create("import")
         try:
             staged = entry.folder / STAGED_NAME
             with library.translated():
@@ -102,7 +102,7 @@ class Episodes:
             entry.discard()
             raise
 
-    def _download(self, item: Item, target: IO[bytes], max_size: int) -> None:
+    def _download(self, item: FeedItem, target: IO[bytes], max_size: int) -> None:
         self._notify(Preview(item.title, item.size, item.duration or None, b""))
 
         def tell(done: int, total: int) -> None:
@@ -113,6 +113,6 @@ class Episodes:
             target.flush()
 
 
-def _named(error: MemocastError, item: Item) -> MemocastError:
+def _named(error: MemocastError, item: FeedItem) -> MemocastError:
     """The same error, which says what was not to be had."""
     return type(error)(f"'{item.title}': {error.message}", hint=error.hint)

@@ -15,7 +15,7 @@ _BLOCKS = {"p", "div", "li", "ul", "ol", "tr", "table", "blockquote", "pre", "hr
 _SILENT = {"script", "style"}
 
 
-def from_html(html: str) -> str:
+def to_text(html: str) -> str:
     """Its text; a block is a line of its own, and so is what comes after a <br>."""
     reader = _Reader()
     reader.feed(html[:MAX_HTML])

@@ -31,7 +31,7 @@ _LATER = "try again later"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """What a server said beside the content: its `url` after redirects, its Content-Type `kind`.
 
     `etag` and `modified` tell it the next time what is here already.
@@ -43,7 +43,7 @@ class Answer:
     modified: str = ""
 
 
-def checked(url: str) -> str:
+def checked_url(url: str) -> str:
     """`url` without its fragment, fit to be asked for: other than ASCII is percent-encoded.
 
     Raises NotALink unless it is http or https, without a password.
@@ -71,16 +71,16 @@ def get(
     target: IO[bytes],
     limit: int,
     timeout: float,
-    known: Answer | None = None,
+    known: Response | None = None,
     tell: Callable[[int, int], None] = lambda *_: None,
-) -> Answer | None:
+) -> Response | None:
     """Write what is at `url` to `target`; None when it is still what is `known`.
 
     At most `limit` bytes are read. `timeout`, in seconds, is for each answer and for each
     `timeout * MIN_RATE` bytes. `tell` hears how many bytes are here, of how many; 0 is unknown.
     Raises NotALink, SwarmTimeout, Refused, and MemocastError for what the server says is wrong.
     """
-    address = checked(url)
+    address = checked_url(url)
     host = urlsplit(address).hostname or ""
     headers = {"User-Agent": f"memocast/{__version__}", "Accept-Encoding": "identity"}
     if known and known.etag:
@@ -95,7 +95,7 @@ def get(
         with response:
             _copy(response, target, host, limit, watch, tell)
         said = [response.headers.get(name, "") for name in _KEPT]
-        return Answer(response.url, *said)
+        return Response(response.url, *said)
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == http.HTTPStatus.NOT_MODIFIED and known:
@@ -176,7 +176,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     ) -> urllib.request.Request | None:
         """The request for where it leads."""
         try:
-            checked(newurl)
+            checked_url(newurl)
         except NotALink:
             raise _Refusal(req.full_url, code, msg, headers, fp) from None
         return super().redirect_request(req, fp, code, msg, headers, newurl)

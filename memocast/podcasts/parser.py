@@ -18,7 +18,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from memocast.errors import Refused
-from memocast.formats.feed import MAX_ID, MAX_LINK, MAX_MILLISECONDS, MAX_SIZE, NAME_MAX_BYTES, Item
+from memocast.formats.feed import (
+    MAX_ID,
+    MAX_LINK,
+    MAX_MILLISECONDS,
+    MAX_SIZE,
+    NAME_MAX_BYTES,
+    FeedItem,
+)
 from memocast.formats.memo import DESCRIPTION_MAX_BYTES, TITLE_MAX_BYTES
 from memocast.podcasts import html_text
 from memocast.text import cut
@@ -54,7 +61,7 @@ class Podcast:
     """A feed's `title`, empty if it has none, and its items, the newest first."""
 
     title: str
-    items: tuple[Item, ...]
+    items: tuple[FeedItem, ...]
 
 
 def parsed(content: bytes, base: str, kind: str = "") -> Podcast:
@@ -77,7 +84,7 @@ def parsed(content: bytes, base: str, kind: str = "") -> Podcast:
         raise Refused("what is there is no feed", hint=_HINT)
     if len(torrents) != len(found.entries):  # what one takes for an item, the other does not
         torrents = [[]] * len(found.entries)
-    items: dict[str, Item] = {}
+    items: dict[str, FeedItem] = {}
     for entry, links in zip(found.entries[:MAX_ITEMS], torrents, strict=False):
         item = _item(entry, base, links)
         if item:
@@ -97,7 +104,7 @@ def _utf8(content: bytes, kind: str) -> bytes:
     return text
 
 
-def _item(entry: Any, base: str, torrents: list[str]) -> Item | None:
+def _item(entry: Any, base: str, torrents: list[str]) -> FeedItem | None:
     enclosures = [link for link in entry.get("links", ()) if link.get("rel") == "enclosure"]
     plain_one: Any = {}
     for enclosure in enclosures:
@@ -113,7 +120,7 @@ def _item(entry: Any, base: str, torrents: list[str]) -> Item | None:
     if not torrent and not audio:
         return None
     title = str(entry.get("itunes_title") or "") or _line(entry.get("title_detail"))
-    return Item(
+    return FeedItem(
         id=_id(entry.get("id") or audio or torrent),
         title=_clean(title, TITLE_MAX_BYTES).strip() or "untitled",
         text=_text(entry),
@@ -178,7 +185,7 @@ def _line(detail: Any, limit: int = TITLE_MAX_BYTES) -> str:
 
 def _plain(detail: Any) -> str:
     said = str(detail.get("value") or "")[: html_text.MAX_HTML]
-    return html_text.from_html(said) if "html" in str(detail.get("type")) else said.strip()
+    return html_text.to_text(said) if "html" in str(detail.get("type")) else said.strip()
 
 
 def _clean(text: str, limit: int) -> str:

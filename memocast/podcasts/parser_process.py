@@ -12,7 +12,7 @@ from typing import IO
 
 from memocast import limited_process
 from memocast.errors import MemocastError, Refused
-from memocast.formats.feed import Item
+from memocast.formats.feed import FeedItem
 from memocast.podcasts.parser import Podcast, parsed
 
 SECONDS = 60
@@ -33,9 +33,9 @@ def read(content: bytes, base: str, kind: str = "") -> Podcast:
     return Podcast(said["title"], tuple(map(_item, said["items"])))
 
 
-def _item(said: dict[str, object]) -> Item:
+def _item(said: dict[str, object]) -> FeedItem:
     published = datetime.fromtimestamp(said.pop("published"), UTC)  # type: ignore[arg-type]
-    return Item(published=published, **said)  # type: ignore[arg-type]
+    return FeedItem(published=published, **said)  # type: ignore[arg-type]
 
 
 def answer(given: bytes, _file: IO[bytes] | None = None) -> dict[str, object]:

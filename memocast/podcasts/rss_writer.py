@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from memocast.formats.channel import Channel
-    from memocast.formats.feed import Item
+    from memocast.formats.feed import FeedItem
     from memocast.formats.memo import Memo
     from memocast.library.library import Library
-    from memocast.library.tables.listed import Listed
+    from memocast.library.tables.listed import ListedItem
 
 FEED_NAME = "feed.xml"
 
@@ -72,14 +72,14 @@ class Written:
     items: int = 0
     copied: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
-    left_out: list[tuple[Item, str]] = field(default_factory=list)
+    left_out: list[tuple[FeedItem, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class _Episode:
     """An item whose memo is here, under the name that its file has in the folder."""
 
-    item: Item
+    item: FeedItem
     memo: Memo
     name: str
     integrity: str
@@ -126,7 +126,7 @@ class _Writer:
         self._taken: set[str] = set()
 
     def written(self) -> Written:
-        listed = self._library.feeds.items(self._channel)
+        listed = self._library.feed_items.items(self._channel)
         # The oldest first: of two with one title, the newer one's name tells it apart.
         episodes = [found for one in reversed(listed) if (found := self._episode(one))]
         document = _document(self._channel, episodes[::-1], self._base_url)
@@ -136,7 +136,7 @@ class _Writer:
         self._done.items = len(episodes)
         return self._done
 
-    def _episode(self, listed: Listed) -> _Episode | None:
+    def _episode(self, listed: ListedItem) -> _Episode | None:
         item = listed.item
         is_private = self._channel.is_private or _is_private(item.link)
         try:
@@ -164,7 +164,7 @@ class _Writer:
         is_open = not is_private and item.link.startswith("magnet:")
         return _Episode(item, memo, name, integrity, item.link if is_open else "")
 
-    def _name(self, item: Item, memo: Memo, integrity: str) -> str:
+    def _name(self, item: FeedItem, memo: Memo, integrity: str) -> str:
         """A name that no other file has: that of the last time, or one made of the title."""
         candidates = [self._before[item.id][0]] if item.id in self._before else []
         plain = file_name(item.title, memo.format)
@@ -208,7 +208,7 @@ def _is_private(magnet: str) -> bool:
         found = link.parse(magnet) if magnet.startswith("magnet:") else []
     except MemocastError:
         return True
-    return any(where.key or where.lan for where in found)
+    return any(where.age_identity or where.lan for where in found)
 
 
 def _integrity(path: Path) -> str:
@@ -218,7 +218,7 @@ def _integrity(path: Path) -> str:
 
 def _identity(channel: Channel) -> str:
     """What tells the channel's feed from another's; nothing that others could use."""
-    known = channel.source.encode() or channel.link.key + channel.link.salt
+    known = channel.source.encode() or channel.link.public_key + channel.link.salt
     return hashlib.sha256(known).hexdigest()
 
 
@@ -269,7 +269,7 @@ def _home(channel: Channel) -> str:
     """What RSS wants as the address of the podcast's site: the channel itself, without its key."""
     if channel.source:  # its address may be its key, as that of a feed which is paid for
         return ""
-    return str(ChannelLink(channel.link.key, channel.link.salt, channel.name))
+    return str(ChannelLink(channel.link.public_key, channel.link.salt, channel.name))
 
 
 def _add_item(top: Xml.Element, episode: _Episode, base_url: str) -> None:

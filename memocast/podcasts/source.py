@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memocast.errors import Refused, UsageError
-from memocast.files import stamp
+from memocast.files import file_stamp
 from memocast.podcasts import http_get, parser_process
 from memocast.podcasts.parser import MAX_FEED_BYTES
 
@@ -31,7 +31,7 @@ def look(source: str, state: str, timeout: float) -> tuple[Podcast | None, str]:
     if not is_on_web(source):
         return _look_in_file(Path(source), state)
     try:
-        known = http_get.Answer(**json.loads(state)) if state else None
+        known = http_get.Response(**json.loads(state)) if state else None
     except (ValueError, TypeError):
         known = None
     content = io.BytesIO()
@@ -44,7 +44,7 @@ def look(source: str, state: str, timeout: float) -> tuple[Podcast | None, str]:
 
 
 def _look_in_file(path: Path, state: str) -> tuple[Podcast | None, str]:
-    found = json.dumps(stamp(path))
+    found = json.dumps(file_stamp(path))
     if found == state:
         return None, state
     try:

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from memocast.errors import MemocastError
-from memocast.library.seeder_lock import START_SECONDS, Presence
+from memocast.library.seeder_lock import START_SECONDS, SeederLock
 from memocast.library.tables.failures import translated
 from memocast.seeding.self_command import command
 
@@ -25,7 +25,7 @@ def start_seeder(root: Path) -> int:
     Raises MemocastError with what the seeder said when it could not start.
     """
     log = root / "log" / "seeder.log"
-    presence = Presence(root)
+    presence = SeederLock(root)
     with translated(log), log.open("ab") as output:
         begin = output.tell()
         seeder = subprocess.Popen(

@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from memocast.bittorrent import events
-from memocast.bittorrent.session import Swarm
+from memocast.bittorrent.session import Session
 from memocast.errors import LibraryError, MemocastError
 from memocast.formats.addresses import address
 from memocast.formats.trackers import web_trackers
-from memocast.seeding.worker import Session, raise_descriptor_limit
+from memocast.seeding.worker import Worker, raise_descriptor_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -40,7 +40,7 @@ class Reach:
     dht_nodes: int = 0
 
 
-class Seeder(Session):
+class ClassicWorker(Worker):
     """What the seeder's classic session process does, and with `lan` its LAN session process."""
 
     def __init__(
@@ -55,7 +55,7 @@ class Seeder(Session):
         if lan:
             settings = settings.on_lan()
         addresses = settings.addresses(library.listen_port(lan=lan))
-        swarm = Swarm.classic(settings, addresses, exact_port=True, lan=lan)
+        swarm = Session.classic(settings, addresses, exact_port=True, lan=lan)
         self._lan = lan
         super().__init__(library, settings, swarm, notify, only)
         self._reach = Reach()

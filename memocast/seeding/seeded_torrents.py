@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from memocast.bittorrent import events
 from memocast.errors import LibraryError, MemocastError
-from memocast.files import stamp
-from memocast.seeding.upload_slots import Crowd
-from memocast.seeding.upload_tally import Offer, together
+from memocast.files import file_stamp
+from memocast.seeding.upload_slots import UploadSlots
+from memocast.seeding.upload_tally import UploadTally, together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from memocast.bittorrent.session import Swarm
-    from memocast.bittorrent.torrent_status import Transfer
+    from memocast.bittorrent.session import Session
+    from memocast.bittorrent.torrent_status import TorrentStatus
     from memocast.library.library import Library
     from memocast.library.tables.seedables import Seedable
 
@@ -25,7 +25,7 @@ _AT_ONCE = 1_000
 """Torrents that libtorrent is given between two looks at what happens in the swarm."""
 
 
-class Offers:
+class SeededTorrents:
     """What a swarm seeds, by info-hash.
 
     `notify` hears `seeding`, `removed`, `damaged` and `transfer`, as `seed --json` prints them.
@@ -34,7 +34,7 @@ class Offers:
     def __init__(
         self,
         library: Library,
-        swarm: Swarm,
+        swarm: Session,
         trackers: Iterable[str],
         notify: Callable[[str, dict[str, Any]], None],
     ) -> None:
@@ -46,11 +46,11 @@ class Offers:
         self._waiting: dict[str, Seedable] = {}  # to be handed over, the first ones first
         self._handed: dict[str, Seedable] = {}  # to libtorrent, which has not answered yet
         self._damaged: dict[str, Seedable] = {}
-        self._counts: dict[str, Offer] = {}  # of those that ever had a peer
+        self._counts: dict[str, UploadTally] = {}  # of those that ever had a peer
         self._fresh: list[str] = []
         self._memos: int | None = None
         self._busy: set[str] = set()
-        self._crowd = Crowd()
+        self._crowd = UploadSlots()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._offered)
@@ -143,7 +143,7 @@ class Offers:
         """Whether a file that peers ask for, or one set aside, is not what it was."""
         watched = list(self._damaged.values())
         watched += [self._offered[transfer.key] for transfer in self._active()]
-        return any(stamp(found.file) != found.stamp for found in watched)
+        return any(file_stamp(found.file) != found.stamp for found in watched)
 
     def take(self, event: events.Event) -> None:
         """Note what libtorrent took on; set a memo aside that the swarm found to be damaged."""
@@ -153,7 +153,7 @@ class Offers:
         elif isinstance(event, damage) and (
             found := self._offered.get(event.key) or self._handed.get(event.key)
         ):
-            self._set_aside(event.key, replace(found, stamp=stamp(found.file)))
+            self._set_aside(event.key, replace(found, stamp=file_stamp(found.file)))
 
     def count(self) -> None:
         """Count what peers took since the last time, and how many of them to serve at once."""
@@ -162,7 +162,7 @@ class Offers:
         self._swarm.serve(self._crowd.places(active, moment))
         for transfer in active:
             key, found = transfer.key, self._offered[transfer.key]
-            offer = self._counts.setdefault(key, Offer(found.size))
+            offer = self._counts.setdefault(key, UploadTally(found.size))
             offer.count(transfer, moment)
             if offer.new_copies:
                 self._tally(key, offer)
@@ -174,8 +174,8 @@ class Offers:
                 if found.memo:
                     self._notify("transfer", facts)
 
-    def _active(self) -> list[Transfer]:
-        return [transfer for transfer in self._swarm.transfers() if transfer.key in self._offered]
+    def _active(self) -> list[TorrentStatus]:
+        return [transfer for transfer in self._swarm.statuses() if transfer.key in self._offered]
 
     def busy(self) -> set[str]:
         """The info-hashes whose peers came, went or took something since the last time."""
@@ -225,7 +225,7 @@ class Offers:
         for key, offer in self._counts.items():
             self._tally(key, offer)
 
-    def _tally(self, key: str, offer: Offer) -> None:
+    def _tally(self, key: str, offer: UploadTally) -> None:
         if offer.uploaded == offer.tallied and not offer.new_copies:
             return
         try:

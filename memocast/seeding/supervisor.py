@@ -20,16 +20,16 @@ from typing import TYPE_CHECKING, Any
 
 from memocast.errors import LibraryError, MemocastError
 from memocast.formats.memo import now, rfc3339
-from memocast.seeding.sync_timer import Rounds
+from memocast.seeding.sync_timer import SyncTimer
 from memocast.seeding.upload_tally import together
-from memocast.seeding.worker_process import Child
+from memocast.seeding.worker_process import WorkerProcess
 from memocast.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from memocast.library.seeder_lock import Presence
+    from memocast.library.seeder_lock import SeederLock
 
 _POLL_SECONDS = 0.1
 _STOP_SECONDS = 10.0
@@ -48,12 +48,12 @@ _IDLE: dict[str, Any] = {"session_pid": None, "seeding": 0, "memos": {}, "torren
 
 
 @dataclass(slots=True)
-class _Session:
+class WorkerState:
     """One of the sessions, from one process of it to the next."""
 
     name: str
     arguments: Sequence[str]
-    child: Child | None = None
+    child: WorkerProcess | None = None
     report: dict[str, Any] = field(default_factory=dict)
     transfers: dict[str, dict[str, Any]] = field(default_factory=dict)
     crashes: int = 0
@@ -66,16 +66,17 @@ class _Session:
     next_start: float = 0.0
 
     def document(self) -> dict[str, Any]:
+        """What the seeder reports of it."""
         return {"crashes": self.crashes, "last_crash": self.last_crash, **self.report}
 
 
 class Supervisor:
-    """The seeder of a library, as others see it. The caller holds its `Presence`."""
+    """The seeder of a library, as others see it. The caller holds its `SeederLock`."""
 
     def __init__(
         self,
         root: Path,
-        presence: Presence,
+        presence: SeederLock,
         notify: Callable[[str, dict[str, Any]], None],
         only: Sequence[str] = (),
         sync_interval: int = 0,
@@ -84,10 +85,10 @@ class Supervisor:
         self._presence = presence
         self._notify = notify
         self._started = datetime.now(UTC)
-        self._classic = _Session("the session", [*only])
-        self._web = _Session("the session for browsers", ["--web", *only])
-        self._lan = _Session("the session for the local network", ["--lan", *only])
-        self._rounds = Rounds(root, 0 if only else sync_interval)
+        self._classic = WorkerState("the session", [*only])
+        self._web = WorkerState("the session for browsers", ["--web", *only])
+        self._lan = WorkerState("the session for the local network", ["--lan", *only])
+        self._rounds = SyncTimer(root, 0 if only else sync_interval)
 
     def run(self, stopping: Callable[[], bool]) -> None:
         """Seed until `stopping()`. Raises MemocastError when the first session cannot begin."""
@@ -102,10 +103,10 @@ class Supervisor:
             self._rounds.stop()
             self._stop()
 
-    def _sessions(self) -> list[_Session]:
+    def _sessions(self) -> list[WorkerState]:
         return [self._classic, *self._others()]
 
-    def _others(self) -> list[_Session]:
+    def _others(self) -> list[WorkerState]:
         """Those beside the classic session that run, or should."""
         wanted = {"for_browsers": self._web, "for_lan": self._lan}
         return [
@@ -116,7 +117,7 @@ class Supervisor:
 
     # -- processes -----------------------------------------------------------------
 
-    def _keep_running(self, session: _Session) -> None:
+    def _keep_running(self, session: WorkerState) -> None:
         moment = time.monotonic()
         if session.child:
             # Before its first report, the classic one may be hashing for hours.
@@ -129,7 +130,9 @@ class Supervisor:
             session.failure = None
             session.has_reported = False
             try:
-                session.child = Child(self._root, session.arguments, self._presence.descriptor)
+                session.child = WorkerProcess(
+                    self._root, session.arguments, self._presence.descriptor
+                )
             except LibraryError as error:  # no room for a log, no process to be had
                 session.failure = error
                 self._after_end(session, error.message)
@@ -154,7 +157,7 @@ class Supervisor:
             for session in talking.values():
                 session.heard += held_up
 
-    def _after_end(self, session: _Session, ended: str) -> None:
+    def _after_end(self, session: WorkerState, ended: str) -> None:
         """Count a crash; a failure that the session could name may pass by itself."""
         moment = time.monotonic()
         if session.child:
@@ -193,7 +196,7 @@ class Supervisor:
 
     # -- what is told ----------------------------------------------------------------
 
-    def _hear(self, session: _Session, event: dict[str, Any]) -> None:
+    def _hear(self, session: WorkerState, event: dict[str, Any]) -> None:
         name = event.pop("event")
         if name == "report":
             session.report = {**event, "problem": None}
@@ -209,7 +212,7 @@ class Supervisor:
         elif not self._is_twice_told(session, name, event):
             self._notify(name, event)
 
-    def _is_twice_told(self, session: _Session, name: str, event: dict[str, Any]) -> bool:
+    def _is_twice_told(self, session: WorkerState, name: str, event: dict[str, Any]) -> bool:
         """Whether the other session says it too, or has said so."""
         if name == "damaged":
             others = [other for other in self._sessions() if other is not session]

@@ -21,7 +21,7 @@ _JITTER = 0.25
 _STOP_SECONDS = 5.0
 
 
-class Rounds:
+class SyncTimer:
     """A `sync` every `interval` seconds or so, and at once when `wanted` changes; 0 is never."""
 
     def __init__(self, root: Path, interval: int) -> None:

@@ -13,7 +13,7 @@ from memocast.bittorrent.session_settings import EVERYBODY
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from memocast.bittorrent.torrent_status import Transfer
+    from memocast.bittorrent.torrent_status import TorrentStatus
 
 FEW = 4
 """Of each memo. `docs/performance.md` says what serving no more is worth."""
@@ -25,7 +25,7 @@ _PASSED_ON = 2.0
 _STILL_PASSED_ON = 1.2
 
 
-class Crowd:
+class UploadSlots:
     """The crowds at one session's memos."""
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Crowd:
         self._sent: dict[str, int] = {}
         self._gained = 0
 
-    def places(self, transfers: Sequence[Transfer], moment: float) -> int:
+    def places(self, transfers: Sequence[TorrentStatus], moment: float) -> int:
         """How many peers to serve from now on, at `moment` of the monotonic clock.
 
         `EVERYBODY`, unless more than `FEW` want the same memo and pass it on.
@@ -50,7 +50,7 @@ class Crowd:
         self._look(transfers, moment)
         return sum(min(count, FEW) for count in wanting) if self._pass_on else EVERYBODY
 
-    def _look(self, transfers: Sequence[Transfer], moment: float) -> None:
+    def _look(self, transfers: Sequence[TorrentStatus], moment: float) -> None:
         peers = [peer for transfer in transfers for peer in transfer.peers]
         for peer in peers:
             self._gained += peer.has - self._had.get(peer.identity, peer.has)

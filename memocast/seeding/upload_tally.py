@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from memocast.bittorrent.torrent_status import Transfer
+    from memocast.bittorrent.torrent_status import TorrentStatus
 
 SAFE_SECONDS = 10.0
 """A copy counts as one to rely on when it is still there this long after it was complete."""
@@ -27,7 +27,7 @@ def together(*parts: dict[str, Any] | None) -> dict[str, Any]:
 
 
 @dataclass(slots=True)
-class Offer:
+class UploadTally:
     """One memo of `size` bytes on offer.
 
     `uploaded` in bytes in this run, of which `tallied` are written down.
@@ -44,7 +44,7 @@ class Offer:
     _counted: set[str] = field(default_factory=set)
     _unseen: int = 0
 
-    def count(self, transfer: Transfer, moment: float) -> None:
+    def count(self, transfer: TorrentStatus, moment: float) -> None:
         """Count copies: peers seen complete, and those that became so between two looks.
 
         The latter show in the bytes: what was sent, and not to a peer as far as
@@ -74,7 +74,7 @@ class Offer:
             self.new_copies += len(fresh) + unseen
             self.last_copy = int(time.time())
 
-    def facts(self, transfer: Transfer) -> dict[str, Any]:
+    def facts(self, transfer: TorrentStatus) -> dict[str, Any]:
         """What `status` and the events of `seed` tell of it."""
         moment = time.monotonic()
         return {

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from memocast.bittorrent.session_settings import MOST_WEB_TRACKERS, OFFERS
-from memocast.bittorrent.webrtc_session import WebSwarm
+from memocast.bittorrent.session_settings import MOST_WEB_TRACKERS, WEBRTC_OFFERS
+from memocast.bittorrent.webrtc_session import WebRtcSession
 from memocast.formats.trackers import web_trackers
-from memocast.seeding.worker import Session, raise_descriptor_limit
+from memocast.seeding.worker import Worker, raise_descriptor_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -35,7 +35,7 @@ _GHOST_SECONDS = 8
 and others at its address out; one that was merely slow comes again."""
 
 
-class WebSeeder(Session):
+class WebRtcWorker(Worker):
     """What the seeder's web session process does."""
 
     def __init__(
@@ -45,7 +45,7 @@ class WebSeeder(Session):
         notify: Callable[[str, dict[str, Any]], None],
         only: Collection[str] = (),
     ) -> None:
-        swarm = WebSwarm(settings)
+        swarm = WebRtcSession(settings)
         super().__init__(library, settings, swarm, notify, only)
         self._web_swarm = swarm
         self._descriptors = 0
@@ -135,4 +135,4 @@ def _descriptors(seedable: Seedable, trackers: int) -> int:
     """How many a memo takes at worst: its file, and at each tracker two rounds of offers."""
     # A hybrid torrent is announced under both of its hashes.
     hashes = 2 if seedable.second_hash else 1
-    return 1 + hashes * trackers * OFFERS * 2
+    return 1 + hashes * trackers * WEBRTC_OFFERS * 2

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from memocast.bittorrent import events
 from memocast.errors import LibraryError
-from memocast.seeding.seeded_torrents import Offers
+from memocast.seeding.seeded_torrents import SeededTorrents
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from memocast.bittorrent.session import Swarm
+    from memocast.bittorrent.session import Session
     from memocast.library.library import Library
     from memocast.library.tables.seedables import Seedable
     from memocast.settings import Settings
@@ -32,14 +32,14 @@ _SETTLE_SECONDS = 1.0
 _MOST_DESCRIPTORS = 65_536
 
 
-class Session:
+class Worker:
     """A session that follows the library. Its `Supervisor` holds the library's presence."""
 
     def __init__(
         self,
         library: Library,
         settings: Settings,
-        swarm: Swarm,
+        swarm: Session,
         notify: Callable[[str, dict[str, Any]], None],
         only: Collection[str] = (),
     ) -> None:
@@ -48,7 +48,7 @@ class Session:
         self.swarm = swarm
         self.notify = notify
         self.only = frozenset(only)
-        self.offers = Offers(library, swarm, settings.trackers, notify)
+        self.offers = SeededTorrents(library, swarm, settings.trackers, notify)
         self._trackers: dict[str, str] = {}
 
     # -- what the two differ in --------------------------------------------------

@@ -26,7 +26,7 @@ _POLL_SECONDS = 0.1
 _READ_BYTES = 1 << 16
 
 
-class Child:
+class WorkerProcess:
     """A running `memocast seed --session`. Making one raises LibraryError."""
 
     def __init__(self, root: Path, arguments: Sequence[str], inherited: int) -> None:

@@ -83,7 +83,7 @@ def fill(root: Path, sound_file: Path, size: int, shared: int) -> None:
             )
             (library.audio_folder / f"{id_}.{sound.format}").write_bytes(content)
             memos.append(library.restore(draft, sound.duration, sound.peaks))
-        wish = sharing.Wish("public", "public")
+        wish = sharing.ShareRequest("public", "public")
         for memo in memos[size - shared :]:
             sharing.share(library, memo, wish, lambda _: None)
     # As every command that changes something does; else the first one measured would do it.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bench.contest import Failed
 from bench.processes import wait_for
 from bench.world import MEMOCAST
-from memocast.library.seeder_lock import Presence
+from memocast.library.seeder_lock import SeederLock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ def seeding(world: World, library: Path, **changes: str) -> Iterator[str]:
     """Seed in the background; yields `HOST:PORT`, once starting it takes no time any more."""
     _seed(world, library, "--background", **changes)
     try:
-        presence = Presence(library)
+        presence = SeederLock(library)
         first = presence.report() or {}
 
         def has_settled() -> bool:

@@ -50,7 +50,7 @@ class ByApi:
         adopt(self.library, lambda _: None)
 
     def add(self, path: Path, title: str, description: str) -> str:
-        entry = self.library.incoming.create("import")
+        entry = self.library.staging.create("import")
         staged = entry.folder / "source" / path.name
         staged.parent.mkdir()
         shutil.copyfile(path, staged)
@@ -68,7 +68,7 @@ class ByApi:
         found = self.library.get(memo)
         known = self.library.shares.of(found)
         if known:
-            return self.library.shares.renew(known[0]).info_hash
+            return self.library.shares.share_again(known[0]).info_hash
         made = torrent.make(found, self.library.path(found))
         return self.library.shares.add(found, Share(made, shared=True)).info_hash
 

@@ -9,7 +9,7 @@ import typer
 
 from memocast.cli.channel_facts import ChannelArgument, facts_of
 from memocast.cli.commands.channel_rss import rss
-from memocast.cli.context import JsonOption, MemosArgument, State, state
+from memocast.cli.context import AppContext, JsonOption, MemosArgument, app_context
 from memocast.cli.output_file import write
 from memocast.cli.publish_to_channel import again, announce, catch_up, own_channel, publish_memos
 from memocast.cli.terminal import console
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from memocast.formats.channel import Channel
     from memocast.formats.memo import Memo
-    from memocast.library.tables.listed import Listed
+    from memocast.library.tables.listed import ListedItem
 
 _KEY_FILE_BYTES = 1 << 16
 
@@ -61,7 +61,7 @@ def create(
     from memocast.formats import age, mutable_item
     from memocast.formats.channel import SALT, ChannelLink, checked_name
 
-    current = state(context)
+    current = app_context(context)
     name = checked_name(name)
     channels = current.library.channels
     if channels.is_taken(name):
@@ -71,11 +71,11 @@ def create(
         )
     secret = mutable_item.new_secret()
     link = ChannelLink(
-        key=mutable_item.public_key(secret),
+        public_key=mutable_item.public_key(secret),
         salt=SALT,
         name=name,
         trackers=current.settings.trackers,
-        age=age.new_key() if private else "",
+        age_identity=age.new_key() if private else "",
     )
     made = channels.add(link, secret)
     if json:
@@ -98,7 +98,7 @@ def publish(
 
     Example: memocast channel publish latest
     """
-    current = state(context)
+    current = app_context(context)
     attempts = console.Attempts()
     found = current.memos(memo, attempts)
     published = publish_memos(current, own_channel(current, to), found, attempts, seed=not no_seed)
@@ -115,7 +115,7 @@ def list_(context: typer.Context, json: JsonOption = False) -> None:
 
     Example: memocast channel list
     """
-    current = state(context)
+    current = app_context(context)
     found = [facts_of(current, channel) for channel in current.library.channels.all()]
     if json:
         console.document(found)
@@ -144,10 +144,10 @@ def show(
 
     Example: memocast channel show "Anna's notes"
     """
-    current = state(context)
+    current = app_context(context)
     found = current.library.channels.get(channel)
     facts = {**facts_of(current, found), **_links_to_feed(current, found)}
-    items = [_item_facts(listed) for listed in current.library.feeds.items(found, limit)]
+    items = [_item_facts(listed) for listed in current.library.feed_items.items(found, limit)]
     if json:
         console.document({**facts, "published": items})
         return
@@ -174,14 +174,14 @@ def retract(
     """
     from memocast.channels.publish import Publisher
 
-    current = state(context)
+    current = app_context(context)
     attempts = console.Attempts()
     found = current.memos(memo, attempts)
     channel = own_channel(current, to)
     catch_up(current, channel)
 
     def retract_one(gone: Memo) -> None:
-        feeds = current.library.feeds
+        feeds = current.library.feed_items
         listed = [item for number, item in feeds.of_memo(gone.id) if number == channel.number]
         if not listed:
             raise MemocastError(
@@ -206,7 +206,7 @@ def export(
     """
     from memocast.formats.channel_key import to_text
 
-    current = state(context)
+    current = app_context(context)
     found = current.library.channels.get(channel)
     if not found.is_own:
         raise UsageError(
@@ -229,7 +229,7 @@ def import_(
     """
     from memocast.formats.channel_key import from_text
 
-    current = state(context)
+    current = app_context(context)
     try:
         with file.open("rb") as opened:
             content = opened.read(_KEY_FILE_BYTES)
@@ -242,7 +242,7 @@ def import_(
     if known and known.is_own:
         raise UsageError(f"'{known.name}' is here already", hint="memocast channel list")
     if known:
-        channels.take_over(known, secret, link.age)
+        channels.take_over(known, secret, link.age_identity)
     made = again(current, known) if known else channels.add(link, secret)
     if json:
         console.document(facts_of(current, made))
@@ -251,16 +251,16 @@ def import_(
     console.note("what was published there comes with: memocast sync")
 
 
-def _links_to_feed(current: State, channel: Channel) -> dict[str, str | None]:
-    from memocast.formats.link import page_link
+def _links_to_feed(current: AppContext, channel: Channel) -> dict[str, str | None]:
+    from memocast.formats.link import listening_page_link
 
     settings = current.settings
     magnet = channel.feed_link(settings.trackers)
-    page = page_link(settings.page_url, [magnet]) if magnet and settings.page_url else ""
+    page = listening_page_link(settings.page_url, [magnet]) if magnet and settings.page_url else ""
     return {"feed_link": magnet or None, "page": page or None}
 
 
-def _item_facts(listed: Listed) -> dict[str, Any]:
+def _item_facts(listed: ListedItem) -> dict[str, Any]:
     from memocast.formats.memo import rfc3339
 
     return {

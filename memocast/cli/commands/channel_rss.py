@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from memocast.cli.context import JsonOption, state
+from memocast.cli.context import JsonOption, app_context
 from memocast.cli.terminal import console
 from memocast.errors import NotALink, UsageError
 
@@ -42,7 +42,7 @@ def rss(
     """
     from memocast.podcasts import rss_writer as writing
 
-    current = state(context)
+    current = app_context(context)
     found = current.library.channels.get(channel)
     address = _base(base_url)
     console.end_tidily()
@@ -75,7 +75,7 @@ def _base(text: str) -> str:
     if not text:
         return ""
     try:
-        address = http_get.checked(text)
+        address = http_get.checked_url(text)
     except NotALink as error:
         raise UsageError(
             f"'{text}' is no address of a folder on the web",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from memocast.cli.context import JsonOption, State, state
+from memocast.cli.context import AppContext, JsonOption, app_context
 from memocast.cli.terminal import console
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def doctor(
     """
     from memocast.doctor import checks as examination
 
-    current = state(context)
+    current = app_context(context)
     if back_up:
         from memocast.library.library import Library
 
@@ -74,7 +74,7 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _repaired(current: State) -> Iterator[Finding]:
+def _repaired(current: AppContext) -> Iterator[Finding]:
     from memocast.doctor.checks import examine_library
     from memocast.library.repair import repair
 

@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from memocast.cli.context import JsonOption, MemosArgument, state
+from memocast.cli.context import JsonOption, MemosArgument, app_context
 from memocast.cli.output_file import write
 from memocast.cli.terminal import console
 from memocast.errors import UsageError
@@ -45,7 +45,7 @@ def export(
 
     Example: memocast export latest --tags -o ~/Music
     """
-    current = state(context)
+    current = app_context(context)
     if output == "/dev/stdout":  # a link, which a file must not take the place of
         output = "-"
     if output == "-" and (len(memo) > 1 or tags or json):

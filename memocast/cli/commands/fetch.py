@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from memocast.cli import option_values
-from memocast.cli.commands.play_while_fetching import Listening
-from memocast.cli.context import JsonOption, State, state
+from memocast.cli.commands.play_while_fetching import PlayWhileFetching
+from memocast.cli.context import AppContext, JsonOption, app_context
 from memocast.cli.terminal import console
 from memocast.cli.terminal.display import Display
-from memocast.cli.terminal.fetch_view import View
+from memocast.cli.terminal.fetch_view import FetchView
 from memocast.errors import Interrupted, MemocastError, NotALink, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from memocast.fetching.downloader import Limits
+    from memocast.fetching.downloader import FetchLimits
     from memocast.formats.age import Identity
     from memocast.formats.link import Link
     from memocast.formats.memo import Memo
@@ -65,12 +65,12 @@ def fetch(
 
     Example: memocast fetch "magnet:?xt=urn:btih:…" --timeout 5m
     """
-    from memocast.fetching.downloader import Limits
+    from memocast.fetching.downloader import FetchLimits
     from memocast.library.identity import identities
 
-    current = state(context)
+    current = app_context(context)
     opened_with = identities(current.root, identity)
-    limits = Limits(option_values.seconds(timeout), option_values.byte_count(max_size))
+    limits = FetchLimits(option_values.seconds(timeout), option_values.byte_count(max_size))
     peers = tuple(option_values.peer(text) for text in peer or [])
     console.end_tidily()
     attempts = console.Attempts()
@@ -80,7 +80,7 @@ def fetch(
         if not play:
             _fetch(current, whole, limits, opened_with, None, json=json)
             return
-        with Listening() as listening:
+        with PlayWhileFetching() as listening:
             memo = _fetch(current, whole, limits, opened_with, listening, json=json)
         listening.finish(current, memo)
 
@@ -123,11 +123,11 @@ def _parsed(texts: Iterator[tuple[str, bool]], attempts: console.Attempts) -> It
 
 
 def _fetch(
-    current: State,
+    current: AppContext,
     link: Link,
-    limits: Limits,
+    limits: FetchLimits,
     identities: Sequence[Identity],
-    listening: Listening | None,
+    listening: PlayWhileFetching | None,
     *,
     json: bool,
 ) -> Memo:
@@ -135,7 +135,7 @@ def _fetch(
 
     library = current.library
     with Display() as display:
-        view = View(display, listening.picture if listening else None)
+        view = FetchView(display, listening.picture if listening else None)
         listen = listening.begin if listening else None
         try:
             fetched = fetching.fetch(
@@ -165,12 +165,12 @@ def _fetch(
     return memo
 
 
-def _tell_who_seeds(current: State) -> None:
-    from memocast.library.seeder_lock import Presence
+def _tell_who_seeds(current: AppContext) -> None:
+    from memocast.library.seeder_lock import SeederLock
 
     if not current.settings.seed_fetched:
         console.note("it is not seeded from here: 'seed_fetched' is off")
-    elif Presence(current.root).is_running():
+    elif SeederLock(current.root).is_running():
         console.note("your running seeder keeps it available to others")
     else:
         console.note("hint: keep it available to others: memocast seed --background")

@@ -10,14 +10,14 @@ import typer
 
 from memocast.cli import option_values
 from memocast.cli.channel_facts import ChannelArgument, facts_of
-from memocast.cli.context import JsonOption, State, state
+from memocast.cli.context import AppContext, JsonOption, app_context
 from memocast.cli.terminal import console
 from memocast.errors import UsageError
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from memocast.formats.channel import Channel, Limits
+    from memocast.formats.channel import Channel, FollowLimits
 
 
 def register(app: typer.Typer) -> None:
@@ -58,10 +58,10 @@ def follow(
 
     from memocast.formats import age
     from memocast.formats import channel as parsing
-    from memocast.formats.channel import Limits
+    from memocast.formats.channel import FollowLimits
     from memocast.formats.link import is_channel
 
-    current = state(context)
+    current = app_context(context)
     channels = current.library.channels
     wanted = {
         "newest": newest,
@@ -76,8 +76,8 @@ def follow(
         known = channels.get(link)
     else:
         where = parsing.parse(link)
-        if where.age:
-            age.identity(where.age)  # a damaged one is told before anything is begun
+        if where.age_identity:
+            age.identity(where.age_identity)  # a damaged one is told before anything is begun
         known = channels.known(where)
     if known and known.is_own and not chosen:
         raise UsageError(f"'{known.name}' is your own channel", hint="memocast channel show")
@@ -85,7 +85,7 @@ def follow(
         channels.set_limits(known, replace(known.limits, **chosen))
         console.note(f"you follow '{console.safe(known.name)}' already{_changed(chosen)}")
     else:
-        limits = Limits(**chosen)
+        limits = FollowLimits(**chosen)
         if source:
             known = follow_podcast(current, source, limits)
         else:
@@ -107,7 +107,7 @@ def unfollow(context: typer.Context, channel: ChannelArgument) -> None:
 
     Example: memocast unfollow "Anna's notes"
     """
-    library = state(context).library
+    library = app_context(context).library
     found = library.channels.get(channel)
     if found.is_own:
         raise UsageError(
@@ -115,7 +115,7 @@ def unfollow(context: typer.Context, channel: ChannelArgument) -> None:
             hint="followers keep what they have; take memos out with: memocast channel retract",
         )
     with library.together():
-        library.pages.forget(found)
+        library.feed_pages.forget(found)
         library.channels.remove(found)
     console.note(f"you do not follow '{console.safe(found.name)}' any more")
 
@@ -125,7 +125,7 @@ def following(context: typer.Context, json: JsonOption = False) -> None:
 
     Example: memocast following
     """
-    current = state(context)
+    current = app_context(context)
     found = [
         facts_of(current, channel)
         for channel in current.library.channels.all()
@@ -146,7 +146,7 @@ def following(context: typer.Context, json: JsonOption = False) -> None:
 _LOOK_SECONDS = 30.0
 
 
-def source_of(current: State, text: str) -> str | None:
+def source_of(current: AppContext, text: str) -> str | None:
     """The address or file that a podcast's feed is at; None when `text` means something else.
 
     Raises NotALink for an address that memocast does not go to.
@@ -156,7 +156,7 @@ def source_of(current: State, text: str) -> str | None:
     if "magnet:" in text:
         return None
     if "://" in text:
-        return http_get.checked(text)
+        return http_get.checked_url(text)
     if current.library.channels.is_taken(text):
         return None
     try:
@@ -165,7 +165,7 @@ def source_of(current: State, text: str) -> str | None:
         return None
 
 
-def follow_podcast(current: State, source: str, limits: Limits) -> Channel:
+def follow_podcast(current: AppContext, source: str, limits: FollowLimits) -> Channel:
     """Read the feed, and follow it from now on. Raises what `episodes.look` raises."""
     from memocast.formats.channel import ChannelLink
     from memocast.formats.feed import NAME_MAX_BYTES
@@ -177,7 +177,7 @@ def follow_podcast(current: State, source: str, limits: Limits) -> Channel:
     name = podcast.title or urlsplit(source).hostname or Path(source).stem
     link = ChannelLink(b"", b"", cut(name, NAME_MAX_BYTES))
     made = current.library.channels.add(link, limits=limits, source=source)
-    current.library.feeds.renew(made, podcast.items, noted)
+    current.library.feed_items.take_podcast(made, podcast.items, noted)
     if not podcast.items:
         console.note("there is no audio in its feed so far")
     return made

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from memocast.cli.context import JsonOption, state
+from memocast.cli.context import JsonOption, app_context
 from memocast.cli.terminal import console
 
 
@@ -22,7 +22,7 @@ def identity(context: typer.Context, json: JsonOption = False) -> None:
     """
     from memocast.library.identity import identity_path, own_recipient
 
-    library = state(context).library
+    library = app_context(context).library
     recipient = own_recipient(library.root)
     path = identity_path(library.root)
     if json:

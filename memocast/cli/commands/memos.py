@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from memocast.cli.context import JsonOption, MemoArgument, MemosArgument, State, state
+from memocast.cli.context import AppContext, JsonOption, MemoArgument, MemosArgument, app_context
 from memocast.cli.terminal import console
 from memocast.errors import MemocastError, NoSuchMemo, Refused, UsageError
 from memocast.formats.memo import Memo, checked_description, checked_title, rfc3339, title_from_file
@@ -46,7 +46,7 @@ def add(
 
     Example: memocast add --title "Grandma's story" story.m4a
     """
-    current = state(context)
+    current = app_context(context)
     if title is not None:
         title = checked_title(title)
         if len(files) > 1:
@@ -66,14 +66,14 @@ def add(
     attempts.finish()
 
 
-def _add(current: State, name: str, title: str | None, description: str) -> Memo:
+def _add(current: AppContext, name: str, title: str | None, description: str) -> Memo:
     from memocast.audio.examine import examine
     from memocast.cli.terminal.display import Counter
 
     source = _source(name)
     library = current.library
     with library.translated():
-        entry = library.incoming.create("import")
+        entry = library.staging.create("import")
     try:
         # In a folder of its own: the entry has files with names too.
         staged = entry.folder / "source" / (source.name if source else "standard input")
@@ -112,7 +112,7 @@ def _source(name: str) -> Path | None:
     return path
 
 
-def _copy(current: State, source: Path | None, staged: Path) -> None:
+def _copy(current: AppContext, source: Path | None, staged: Path) -> None:
     translated = current.library.translated
     with translated():
         staged.parent.mkdir()
@@ -151,7 +151,7 @@ def list_(
 
     Example: memocast list monday --limit 5
     """
-    library = state(context).library
+    library = app_context(context).library
     on = library.channels.get(channel) if channel is not None else None
     memos = library.memos(query, limit, on)
     if json:
@@ -200,7 +200,7 @@ def show(context: typer.Context, memo: MemoArgument, json: JsonOption = False) -
 
     Example: memocast show latest --json
     """
-    current = state(context)
+    current = app_context(context)
     found = current.library.get(memo)
     if json:
         shares = [share.to_json() for share in current.library.shares.of(found)]
@@ -263,7 +263,7 @@ def edit(
 
     Example: memocast edit latest --title "Ideas for Tuesday"
     """
-    current = state(context)
+    current = app_context(context)
     found = current.library.get(memo)
     if title is None and description is None:
         if not console.stdin_is_terminal():
@@ -302,7 +302,7 @@ def remove(
 
     Example: memocast remove 3k9 --yes
     """
-    current = state(context)
+    current = app_context(context)
     if not yes and not console.stdin_is_terminal():
         raise UsageError("removing needs a yes", hint="add --yes")
     attempts = console.Attempts()

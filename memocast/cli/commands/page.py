@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from memocast.cli.context import JsonOption, state
+from memocast.cli.context import JsonOption, app_context
 from memocast.cli.terminal import console
 
 
@@ -36,7 +36,7 @@ def page(
     from memocast.webpage import export
 
     console.end_tidily()
-    written = export.write(folder, state(context).settings, force=force)
+    written = export.write(folder, app_context(context).settings, force=force)
     if json:
         console.document({"path": str(folder), "files": [path.name for path in written]})
     else:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from memocast.cli.context import JsonOption, State, state
+from memocast.cli.context import AppContext, JsonOption, app_context
 from memocast.cli.terminal import console
 from memocast.errors import UsageError
 
@@ -45,7 +45,7 @@ def pair(
     """
     from memocast.channels import pair as pairing
 
-    current = state(context)
+    current = app_context(context)
     known = current.library.channels.pair()
     if end:
         if secret is not None:
@@ -89,11 +89,11 @@ def _read(given: str) -> str:
     return next(console.lines(MAX_TEXT), "")
 
 
-def _join(current: State, secret: str, known: Channel | None) -> Channel:
+def _join(current: AppContext, secret: str, known: Channel | None) -> Channel:
     from memocast.channels import pair as pairing
 
     link, seed = pairing.meeting_place(secret)
-    if known and known.link.key == link.key:
+    if known and known.link.public_key == link.public_key:
         raise UsageError(
             "this device is paired by that secret already", hint="use it on another one"
         )

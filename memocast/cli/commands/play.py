@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from memocast.cli.context import OptionalMemoArgument, State, state
+from memocast.cli.context import AppContext, OptionalMemoArgument, app_context
 from memocast.cli.terminal import console
 from memocast.cli.terminal.player_view import until_the_end
 from memocast.errors import UsageError
@@ -37,13 +37,13 @@ def play(
 
     Example: memocast play latest
     """
-    current = state(context)
+    current = app_context(context)
     if new == (memo is not None):
         raise UsageError("name the memo to play, or --new", hint="memocast play latest")
     if memo is not None:
         play_memo(current, current.library.get(memo), device or "")
         return
-    unheard = current.library.feeds.unheard()
+    unheard = current.library.feed_items.unheard()
     if not unheard:
         console.note("everything was heard")
     for id_ in unheard:
@@ -53,7 +53,7 @@ def play(
             return
 
 
-def play_memo(current: State, memo: Memo, device: str) -> bool:
+def play_memo(current: AppContext, memo: Memo, device: str) -> bool:
     """Play to the end, or until the user stops it: then False."""
     from memocast.audio.decoder import blocks
     from memocast.audio.player import Player
@@ -65,7 +65,7 @@ def play_memo(current: State, memo: Memo, device: str) -> bool:
     player = Player(lambda start: blocks(path, memo.format, start), memo.duration / 1000, device)
     player.start()
     if not memo.heard:
-        current.library.feeds.heard(memo.id)
+        current.library.feed_items.mark_heard(memo.id)
     try:
         return until_the_end(player, memo.title, memo.peaks)
     finally:

@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Self
 
 from memocast.cli.terminal.keys import keys
-from memocast.cli.terminal.player_view import obey, picture, until_the_end
+from memocast.cli.terminal.player_view import draw, obey, until_the_end
 from memocast.errors import MemocastError
 
 if TYPE_CHECKING:
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from memocast.audio.player import Player
-    from memocast.cli.context import State
-    from memocast.fetching.growing_file import Growing
+    from memocast.cli.context import AppContext
+    from memocast.fetching.growing_file import GrowingFile
     from memocast.fetching.progress import Preview
     from memocast.formats.memo import Memo
 
 
-class Listening:
+class PlayWhileFetching:
     """The sound of a fetch. Whatever becomes of it, the fetch goes on."""
 
     def __init__(self) -> None:
         self._player: Player | None = None
-        self._growing: Growing | None = None
+        self._growing: GrowingFile | None = None
         self._failure: MemocastError | None = None
         self._title = ""
         self._peaks = b""
@@ -47,7 +47,7 @@ class Listening:
         if kind is not None:
             self._stop()
 
-    def begin(self, growing: Growing, preview: Preview) -> None:
+    def begin(self, growing: GrowingFile, preview: Preview) -> None:
         """Play what arrives, if it is of a kind that can be played so."""
         from memocast.audio.player import Player
         from memocast.fetching.growing_audio import streamed
@@ -71,9 +71,9 @@ class Listening:
             self._stop()
             return None
         obey(self._player, key)
-        return picture(self._player, self._title, self._peaks, width)
+        return draw(self._player, self._title, self._peaks, width)
 
-    def finish(self, current: State, memo: Memo) -> None:
+    def finish(self, current: AppContext, memo: Memo) -> None:
         """Play the memo, which is in the library now, to its end. Raises what went wrong."""
         from memocast.cli.commands.play import play_memo
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from memocast.cli import option_values
-from memocast.cli.context import JsonOption, State, state
+from memocast.cli.context import AppContext, JsonOption, app_context
 from memocast.cli.share_link import ensure_seeder, shared_link
 from memocast.cli.terminal import console
 from memocast.cli.terminal.display import Display
-from memocast.cli.terminal.record_view import Meter
+from memocast.cli.terminal.record_view import RecordView
 from memocast.errors import Interrupted, LibraryError, MemocastError, NoSound, UsageError
 from memocast.formats.memo import checked_description, checked_title, title_from_time
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from memocast.formats.channel import Channel
     from memocast.formats.memo import Memo
     from memocast.library.draft import Draft
-    from memocast.library.staging import Entry
+    from memocast.library.staging import StagingEntry
 
 _POLL_SECONDS = 0.05
 _BLIND_POLL_SECONDS = 0.2
@@ -70,7 +70,7 @@ def record(
 
     Example: memocast record --duration 1m30s "Ideas for Monday"
     """
-    current = state(context)
+    current = app_context(context)
     limit = None if duration is None else option_values.seconds(duration)
     chosen = _format(format_ or current.settings.format)
     checked_description(description)
@@ -83,7 +83,7 @@ def record(
     from memocast.audio import microphone, recorder  # noqa: F401
 
     with current.library.translated():
-        entry = current.library.incoming.create("recording")
+        entry = current.library.staging.create("recording")
     ignore_signals = _end_on_signals()
     memo, failure = _record(
         current, entry, draft, device or current.settings.device, limit, ignore_signals
@@ -106,13 +106,13 @@ def record(
         ensure_seeder(current, [memo])
 
 
-def _own_channel(current: State) -> Channel:
+def _own_channel(current: AppContext) -> Channel:
     from memocast.cli.publish_to_channel import own_channel
 
     return own_channel(current, None)
 
 
-def _published(current: State, channel: Channel, memo: Memo) -> str:
+def _published(current: AppContext, channel: Channel, memo: Memo) -> str:
     """Publish the memo; its link."""
     from memocast.cli.publish_to_channel import publish_memos
 
@@ -131,8 +131,8 @@ def _format(name: str) -> str:
 
 
 def _record(
-    current: State,
-    entry: Entry,
+    current: AppContext,
+    entry: StagingEntry,
     draft: Draft,
     device: str,
     limit: float | None,
@@ -179,7 +179,7 @@ def _record(
     return memo, failure
 
 
-def _salvaged(current: State, path: Path, draft: Draft, captured: Captured) -> Captured:
+def _salvaged(current: AppContext, path: Path, draft: Draft, captured: Captured) -> Captured:
     """The part of the recording that reached the disk before writing failed, made whole."""
     from memocast.audio import recording_file
     from memocast.audio.examine import examine
@@ -245,7 +245,7 @@ def _until_the_end(recorder: Recorder, ignore_signals: Callable[[], None]) -> bo
 
 
 def _obey_keys(recorder: Recorder, read: Callable[[float], str], display: Display) -> bool:
-    meter = Meter(recorder)
+    meter = RecordView(recorder)
     asking = False
     seconds = _POLL_SECONDS if display.is_visible else _BLIND_POLL_SECONDS
     while not recorder.is_finished():

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from memocast.cli.commands import seed_view
-from memocast.cli.context import JsonOption, OptionalMemosArgument, State, state
+from memocast.cli.context import AppContext, JsonOption, OptionalMemosArgument, app_context
 from memocast.cli.terminal import console
 from memocast.errors import MemocastError, UsageError
 
 if TYPE_CHECKING:
-    from memocast.library.seeder_lock import Presence
+    from memocast.library.seeder_lock import SeederLock
 
 _TAKE_OVER_SECONDS = 30.0
 
@@ -50,10 +50,10 @@ def seed(
 
     Example: memocast seed --background
     """
-    from memocast.library.seeder_lock import Presence
+    from memocast.library.seeder_lock import SeederLock
     from memocast.seeding import service
 
-    current = state(context)
+    current = app_context(context)
     if background + stop + install + uninstall + bool(memo) > 1:
         raise UsageError(
             "of --background, --stop, --install, --uninstall and memos only one can be given",
@@ -66,7 +66,7 @@ def seed(
     only = attempts.each(memo or [], lambda reference: _shared_id(current, reference))
     attempts.finish()
     library = current.library  # created or refused before anything is started
-    presence = Presence(library.root)
+    presence = SeederLock(library.root)
     if install:
         console.end_tidily()
         service.install(library.root, console.note)
@@ -86,7 +86,7 @@ def seed(
         _run(current, presence, only, seed_view.view(current, json=json))
 
 
-def _shared_id(current: State, reference: str) -> str:
+def _shared_id(current: AppContext, reference: str) -> str:
     found = current.library.get(reference)
     if not current.library.shares.of(found):
         raise MemocastError(
@@ -95,7 +95,7 @@ def _shared_id(current: State, reference: str) -> str:
     return found.id
 
 
-def _start_in_background(current: State, presence: Presence) -> None:
+def _start_in_background(current: AppContext, presence: SeederLock) -> None:
     from memocast.seeding.background import start_seeder
 
     report = presence.report()
@@ -106,7 +106,7 @@ def _start_in_background(current: State, presence: Presence) -> None:
     console.note(f"the seeder runs in the background (pid {pid}); memocast seed --stop ends it")
 
 
-def _claim_unless_served(presence: Presence) -> bool:
+def _claim_unless_served(presence: SeederLock) -> bool:
     """Become the seeder, perhaps after one that is on its way out; False when one serves."""
     deadline = time.monotonic() + _TAKE_OVER_SECONDS
     while not presence.claim():
@@ -115,7 +115,7 @@ def _claim_unless_served(presence: Presence) -> bool:
     return True
 
 
-def _take_over(presence: Presence) -> None:
+def _take_over(presence: SeederLock) -> None:
     deadline = time.monotonic() + _TAKE_OVER_SECONDS
     while not presence.claim():
         if time.monotonic() > deadline:
@@ -124,7 +124,9 @@ def _take_over(presence: Presence) -> None:
             console.note("the seeder that was running has stopped; this one takes over")
 
 
-def _run(current: State, presence: Presence, only: list[str], display: seed_view.Quiet) -> None:
+def _run(
+    current: AppContext, presence: SeederLock, only: list[str], display: seed_view.Quiet
+) -> None:
     from memocast.seeding.supervisor import Supervisor
 
     ending: list[int] = []
@@ -142,10 +144,10 @@ def _run(current: State, presence: Presence, only: list[str], display: seed_view
         presence.release()
 
 
-def _run_session(current: State, only: list[str], *, web: bool, lan: bool) -> None:
+def _run_session(current: AppContext, only: list[str], *, web: bool, lan: bool) -> None:
     """A process that holds libtorrent; standard input ends with its supervisor."""
-    from memocast.seeding.classic_worker import Seeder
-    from memocast.seeding.webrtc_worker import WebSeeder
+    from memocast.seeding.classic_worker import ClassicWorker
+    from memocast.seeding.webrtc_worker import WebRtcWorker
 
     ending: list[int] = []
     signal.signal(signal.SIGTERM, lambda received, _frame: ending.append(received))
@@ -161,9 +163,9 @@ def _run_session(current: State, only: list[str], *, web: bool, lan: bool) -> No
     try:
         library, settings = current.library, current.settings
         session = (
-            WebSeeder(library, settings, tell, only)
+            WebRtcWorker(library, settings, tell, only)
             if web
-            else Seeder(library, settings, tell, only, lan=lan)
+            else ClassicWorker(library, settings, tell, only, lan=lan)
         )
         session.run(is_ending)
     except MemocastError as error:

@@ -9,7 +9,7 @@ from memocast.cli.terminal.display import Display
 from memocast.errors import MemocastError
 
 if TYPE_CHECKING:
-    from memocast.cli.context import State
+    from memocast.cli.context import AppContext
 
 
 class Quiet:
@@ -54,7 +54,7 @@ class Events(Quiet):
 class Screen(Quiet):
     """A table on the terminal that changes in place."""
 
-    def __init__(self, current: State) -> None:
+    def __init__(self, current: AppContext) -> None:
         self._library = current.library
         self._display = Display()
         self._display.__enter__()
@@ -112,7 +112,7 @@ class Screen(Quiet):
             return ""
 
 
-def view(current: State, *, json: bool) -> Quiet:
+def view(current: AppContext, *, json: bool) -> Quiet:
     """What fits the terminal, or the lack of one."""
     if json:
         return Events()

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from memocast.cli.context import JsonOption, MemosArgument, OptionalMemosArgument, State, state
+from memocast.cli.context import (
+    AppContext,
+    JsonOption,
+    MemosArgument,
+    OptionalMemosArgument,
+    app_context,
+)
 from memocast.cli.output_file import check_target
 from memocast.cli.share_link import default_mode, ensure_seeder, shared_link
 from memocast.cli.terminal import console
@@ -20,7 +26,7 @@ from memocast.formats.trackers import web_trackers
 if TYPE_CHECKING:
     from memocast.formats.memo import Memo
     from memocast.formats.share import Mode, Share
-    from memocast.library.sharing import Wish
+    from memocast.library.sharing import ShareRequest
 
 
 def register(app: typer.Typer) -> None:
@@ -91,7 +97,7 @@ def share(
 
     Example: memocast share latest
     """
-    current = state(context)
+    current = app_context(context)
     page_url, memo = _page_url(current, memo or [], wanted=page)
     if bool(memo) == all_:
         raise UsageError("name the memos to share, or --all", hint="memocast share latest")
@@ -115,9 +121,9 @@ def share(
     def share_one(found: Memo) -> tuple[Memo, Share, str]:
         share, link = shared_link(current, found, wish, direct=direct, torrent_file=torrent)
         if page_url:
-            from memocast.formats.link import page_link
+            from memocast.formats.link import listening_page_link
 
-            link = page_link(page_url, [link])
+            link = listening_page_link(page_url, [link])
         if not json:
             console.data(link)
         if qr:
@@ -144,7 +150,7 @@ def share(
     attempts.finish()
 
 
-def _page_url(current: State, arguments: list[str], *, wanted: bool) -> tuple[str, list[str]]:
+def _page_url(current: AppContext, arguments: list[str], *, wanted: bool) -> tuple[str, list[str]]:
     """The listening page's URL, if one is wanted, and the arguments that are memos."""
     urls = [text for text in arguments if "://" in text]
     if not wanted:
@@ -165,7 +171,7 @@ def _page_url(current: State, arguments: list[str], *, wanted: bool) -> tuple[st
     return url, [text for text in arguments if text not in urls]
 
 
-def _is_lonely(current: State, share: Share, link: str) -> bool:
+def _is_lonely(current: AppContext, share: Share, link: str) -> bool:
     """Whether nothing tells others where the memo is."""
     settings = current.settings
     known = any(mark in link for mark in ("tr=", "tr%3D", "x.pe"))
@@ -173,10 +179,10 @@ def _is_lonely(current: State, share: Share, link: str) -> bool:
 
 
 def _wish(
-    current: State, *, private: bool, public: bool, to: list[str], lan: bool, explicit: bool
-) -> Wish:
+    current: AppContext, *, private: bool, public: bool, to: list[str], lan: bool, explicit: bool
+) -> ShareRequest:
     from memocast.formats import age
-    from memocast.library.sharing import Wish
+    from memocast.library.sharing import ShareRequest
 
     if private + public + bool(to) > 1:
         raise UsageError(
@@ -187,7 +193,7 @@ def _wish(
         mode = "addressed"
     elif private or public:
         mode = "private" if private else "public"
-    return Wish(mode, default_mode(current), age.recipients(to), lan=lan, explicit=explicit)
+    return ShareRequest(mode, default_mode(current), age.recipients(to), lan=lan, explicit=explicit)
 
 
 def unshare(
@@ -202,7 +208,7 @@ def unshare(
 
     Example: memocast unshare latest
     """
-    current = state(context)
+    current = app_context(context)
     attempts = console.Attempts()
 
     def stop(found: Memo) -> dict[str, Any]:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from memocast.cli.context import JsonOption, state
+from memocast.cli.context import JsonOption, app_context
 from memocast.cli.terminal import console
 
 if TYPE_CHECKING:
-    from memocast.library.tables.seedables import Seedable, Tally
+    from memocast.library.tables.seedables import Seedable, UploadTotals
 
 _SILENT_SECONDS = 10
 """A seeder that is well reports once a second."""
@@ -27,10 +27,10 @@ def status(context: typer.Context, json: JsonOption = False) -> None:
 
     Example: memocast status
     """
-    from memocast.library.seeder_lock import Presence
+    from memocast.library.seeder_lock import SeederLock
 
-    current = state(context)
-    report = Presence(current.root).report()
+    current = app_context(context)
+    report = SeederLock(current.root).report()
     offered = current.library.seedables.with_tallies(fetched=current.settings.seed_fetched)
     rows = [_row(*found, report) for found in offered]
     if json:
@@ -42,7 +42,7 @@ def status(context: typer.Context, json: JsonOption = False) -> None:
 
 
 def _row(
-    found: Seedable, title: str, tally: Tally, report: dict[str, Any] | None
+    found: Seedable, title: str, tally: UploadTotals, report: dict[str, Any] | None
 ) -> dict[str, Any]:
     now = (report or {}).get("torrents", {}).get(found.info_hash, {})
     return {

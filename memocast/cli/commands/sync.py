@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from memocast.cli import option_values
-from memocast.cli.context import JsonOption, State, state
+from memocast.cli.context import AppContext, JsonOption, app_context
 from memocast.cli.terminal import console
 from memocast.cli.terminal.display import Counter, Display
 from memocast.errors import Interrupted
@@ -46,7 +46,7 @@ def sync(
 
     Example: memocast sync
     """
-    current = state(context)
+    current = app_context(context)
     seconds = option_values.seconds(timeout)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _alone(current, quiet=quiet) as is_alone:
@@ -55,7 +55,7 @@ def sync(
 
 
 @contextlib.contextmanager
-def _alone(current: State, *, quiet: bool) -> Iterator[bool]:
+def _alone(current: AppContext, *, quiet: bool) -> Iterator[bool]:
     """Wait until no other process syncs the library; False when the seeder would have to wait."""
     with current.library.translated():
         lock = os.open(
@@ -75,10 +75,12 @@ def _alone(current: State, *, quiet: bool) -> Iterator[bool]:
         os.close(lock)
 
 
-def _sync(current: State, names: list[str], timeout: float, *, quiet: bool, json: bool) -> None:
+def _sync(
+    current: AppContext, names: list[str], timeout: float, *, quiet: bool, json: bool
+) -> None:
     from memocast.channels.follow import Follower, News
     from memocast.channels.pair import Pairing
-    from memocast.channels.republish import Registry
+    from memocast.channels.republish import Republisher
 
     attempts = console.Attempts()
     library, settings = current.library, current.settings
@@ -87,7 +89,7 @@ def _sync(current: State, names: list[str], timeout: float, *, quiet: bool, json
     if not (wanted or pair or names):
         console.note("there is nothing to sync; follow somebody: memocast follow SOURCE")
         return
-    registry = Registry(library, settings)
+    registry = Republisher(library, settings)
     follower = Follower(library, settings, registry, timeout, eager=not quiet)
 
     def tell(name: str, news: News) -> None:
@@ -120,10 +122,10 @@ def _sync(current: State, names: list[str], timeout: float, *, quiet: bool, json
 
 @contextlib.contextmanager
 def _watched(
-    current: State, channel: str | None, *, json: bool
+    current: AppContext, channel: str | None, *, json: bool
 ) -> Iterator[tuple[Callable[[Stage], None], Callable[[str], None]]]:
     """What draws the stages of a fetch, and what prints a memo that has arrived."""
-    from memocast.cli.terminal.fetch_view import View
+    from memocast.cli.terminal.fetch_view import FetchView
 
     def arrived(memo: str) -> None:
         if json:
@@ -133,7 +135,7 @@ def _watched(
 
     with Display() as display:
         try:
-            yield View(display, None).show, arrived
+            yield FetchView(display, None).show, arrived
         except KeyboardInterrupt:
             raise Interrupted(
                 "interrupted; what has arrived is kept", hint="go on with: memocast sync"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from memocast.fetching.progress import Looking, Preview, Stage
 
 
-class View:
+class FetchView:
     """Draws the stage a fetch is in; `heard` draws, in so many columns, what is played of it."""
 
     def __init__(self, display: Display, heard: Callable[[int], Text | None] | None) -> None:
@@ -76,7 +76,7 @@ class View:
         elif isinstance(stage, progress.Loading):
             of_all = f" of {console.size(stage.total)}" if stage.total else ""
             text.append(f"downloading: {console.size(stage.done)}{of_all}")
-        elif isinstance(stage, progress.Opening):
+        elif isinstance(stage, progress.Decrypting):
             text.append(f"opening what is sealed: {console.size(stage.size)}")
         elif isinstance(stage, progress.Checking):
             text.append(f"checking the audio: {console.clock(stage.seconds)}")

@@ -27,7 +27,7 @@ def until_the_end(player: Player, title: str, peaks: bytes) -> bool:
                 return False
             obey(player, key)
             if display.is_visible:
-                display.show(picture(player, title, peaks, display.width))
+                display.show(draw(player, title, peaks, display.width))
     return True
 
 
@@ -43,7 +43,7 @@ def obey(player: Player, key: str) -> None:
         player.faster(1 if key == "]" else -1)
 
 
-def picture(player: Player, title: str, peaks: bytes, width: int) -> Text:
+def draw(player: Player, title: str, peaks: bytes, width: int) -> Text:
     """The title, the waveform and how far it was played."""
     from rich.text import Text
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from memocast.audio.recorder import Recorder
 
 
-class Meter:
+class RecordView:
     """The level, the time and the size on one line."""
 
     def __init__(self, recorder: Recorder) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from memocast.errors import MemocastError, UsageError
 from memocast.formats import mutable_item
-from memocast.formats.channel import Channel, ChannelLink, Limits
+from memocast.formats.channel import Channel, ChannelLink, FollowLimits
 from memocast.formats.mutable_item import SignedItem
 from memocast.library.tables import database
 from memocast.library.tables.failures import translated
@@ -43,7 +43,7 @@ class Channels:
         if not found and reference:
             wanted = reference.casefold()
             found = [channel for channel in known if channel.name.casefold() == wanted] or [
-                channel for channel in known if channel.link.key.hex().startswith(wanted)
+                channel for channel in known if channel.link.public_key.hex().startswith(wanted)
             ]
         if len(found) == 1:
             return found[0]
@@ -77,7 +77,7 @@ class Channels:
         with self._translated():
             row = self._database.execute(
                 "SELECT * FROM channel WHERE key = ? AND salt = ? AND source = ''",
-                (link.key, link.salt),
+                (link.public_key, link.salt),
             ).fetchone()
         return _channel(row) if row else None
 
@@ -101,7 +101,7 @@ class Channels:
         self,
         link: ChannelLink,
         secret: bytes = b"",
-        limits: Limits | None = None,
+        limits: FollowLimits | None = None,
         kind: str = "channel",
         source: str = "",
     ) -> Channel:
@@ -111,7 +111,7 @@ class Channels:
 
         Raises UsageError when it is here already.
         """
-        limits = limits or Limits()
+        limits = limits or FollowLimits()
         with self._translated(), database.transaction(self._database):
             if self.podcast(source) if source else self.known(link):
                 raise UsageError("the channel is here already", hint="memocast channel list")
@@ -119,12 +119,12 @@ class Channels:
                 "INSERT INTO channel (key, salt, kind, name, secret, age, trackers, newest,"
                 " max_size, keep_days, source) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    link.key,
+                    link.public_key,
                     link.salt,
                     kind,
                     self._free_name(link),
                     secret,
-                    link.age,
+                    link.age_identity,
                     "\n".join(link.trackers),
                     limits.newest,
                     limits.max_size,
@@ -144,14 +144,14 @@ class Channels:
         return row is not None
 
     def _free_name(self, link: ChannelLink) -> str:
-        name = link.name or link.key.hex()[:8]
+        name = link.name or link.public_key.hex()[:8]
         if not self.is_taken(name):
             return name
-        if link.key:
-            return f"{name} ({link.key.hex()[:8]})"
+        if link.public_key:
+            return f"{name} ({link.public_key.hex()[:8]})"
         return next(f"{name} ({n})" for n in count(2) if not self.is_taken(f"{name} ({n})"))
 
-    def set_limits(self, channel: Channel, limits: Limits) -> None:
+    def set_limits(self, channel: Channel, limits: FollowLimits) -> None:
         """From now on, take so much of it."""
         with self._translated():
             self._database.execute(
@@ -174,7 +174,7 @@ class Channels:
 
     # -- what the DHT has ------------------------------------------------------------
 
-    def item(self, channel: Channel) -> SignedItem | None:
+    def signed_item(self, channel: Channel) -> SignedItem | None:
         """Its newest signed item that is known."""
         with self._translated():
             row = self._database.execute(
@@ -182,10 +182,10 @@ class Channels:
             ).fetchone()
         if row is None or row["seq"] < 0:
             return None
-        key, salt = channel.link.key, channel.link.salt
+        key, salt = channel.link.public_key, channel.link.salt
         return SignedItem(key, salt, row["seq"], row["value"], row["signature"])
 
-    def note_item(self, channel: Channel, item: SignedItem) -> None:
+    def keep_signed_item(self, channel: Channel, item: SignedItem) -> None:
         """This is its newest item, unless a newer one is known already.
 
         Two owners of one key, apart from each other, can sign two of the same number.
@@ -205,7 +205,7 @@ class Channels:
                 ),
             )
 
-    def next_item(self, channel: Channel, value: bytes) -> SignedItem:
+    def sign_next(self, channel: Channel, value: bytes) -> SignedItem:
         """Sign this value as the channel's next version, and keep that."""
         with self._translated(), database.transaction(self._database):
             row = self._database.execute(
@@ -213,7 +213,7 @@ class Channels:
             ).fetchone()
             seq = (row["seq"] if row else -1) + 1
             item = mutable_item.sign(channel.secret, channel.link.salt, seq, value)
-            self.note_item(channel, item)
+            self.keep_signed_item(channel, item)
         return item
 
     def note_check(self, channel: Channel, moment: int, problem: str) -> None:
@@ -255,5 +255,5 @@ def _channel(row: sqlite3.Row) -> Channel:
         seq=row["seq"],
         checked=row["checked"],
         problem=row["problem"],
-        limits=Limits(row["newest"], row["max_size"], row["keep_days"]),
+        limits=FollowLimits(row["newest"], row["max_size"], row["keep_days"]),
     )

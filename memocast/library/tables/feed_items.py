@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from memocast.formats.channel import Channel
-    from memocast.formats.feed import Item
-    from memocast.library.tables.listed import Listed
+    from memocast.formats.feed import FeedItem
+    from memocast.library.tables.listed import ListedItem
 
 
 _SELECT = "SELECT * FROM item WHERE "
 
 
-class Feeds:
+class FeedItems:
     """The feeds of a library's channels. Every method may raise LibraryError."""
 
     def __init__(self, connection: sqlite3.Connection, root: Path) -> None:
@@ -32,7 +32,7 @@ class Feeds:
 
     def items(
         self, channel: Channel, limit: int | None = None, page: str | None = None
-    ) -> list[Listed]:
+    ) -> list[ListedItem]:
         """The channel's items, the newest first; with `page`, those of that page."""
         condition, values = ("", []) if page is None else (" AND page = ?", [page])
         return self._listed(
@@ -42,7 +42,7 @@ class Feeds:
             -1 if limit is None else limit,
         )
 
-    def unpaged(self, channel: Channel) -> list[Listed]:
+    def unpaged(self, channel: Channel) -> list[ListedItem]:
         """The items that no page has yet, or the newest page only; the newest first."""
         return self._listed(
             "channel = ? AND (page IS NULL OR page = ?) ORDER BY number DESC",
@@ -50,11 +50,11 @@ class Feeds:
             channel.head,
         )
 
-    def item(self, channel: Channel, id_: str) -> Listed | None:
+    def get(self, channel: Channel, id_: str) -> ListedItem | None:
         """The item of that id."""
         return next(iter(self._listed("channel = ? AND id = ?", channel.number, id_)), None)
 
-    def of_memo(self, memo: str) -> list[tuple[int, Listed]]:
+    def of_memo(self, memo: str) -> list[tuple[int, ListedItem]]:
         """The items that became this memo, each with its channel's number."""
         with self._translated():
             rows = self._database.execute("SELECT * FROM item WHERE memo = ?", (memo,)).fetchall()
@@ -70,13 +70,13 @@ class Feeds:
             ).fetchone()
             return (row[0], row[1], row[2])
 
-    def _listed(self, condition: str, *values: object) -> list[Listed]:
+    def _listed(self, condition: str, *values: object) -> list[ListedItem]:
         with self._translated():
             query = _SELECT + condition
             rows = self._database.execute(query, values).fetchall()
             return [listed(row) for row in rows]
 
-    def publish(self, channel: Channel, item: Item, memo: str) -> None:
+    def add_own(self, channel: Channel, item: FeedItem, memo: str) -> None:
         """Add an item of the user's own, which the next page is to have."""
         with self._translated(), database.transaction(self._database):
             self.insert(channel, item, None)
@@ -93,7 +93,7 @@ class Feeds:
                 (memo, int(time.time()), number),
             )
 
-    def note_problem(self, listed: Listed, problem: str) -> None:
+    def note_problem(self, listed: ListedItem, problem: str) -> None:
         """Why the item did not become a memo, now."""
         with self._translated():
             self._database.execute(
@@ -101,7 +101,7 @@ class Feeds:
                 (problem, int(time.time()), listed.number),
             )
 
-    def heard(self, memo: str) -> None:
+    def mark_heard(self, memo: str) -> None:
         """Somebody listened to it."""
         with self._translated():
             self._database.execute("UPDATE item SET heard = 1 WHERE memo = ?", (memo,))
@@ -124,7 +124,7 @@ class Feeds:
             ).fetchall()
             return [row["memo"] for row in rows]
 
-    def renew(self, channel: Channel, items: Sequence[Item], state: str) -> int:
+    def take_podcast(self, channel: Channel, items: Sequence[FeedItem], state: str) -> int:
         """Take these as the items of a podcast, the newest first; return how many are new.
 
         Items that it has no more, and that did not arrive, are forgotten. `state` is for the next
@@ -147,7 +147,7 @@ class Feeds:
             )
         return len(listed - known)
 
-    def insert(self, channel: Channel, item: Item, page: str | None) -> None:
+    def insert(self, channel: Channel, item: FeedItem, page: str | None) -> None:
         """Add or renew an item of that page, an info-hash, inside the caller's transaction."""
         self._database.execute(
             "INSERT INTO item (channel, id, page, title, text, published, link, mime, bytes,"

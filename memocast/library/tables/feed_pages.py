@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from memocast.files import fsync_folder, stamp
+from memocast.files import file_stamp, fsync_folder
 from memocast.library.tables import database
 from memocast.library.tables.failures import translated
 from memocast.library.tables.folders import FEEDS_FOLDER
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from memocast.formats.channel import Channel
-    from memocast.formats.feed import Item
-    from memocast.library.tables.feed_items import Feeds
-    from memocast.library.tables.listed import Listed
-    from memocast.library.tables.pending_deletes import Removals
+    from memocast.formats.feed import FeedItem
+    from memocast.library.tables.feed_items import FeedItems
+    from memocast.library.tables.listed import ListedItem
+    from memocast.library.tables.pending_deletes import PendingDeletes
 
 _KEPT = 10
 _KEPT_SECONDS = 7 * 24 * 3600
@@ -42,7 +42,7 @@ class FeedPages:
     """The pages of a library's channels. Every method may raise LibraryError."""
 
     def __init__(
-        self, connection: sqlite3.Connection, root: Path, removals: Removals, items: Feeds
+        self, connection: sqlite3.Connection, root: Path, removals: PendingDeletes, items: FeedItems
     ) -> None:
         self._database = connection
         self._path = root / "library.db"
@@ -77,8 +77,8 @@ class FeedPages:
     def replace(
         self,
         channel: Channel,
-        pages: Sequence[tuple[StoredPage, Sequence[Item]]],
-        gone: Iterable[Listed] = (),
+        pages: Sequence[tuple[StoredPage, Sequence[FeedItem]]],
+        gone: Iterable[ListedItem] = (),
     ) -> None:
         """Take these pages, the newest first, as the beginning of the channel's feed.
 
@@ -145,11 +145,11 @@ class FeedPages:
         target = self.file(stored.info_hash)
         if self.older(channel, stored.info_hash) is not None and target.exists():
             return
-        self._removals.call_off(target)
+        self._removals.cancel(target)
         # A crash can leave a file without a row; the next page of the same content takes it.
         stored.file.replace(target)
         fsync_folder(self._folder)
-        size, mtime = stamp(target)
+        size, mtime = file_stamp(target)
         self._database.execute(
             "INSERT OR REPLACE INTO page (channel, info_hash, next, content, bytes, mtime)"
             " VALUES (?, ?, ?, ?, ?, ?)",
@@ -180,7 +180,7 @@ class FeedPages:
                 "SELECT 1 FROM page WHERE info_hash = ?", (info_hash,)
             ).fetchone()
             if shared is None:
-                self._removals.intend([self.file(info_hash)])
+                self._removals.add([self.file(info_hash)])
 
     def _translated(self) -> contextlib.AbstractContextManager[None]:
         return translated(self._path)

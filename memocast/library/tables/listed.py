@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from memocast.formats.feed import Item
+from memocast.formats.feed import FeedItem
 
 if TYPE_CHECKING:
     import sqlite3
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedItem:
     """An item of a channel's feed, and what became of it here.
 
     `memo` is the id of the memo, once it has arrived; `arrived`, in unix seconds, stays when
@@ -22,7 +22,7 @@ class Listed:
     """
 
     number: int
-    item: Item
+    item: FeedItem
     page: str | None
     memo: str | None
     arrived: int | None
@@ -32,11 +32,11 @@ class Listed:
     tried: int
 
 
-def listed(row: sqlite3.Row) -> Listed:
+def listed(row: sqlite3.Row) -> ListedItem:
     """The Listed of a row of `item`."""
-    return Listed(
+    return ListedItem(
         number=row["number"],
-        item=Item(
+        item=FeedItem(
             id=row["id"],
             title=row["title"],
             text=row["text"],

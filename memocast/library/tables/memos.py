@@ -53,7 +53,7 @@ _MANY = 500
 _MOST_TOLD = 100
 
 
-class Catalog:
+class Memos:
     """What is in a library's database. Methods may raise sqlite3.Error and OSError."""
 
     def __init__(self, connection: sqlite3.Connection, audio_folder: Path) -> None:

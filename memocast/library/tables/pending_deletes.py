@@ -16,20 +16,20 @@ _KEY = "removed:"
 """Before a file's path in the library, in `state`. One without a folder is in `memos/`."""
 
 
-class Removals:
+class PendingDeletes:
     """The files of a library that nothing refers to any more. Methods may raise sqlite3.Error."""
 
     def __init__(self, connection: sqlite3.Connection, root: Path) -> None:
         self._database = connection
         self._root = root
 
-    def intend(self, paths: Iterable[Path]) -> None:
+    def add(self, paths: Iterable[Path]) -> None:
         """Have these deleted, if the caller's transaction takes effect."""
         self._database.executemany(
             "INSERT OR IGNORE INTO state VALUES (?, '')", [(self._key(path),) for path in paths]
         )
 
-    def call_off(self, path: Path) -> None:
+    def cancel(self, path: Path) -> None:
         """Keep the file after all: in the caller's transaction, it is about to be there again."""
         self._database.execute("DELETE FROM state WHERE key = ?", (self._key(path),))
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from memocast.formats.replica import (
     MAX_BUCKET_BYTES,
-    Entry,
-    Stamp,
+    EditStamp,
+    ReplicaEntry,
     bucket,
     insisted,
     merged,
@@ -49,7 +49,7 @@ class Replicas:
         self._database = connection
         self._path = root / "library.db"
 
-    def state(self) -> dict[str, Entry]:
+    def state(self) -> dict[str, ReplicaEntry]:
         """Every entry, by key."""
         with self._translated():
             rows = self._database.execute("SELECT * FROM replica").fetchall()
@@ -103,8 +103,8 @@ class Replicas:
         known = self._database.execute("SELECT * FROM replica WHERE key = ?", (key,)).fetchone()
         added = edits.get((row["id"], "added"))
         if known is None:
-            at = Stamp(row["created"] * 1000 if added is None else added, 0, device)
-            entry = Entry(
+            at = EditStamp(row["created"] * 1000 if added is None else added, 0, device)
+            entry = ReplicaEntry(
                 key=key,
                 title=title,
                 title_at=at,
@@ -157,7 +157,7 @@ class Replicas:
 
     def merge(
         self,
-        entries: Iterable[Entry],
+        entries: Iterable[ReplicaEntry],
         changes: Collection[Change] = (),
         room: Room | None = None,
     ) -> int:
@@ -188,7 +188,7 @@ class Replicas:
                     refused += 1
         return refused
 
-    def _known(self, key: str) -> tuple[Entry, str | None] | None:
+    def _known(self, key: str) -> tuple[ReplicaEntry, str | None] | None:
         row = self._database.execute("SELECT * FROM replica WHERE key = ?", (key,)).fetchone()
         return (_entry(row), row["memo"]) if row else None
 
@@ -229,7 +229,7 @@ class Replicas:
                 (_DEVICE, len(_NOTES), _NOTES),
             )
 
-    def _write(self, entry: Entry, memo: str | None) -> None:
+    def _write(self, entry: ReplicaEntry, memo: str | None) -> None:
         self._database.execute(
             "INSERT OR REPLACE INTO replica (key, memo, title, title_at, description,"
             " description_at, removed_at, created, duration, bytes, origin, link)"
@@ -268,14 +268,14 @@ class Replicas:
 class Room:
     """How much more other devices can fill the library with."""
 
-    def __init__(self, entries: Iterable[Entry]) -> None:
+    def __init__(self, entries: Iterable[ReplicaEntry]) -> None:
         self._count = 0
         self._bytes: Counter[str] = Counter()
         for entry in entries:
             self._count += 1
             self._bytes[bucket(entry.key)] += len(to_bytes([entry]))
 
-    def has(self, before: Entry | None, entry: Entry) -> bool:
+    def has(self, before: ReplicaEntry | None, entry: ReplicaEntry) -> bool:
         """Whether the entry still fits in place of what was `before`; then its room is taken."""
         part = bucket(entry.key)
         grown = len(to_bytes([entry])) - (len(to_bytes([before])) if before else 0)
@@ -295,13 +295,13 @@ def _now() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _entry(row: sqlite3.Row) -> Entry:
+def _entry(row: sqlite3.Row) -> ReplicaEntry:
     moment = _now()
     title_at, description_at, removed_at = (
-        Stamp(*json.loads(row[name])).clamped(moment)
+        EditStamp(*json.loads(row[name])).clamped(moment)
         for name in ("title_at", "description_at", "removed_at")
     )
-    return Entry(
+    return ReplicaEntry(
         key=row["key"],
         title=row["title"],
         title_at=title_at,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memocast.files import Stamp, file_hash, stamp
+from memocast.files import FileStamp, file_hash, file_stamp
 from memocast.formats import torrent
 from memocast.library.tables.failures import translated
 from memocast.library.tables.folders import FEEDS_FOLDER, SEALED_FOLDER
@@ -59,12 +59,12 @@ class Seedable:
     trackers: tuple[str, ...]
     file: str
     size: int
-    stamp: Stamp
+    stamp: FileStamp
     intact: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class UploadTotals:
     """What a torrent's swarm took so far.
 
     `uploaded` in bytes; `copies`: how many complete peers were ever seen, and
@@ -90,7 +90,7 @@ class Seedables:
         """Every share and, with `fetched`, every memo that came by a link; newest first."""
         return self._found(_OFFERED + _NEWEST_FIRST, fetched)
 
-    def with_tallies(self, *, fetched: bool) -> list[tuple[Seedable, str, Tally]]:
+    def with_tallies(self, *, fetched: bool) -> list[tuple[Seedable, str, UploadTotals]]:
         """The same, each with its memo's title and how it fared in all runs of the seeder."""
         with self._translated():
             rows = self._database.execute(
@@ -102,7 +102,7 @@ class Seedables:
                 (
                     self._seedable(row),
                     row["title"],
-                    Tally(row["uploaded"], row["copies"], row["last_copy"]),
+                    UploadTotals(row["uploaded"], row["copies"], row["last_copy"]),
                 )
                 for row in rows.fetchall()
             ]
@@ -134,7 +134,7 @@ class Seedables:
 
     def _page(self, row: sqlite3.Row) -> Seedable:
         file = f"{self._feeds}/{row['info_hash']}"
-        found = stamp(file)
+        found = file_stamp(file)
         known = (row["bytes"], row["mtime"])
         same = found == known or (
             found[0] == known[0] and torrent.holds(row["content"], Path(file))
@@ -189,7 +189,7 @@ class Seedables:
                 "SELECT id, bytes, mtime, sha256 FROM memo WHERE id = ?", (memo.id,)
             ).fetchone()
             path = self._memos / memo.filename
-            return row is not None and self._is_intact(row, "", path, stamp(path))
+            return row is not None and self._is_intact(row, "", path, file_stamp(path))
 
     def _found(self, condition: str, *values: object) -> list[Seedable]:
         with self._translated():
@@ -205,7 +205,7 @@ class Seedables:
             if sealed
             else f"{self._memos}/{row['id']}.{row['format']}"
         )
-        found = stamp(file)
+        found = file_stamp(file)
         return Seedable(
             memo=row["id"],
             info_hash=row["info_hash"],
@@ -219,7 +219,7 @@ class Seedables:
             intact=self._is_intact(row, kind, file, found),
         )
 
-    def _is_intact(self, row: sqlite3.Row, kind: str, path: Path | str, found: Stamp) -> bool:
+    def _is_intact(self, row: sqlite3.Row, kind: str, path: Path | str, found: FileStamp) -> bool:
         """Whether a file is what was kept: its size, time and hashes, those of `kind`."""
         size, mtime = found
         if (size, mtime) == (row[f"{kind}bytes"], row[f"{kind}mtime"]):

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from memocast.errors import MemocastError
-from memocast.files import fsync_and_hash, fsync_folder, stamp
+from memocast.files import file_stamp, fsync_and_hash, fsync_folder
 from memocast.formats.share import Share
 from memocast.formats.torrent import Torrent
 from memocast.library.tables import database
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from memocast.formats.memo import Memo
-    from memocast.library.tables.pending_deletes import Removals
+    from memocast.library.tables.pending_deletes import PendingDeletes
 
 _MEMO = f"""
     SELECT {MEMO_COLUMNS}, torrent.info_hash, torrent.shared
@@ -33,7 +33,9 @@ _MEMO = f"""
 class Shares:
     """The shares of a library's memos. Every method may raise LibraryError."""
 
-    def __init__(self, connection: sqlite3.Connection, root: Path, removals: Removals) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, root: Path, removals: PendingDeletes
+    ) -> None:
         self._database = connection
         self._path = root / "library.db"
         self._memos = root / "memos"
@@ -82,7 +84,7 @@ class Shares:
             self.insert(memo.id, share, age_file)
             return share
 
-    def renew(self, share: Share, first: Callable[[Share], None] = lambda _: None) -> Share:
+    def share_again(self, share: Share, first: Callable[[Share], None] = lambda _: None) -> Share:
         """Share it once more, as it was shared before; `first` may still refuse to."""
         first(share)
         with self._translated(), database.transaction(self._database):
@@ -101,7 +103,7 @@ class Shares:
         size = mtime = 0
         if age_file:
             digest = fsync_and_hash(age_file)
-            size, mtime = stamp(age_file)
+            size, mtime = file_stamp(age_file)
         torrent = share.torrent
         self._database.execute(
             "INSERT INTO torrent (memo, mode, recipients, key, lan, arrived, shared, info_hash,"
@@ -111,7 +113,7 @@ class Shares:
                 memo_id,
                 share.mode,
                 "\n".join(share.recipients),
-                share.key,
+                share.age_identity,
                 int(share.lan),
                 int(share.arrived),
                 int(share.shared),
@@ -129,7 +131,7 @@ class Shares:
         )
         if age_file:
             target = self.age_file(share.info_hash)
-            self._removals.call_off(target)
+            self._removals.cancel(target)
             # As the last thing before the end of the transaction. What a crash leaves between
             # the two, whoever owns the entry it came from takes back or deletes.
             age_file.rename(target)
@@ -154,7 +156,7 @@ class Shares:
                         (memo.id,),
                     ).fetchall()
                 ]
-                self._removals.intend(
+                self._removals.add(
                     self.age_file(share.info_hash)
                     for share in before
                     if share.sealed and not share.arrived
@@ -178,7 +180,7 @@ class Shares:
                 rows = self._database.execute(
                     "SELECT info_hash FROM torrent WHERE paired"
                 ).fetchall()
-                self._removals.intend(self.age_file(row["info_hash"]) for row in rows)
+                self._removals.add(self.age_file(row["info_hash"]) for row in rows)
                 self._database.execute("DELETE FROM torrent WHERE paired")
             self._removals.finish()
 
@@ -238,7 +240,7 @@ def _share(row: sqlite3.Row) -> Share:
             second_hash=row["second_hash"],
         ),
         mode=row["mode"],
-        key=row["key"],
+        age_identity=row["key"],
         recipients=tuple(row["recipients"].split("\n")) if row["recipients"] else (),
         lan=bool(row["lan"]),
         arrived=bool(row["arrived"]),

@@ -18,7 +18,7 @@ from bench.world import MEMOCAST
 from memocast.channels.publish import Publisher
 from memocast.formats import mutable_item
 from memocast.formats.channel import SALT, ChannelLink
-from memocast.formats.feed import Item
+from memocast.formats.feed import FeedItem
 from memocast.formats.memo import now
 from memocast.library.library import Library
 from memocast.settings import Settings
@@ -87,9 +87,9 @@ def _author(world: World, size: int, settings: Mapping[str, str], tracker: str) 
         with libraries.one_transaction(library):
             for number in range(size - 1):
                 hash_ = f"{number:040x}"
-                library.feeds.publish(
+                library.feed_items.add_own(
                     channel,
-                    Item(
+                    FeedItem(
                         id=f"urn:btih:{hash_}",
                         title=f"Memo number {number}, of a title that is neither long nor short",
                         text="What it is about, in a sentence or two. " * 3,
@@ -171,7 +171,7 @@ def _bytes(authors: list[_Author]) -> Outcome:
     for author in authors:
         with contextlib.closing(Library(author.library)) as library:
             (channel,) = library.channels.all()
-            size = library.pages.file(channel.head).stat().st_size
+            size = library.feed_pages.file(channel.head).stat().st_size
         samples[author.name] = [size / 1000]
     note = "between 50 and 99 items; every fiftieth publication makes a second page of 50"
     return Outcome("The newest page", "kB", samples, notes=[note])
