@@ -313,7 +313,7 @@ def test_an_interrupted_upgrade_leaves_the_old_schema(
     )
     monkeypatch.setattr(database, "MIGRATIONS", broken)
     with pytest.raises(Exception, match="nowhere"):
-        database.connect(old / "library.db")
+        database.Database(old / "library.db")
     with contextlib.closing(sqlite3.connect(old / "library.db")) as opened:
         assert opened.execute("PRAGMA user_version").fetchone() == (1,)
         columns = {row[1] for row in opened.execute("PRAGMA table_info(memo)")}

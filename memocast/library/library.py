@@ -26,7 +26,8 @@ from memocast.library import backups
 from memocast.library.draft import Draft
 from memocast.library.ports import free_port
 from memocast.library.staging import Staging, StagingEntry
-from memocast.library.tables import database, failures
+from memocast.library.tables.database import Database
+from memocast.library.tables.failures import translated
 from memocast.library.tables.folders import FEEDS_FOLDER, SEALED_FOLDER
 from memocast.library.tables.memos import Memos
 from memocast.library.tables.pending_deletes import PendingDeletes
@@ -52,7 +53,7 @@ class Library:
         self.root = root
         self.database_path = root / "library.db"
         self.audio_folder = root / "memos"
-        with failures.translated(self.database_path):
+        with translated(self.database_path):
             root.parent.mkdir(parents=True, exist_ok=True)
             root.mkdir(0o700, exist_ok=True)
             for name in ("memos", SEALED_FOLDER, FEEDS_FOLDER, "incoming", "log"):
@@ -63,41 +64,41 @@ class Library:
         self._backups = backups.Backups(self.database_path, root / "backups")
         with self.translated():
             self._backups.refuse_to_begin_anew(self.audio_folder)
-        self._database = database.connect(self.database_path)
-        self._catalog = Memos(self._database, self.audio_folder)
-        self._removals = PendingDeletes(self._database, root)
+        self._database = Database(self.database_path)
+        self._memos = Memos(self._database, self.audio_folder)
+        self._pending_deletes = PendingDeletes(self._database, root)
         self.seedables = Seedables(self._database, root)
-        self.shares = Shares(self._database, root, self._removals)
+        self.shares = Shares(self._database, root, self._pending_deletes)
         with self.translated():
-            self._removals.finish()
+            self._pending_deletes.finish()
 
     @cached_property
     def channels(self) -> Channels:
         """The channels that its user has and follows."""
         from memocast.library.tables.channels import Channels
 
-        return Channels(self._database, self.root)
+        return Channels(self._database)
 
     @cached_property
     def feed_items(self) -> FeedItems:
         """What is in their feeds."""
         from memocast.library.tables.feed_items import FeedItems
 
-        return FeedItems(self._database, self.root)
+        return FeedItems(self._database)
 
     @cached_property
     def feed_pages(self) -> FeedPages:
         """The pages of their feeds."""
         from memocast.library.tables.feed_pages import FeedPages
 
-        return FeedPages(self._database, self.root, self._removals, self.feed_items)
+        return FeedPages(self._database, self.root, self._pending_deletes, self.feed_items)
 
     @cached_property
     def replicas(self) -> Replicas:
         """What the user's paired devices agree on."""
         from memocast.library.tables.replicas import Replicas
 
-        return Replicas(self._database, self.root)
+        return Replicas(self._database)
 
     def close(self) -> None:
         """Let go of the database."""
@@ -109,12 +110,12 @@ class Library:
         Raises DamagedLibrary when the database is not fit to be copied.
         """
         with self.translated():
-            self._backups.back_up(self._database)
+            self._backups.back_up(self._database.connection)
 
     def backup_takes_long(self) -> bool:
         """Whether `back_up` would take longer than somebody should wait who did not ask for it."""
         with self.translated():
-            return self._backups.takes_long(self._database)
+            return self._backups.takes_long(self._database.connection)
 
     # -- reading ---------------------------------------------------------------
 
@@ -126,12 +127,12 @@ class Library:
         With a `channel`, those that are on it.
         """
         with self.translated():
-            return self._catalog.memos(query, limit, channel.number if channel else None)
+            return self._memos.memos(query, limit, channel.number if channel else None)
 
     def rows(self) -> list[Memo]:
         """What the database knows, newest first, whether the audio files are there or not."""
         with self.translated():
-            return self._catalog.rows()
+            return self._memos.rows()
 
     def get(self, reference: str) -> Memo:
         """The memo of an id, a unique prefix of one, or `latest`: the last that came in.
@@ -139,17 +140,17 @@ class Library:
         Raises NoSuchMemo.
         """
         with self.translated():
-            return self._catalog.get(reference)
+            return self._memos.get(reference)
 
     def starting_with(self, prefix: str, limit: int) -> list[Memo]:
         """Up to `limit` memos whose ids begin so, in the order of their ids."""
         with self.translated():
-            return self._catalog.starting_with(prefix, limit)
+            return self._memos.starting_with(prefix, limit)
 
     def pieces(self, memo: Memo) -> bytes:
         """The piece hashes of its audio, joined; empty where it came without need of them."""
         with self.translated():
-            return self._catalog.pieces(memo)
+            return self._memos.pieces(memo)
 
     def path(self, memo: Memo) -> Path:
         """The memo's audio file."""
@@ -161,7 +162,7 @@ class Library:
         """A draft made now, under an id that nothing in the library has."""
         id_ = new_id()
         with self.translated():
-            while self._catalog.is_known(id_):
+            while self._memos.is_known(id_):
                 id_ = new_id()
         return Draft(id_, title, description, now(), format_, origin)
 
@@ -193,15 +194,15 @@ class Library:
                     draft, target, digests, duration, peaks, share, lost, age_file
                 )
             except BaseException:
-                database.roll_back(self._database)
+                self._database.roll_back()
                 # Ctrl-C can come before the file was moved, and after the row was written.
-                if target.exists() and not self._catalog.is_known(draft.id):
+                if target.exists() and not self._memos.is_known(draft.id):
                     target.rename(audio)
                 raise
             if memo_id != draft.id:
                 target.rename(audio)
         entry.discard()
-        return self._catalog.by_id(memo_id)
+        return self._memos.by_id(memo_id)
 
     def _insert(
         self,
@@ -215,11 +216,11 @@ class Library:
         age_file: Path | None = None,
     ) -> str:
         size, mtime = file_stamp(path)
-        with database.transaction(self._database):
+        with self._database.transaction():
             twin = self.shares.owner(share.torrent) if share else None
             if twin:
                 return twin
-            self._catalog.insert(draft, size, mtime, digests, duration, peaks, lost)
+            self._memos.insert(draft, size, mtime, digests, duration, peaks, lost)
             if share:
                 self.shares.insert(draft.id, share, age_file)
             if draft.item is not None:
@@ -228,27 +229,27 @@ class Library:
 
     def edit(self, memo: Memo, title: str | None, description: str | None) -> Memo:
         """Change what is not None here; links already given out stay as they are."""
-        with self.translated(), database.transaction(self._database):
-            self._catalog.edit(memo, title, description)
-        return self._catalog.by_id(memo.id)
+        with self._database.transaction():
+            self._memos.edit(memo, title, description)
+        return self._memos.by_id(memo.id)
 
     def remove(self, memo: Memo) -> None:
         """Delete the memo, its row, then its files. A seeder drops it in 2 s. Not in `together`."""
         with self.translated():
             try:
-                with database.transaction(self._database):
-                    self._removals.add([self.path(memo), *self.shares.age_files(memo)])
+                with self._database.transaction():
+                    self._pending_deletes.add([self.path(memo), *self.shares.age_files(memo)])
                     self._database.execute("DELETE FROM memo WHERE id = ?", (memo.id,))
             finally:  # at Ctrl-C too; after a kill, whoever opens the library next does it
-                database.roll_back(self._database)
-                self._removals.finish()
+                self._database.roll_back()
+                self._pending_deletes.finish()
 
     def restore(self, draft: Draft, duration: int, peaks: bytes) -> Memo:
         """Give audio that lies in `memos/` under the draft's name its row back."""
         path = self.audio_folder / f"{draft.id}.{draft.format}"
         with self.translated():
             self._insert(draft, path, _digests(path, draft, None), duration, peaks, None, 0)
-        return self._catalog.by_id(draft.id)
+        return self._memos.by_id(draft.id)
 
     def recover(self, entry: StagingEntry) -> Draft | None:
         """The draft noted in an entry left behind; None when there is nothing to finish.
@@ -260,7 +261,7 @@ class Library:
             return None
         target = self.audio_folder / f"{draft.id}.{draft.format}"
         with self.translated():
-            if self._catalog.is_known(draft.id):
+            if self._memos.is_known(draft.id):
                 # Kept; but when it was interrupted right after that, the file is back here.
                 audio = entry.audio(draft.format)
                 if audio.exists() and not target.exists():
@@ -279,7 +280,7 @@ class Library:
         begun = False
         with self.translated():
             try:
-                with database.transaction(self._database):
+                with self._database.transaction():
                     begun = True
                     yield
             except BaseException:
@@ -287,7 +288,7 @@ class Library:
                     with contextlib.suppress(LibraryError):
                         self.feed_pages.sweep()
                 raise
-            self._removals.finish()
+            self._pending_deletes.finish()
 
     # -- what processes agree on -----------------------------------------------
 
@@ -295,24 +296,23 @@ class Library:
         """The port this library listens on, or that of its LAN session: chosen once, and kept."""
         key = "lan_port" if lan else "listen_port"
         chosen = str(free_port())
-        with self.translated(), database.transaction(self._database):
+        with self._database.transaction():
             self._database.execute("INSERT OR IGNORE INTO state VALUES (?, ?)", (key, chosen))
-            row = self._database.execute("SELECT value FROM state WHERE key = ?", (key,)).fetchone()
+            row = self._database.row("SELECT value FROM state WHERE key = ?", (key,))
         return int(row["value"])
 
     def revision(self) -> int:
         """Changes whenever another process has changed the library."""
-        with self.translated():
-            return int(self._database.execute("PRAGMA data_version").fetchone()[0])
+        return int(self._database.row("PRAGMA data_version")[0])
 
     def check(self) -> None:
         """Raises DamagedLibrary when SQLite's own check finds something wrong."""
         with self.translated():
-            self._backups.check(self._database)
+            self._backups.check(self._database.connection)
 
     def translated(self) -> contextlib.AbstractContextManager[None]:
         """A block whose OSError and sqlite3.Error come out as LibraryError."""
-        return failures.translated(self.database_path)
+        return translated(self.database_path)
 
 
 def _digests(path: Path, draft: Draft, share: Share | None) -> tuple[bytes, bytes]:

@@ -19,7 +19,8 @@ from memocast.library.draft import Draft
 from memocast.library.library import Library
 from memocast.library.seeder_lock import SeederLock
 from memocast.library.staging import Staging
-from memocast.library.tables import database, schema
+from memocast.library.tables import schema
+from memocast.library.tables.database import Database
 from memocast.library.tables.failures import translated
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def _rebuild(root: Path, tell: Callable[[str], None]) -> None:
             rebuilt.touch(0o600)
             shutil.copyfile(copy, rebuilt)
         else:
-            database.connect(rebuilt).close()
+            Database(rebuilt).close()
         with rebuilt.open("rb") as file:
             os.fsync(file.fileno())
         aside = _put_aside(root, path)

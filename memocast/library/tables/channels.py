@@ -10,13 +10,11 @@ from memocast.errors import MemocastError, UsageError
 from memocast.formats import mutable_item
 from memocast.formats.channel import Channel, ChannelLink, FollowLimits
 from memocast.formats.mutable_item import SignedItem
-from memocast.library.tables import database
-from memocast.library.tables.failures import translated
 
 if TYPE_CHECKING:
-    import contextlib
     import sqlite3
-    from pathlib import Path
+
+    from memocast.library.tables.database import Database
 
 _NODES = "dht_nodes"
 
@@ -24,17 +22,13 @@ _NODES = "dht_nodes"
 class Channels:
     """The channels of a library. Every method may raise LibraryError."""
 
-    def __init__(self, connection: sqlite3.Connection, root: Path) -> None:
-        self._database = connection
-        self._path = root / "library.db"
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def all(self) -> list[Channel]:
         """Every channel, in the order in which they came."""
-        with self._translated():
-            rows = self._database.execute(
-                "SELECT * FROM channel WHERE kind = 'channel' ORDER BY number"
-            ).fetchall()
-            return [_channel(row) for row in rows]
+        rows = self._database.rows("SELECT * FROM channel WHERE kind = 'channel' ORDER BY number")
+        return [_channel(row) for row in rows]
 
     def get(self, reference: str) -> Channel:
         """The channel of that name, or whose public key begins so. Raises UsageError."""
@@ -59,42 +53,35 @@ class Channels:
 
     def pair(self) -> Channel | None:
         """What the user's paired devices meet at, if there is any: a channel of theirs."""
-        with self._translated():
-            row = self._database.execute("SELECT * FROM channel WHERE kind = 'pair'").fetchone()
+        row = self._database.row("SELECT * FROM channel WHERE kind = 'pair'")
         return _channel(row) if row else None
 
     def to_sync(self) -> str:
         """What there is to sync, empty when nothing is; another text when that has changed."""
-        with self._translated():
-            row = self._database.execute(
-                "SELECT group_concat(number), (SELECT seq FROM sqlite_sequence WHERE name = 'edit')"
-                " FROM channel"
-            ).fetchone()
+        row = self._database.row(
+            "SELECT group_concat(number), (SELECT seq FROM sqlite_sequence WHERE name = 'edit')"
+            " FROM channel"
+        )
         return f"{row[0]} {row[1]}" if row[0] else ""
 
     def known(self, link: ChannelLink) -> Channel | None:
         """The channel that this link leads to, if it is here."""
-        with self._translated():
-            row = self._database.execute(
-                "SELECT * FROM channel WHERE key = ? AND salt = ? AND source = ''",
-                (link.public_key, link.salt),
-            ).fetchone()
+        row = self._database.row(
+            "SELECT * FROM channel WHERE key = ? AND salt = ? AND source = ''",
+            (link.public_key, link.salt),
+        )
         return _channel(row) if row else None
 
     def podcast(self, source: str) -> Channel | None:
         """The podcast whose feed is there, if it is followed."""
-        with self._translated():
-            row = self._database.execute(
-                "SELECT * FROM channel WHERE source = ? AND source != ''", (source,)
-            ).fetchone()
+        row = self._database.row(
+            "SELECT * FROM channel WHERE source = ? AND source != ''", (source,)
+        )
         return _channel(row) if row else None
 
     def state(self, channel: Channel) -> str:
         """What was noted when a podcast's feed was last read; empty before that."""
-        with self._translated():
-            row = self._database.execute(
-                "SELECT state FROM channel WHERE number = ?", (channel.number,)
-            ).fetchone()
+        row = self._database.row("SELECT state FROM channel WHERE number = ?", (channel.number,))
         return row["state"] if row else ""
 
     def add(
@@ -112,7 +99,7 @@ class Channels:
         Raises UsageError when it is here already.
         """
         limits = limits or FollowLimits()
-        with self._translated(), database.transaction(self._database):
+        with self._database.transaction():
             if self.podcast(source) if source else self.known(link):
                 raise UsageError("the channel is here already", hint="memocast channel list")
             self._database.execute(
@@ -139,8 +126,7 @@ class Channels:
 
     def is_taken(self, name: str) -> bool:
         """Whether a channel is called so."""
-        with self._translated():
-            row = self._database.execute("SELECT 1 FROM channel WHERE name = ?", (name,)).fetchone()
+        row = self._database.row("SELECT 1 FROM channel WHERE name = ?", (name,))
         return row is not None
 
     def _free_name(self, link: ChannelLink) -> str:
@@ -153,33 +139,29 @@ class Channels:
 
     def set_limits(self, channel: Channel, limits: FollowLimits) -> None:
         """From now on, take so much of it."""
-        with self._translated():
-            self._database.execute(
-                "UPDATE channel SET newest = ?, max_size = ?, keep_days = ? WHERE number = ?",
-                (limits.newest, limits.max_size, limits.keep_days, channel.number),
-            )
+        self._database.execute(
+            "UPDATE channel SET newest = ?, max_size = ?, keep_days = ? WHERE number = ?",
+            (limits.newest, limits.max_size, limits.keep_days, channel.number),
+        )
 
     def take_over(self, channel: Channel, secret: bytes, age: str) -> None:
         """Its user may publish there from now on."""
-        with self._translated():
-            self._database.execute(
-                "UPDATE channel SET secret = ?, age = ? WHERE number = ?",
-                (secret, age, channel.number),
-            )
+        self._database.execute(
+            "UPDATE channel SET secret = ?, age = ? WHERE number = ?",
+            (secret, age, channel.number),
+        )
 
     def remove(self, channel: Channel) -> None:
         """Have it no more. The caller has seen to its feed."""
-        with self._translated():
-            self._database.execute("DELETE FROM channel WHERE number = ?", (channel.number,))
+        self._database.execute("DELETE FROM channel WHERE number = ?", (channel.number,))
 
     # -- what the DHT has ------------------------------------------------------------
 
     def signed_item(self, channel: Channel) -> SignedItem | None:
         """Its newest signed item that is known."""
-        with self._translated():
-            row = self._database.execute(
-                "SELECT seq, value, signature FROM channel WHERE number = ?", (channel.number,)
-            ).fetchone()
+        row = self._database.row(
+            "SELECT seq, value, signature FROM channel WHERE number = ?", (channel.number,)
+        )
         if row is None or row["seq"] < 0:
             return None
         key, salt = channel.link.public_key, channel.link.salt
@@ -190,27 +172,24 @@ class Channels:
 
         Two owners of one key, apart from each other, can sign two of the same number.
         """
-        with self._translated():
-            self._database.execute(
-                "UPDATE channel SET seq = ?, value = ?, signature = ?"
-                " WHERE number = ? AND (seq < ? OR seq = ? AND value != ?)",
-                (
-                    item.seq,
-                    item.value,
-                    item.signature,
-                    channel.number,
-                    item.seq,
-                    item.seq,
-                    item.value,
-                ),
-            )
+        self._database.execute(
+            "UPDATE channel SET seq = ?, value = ?, signature = ?"
+            " WHERE number = ? AND (seq < ? OR seq = ? AND value != ?)",
+            (
+                item.seq,
+                item.value,
+                item.signature,
+                channel.number,
+                item.seq,
+                item.seq,
+                item.value,
+            ),
+        )
 
     def sign_next(self, channel: Channel, value: bytes) -> SignedItem:
         """Sign this value as the channel's next version, and keep that."""
-        with self._translated(), database.transaction(self._database):
-            row = self._database.execute(
-                "SELECT seq FROM channel WHERE number = ?", (channel.number,)
-            ).fetchone()
+        with self._database.transaction():
+            row = self._database.row("SELECT seq FROM channel WHERE number = ?", (channel.number,))
             seq = (row["seq"] if row else -1) + 1
             item = mutable_item.sign(channel.secret, channel.link.salt, seq, value)
             self.keep_signed_item(channel, item)
@@ -218,29 +197,21 @@ class Channels:
 
     def note_check(self, channel: Channel, moment: int, problem: str) -> None:
         """The channel was looked for at `moment`, in unix seconds; `problem` is empty if found."""
-        with self._translated():
-            self._database.execute(
-                "UPDATE channel SET checked = ?, problem = ? WHERE number = ?",
-                (moment, problem, channel.number),
-            )
+        self._database.execute(
+            "UPDATE channel SET checked = ?, problem = ? WHERE number = ?",
+            (moment, problem, channel.number),
+        )
 
     def nodes(self) -> list[tuple[str, int]]:
         """Nodes of the DHT that answered lately: addresses and ports."""
-        with self._translated():
-            row = self._database.execute(
-                "SELECT value FROM state WHERE key = ?", (_NODES,)
-            ).fetchone()
+        row = self._database.row("SELECT value FROM state WHERE key = ?", (_NODES,))
         return [(str(host), int(port)) for host, port in json.loads(row["value"])] if row else []
 
     def note_nodes(self, nodes: list[tuple[str, int]]) -> None:
         """Remember these."""
-        with self._translated():
-            self._database.execute(
-                "INSERT OR REPLACE INTO state VALUES (?, ?)", (_NODES, json.dumps(nodes))
-            )
-
-    def _translated(self) -> contextlib.AbstractContextManager[None]:
-        return translated(self._path)
+        self._database.execute(
+            "INSERT OR REPLACE INTO state VALUES (?, ?)", (_NODES, json.dumps(nodes))
+        )
 
 
 def _channel(row: sqlite3.Row) -> Channel:

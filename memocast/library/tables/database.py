@@ -1,4 +1,4 @@
-"""The library's SQLite database: its schema, its migrations, its failures.
+"""The library's SQLite database: opened, migrated forward, and changed in transactions.
 
 `docs/formats.md` describes the tables. `PRAGMA user_version` is the version
 of the schema; a database with a newer one is left untouched.
@@ -16,7 +16,7 @@ from memocast.library.tables.schema import MIGRATIONS
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 BUSY_SECONDS = 20.0
@@ -26,58 +26,149 @@ _FIRST_WITH_KEYS = 3
 """The number of the migration, from 0, after which the database can hold keys."""
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """Open or create the database at `path` and migrate it forward. Raises LibraryError."""
-    import sqlite3
+class Database:
+    """The open database of a library. Whatever SQLite raises comes out as LibraryError.
 
-    with translated(path):
-        # It holds the keys of private shares. SQLite gives its other files the same mode.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    `connection` is for what only SQLite itself can do: copying and checking the whole.
+    """
 
-        class Connection(sqlite3.Connection):
-            """One that knows which file it has open, whatever its name leads to later."""
+    def __init__(self, path: Path) -> None:
+        """Open or create the database at `path` and migrate it forward. Raises LibraryError."""
+        import sqlite3
 
-            path: Path
-            identity: tuple[int, int]
+        self.path = path
+        with self.translated():
+            # It holds the keys of private shares. SQLite gives its other files the same mode.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            self.connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+            try:
+                self._identity = _identity(path)
+                self._prepare()
+            except BaseException:
+                self.connection.close()
+                raise
 
-        connection = sqlite3.connect(
-            path, timeout=BUSY_SECONDS, isolation_level=None, factory=Connection
-        )
-        try:
-            connection.path, connection.identity = path, _identity(path)
-            _prepare(connection, path)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+    def close(self) -> None:
+        """Let go of the file."""
+        self.connection.close()
 
+    # -- statements ------------------------------------------------------------------
 
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    import sqlite3
+    def execute(self, statement: str, values: Sequence[object] = ()) -> None:
+        """Run one statement, whose result nobody needs."""
+        with self.translated():
+            self.connection.execute(statement, values)
 
-    connection.row_factory = sqlite3.Row
-    version = _version(connection)
-    if version > len(MIGRATIONS):
-        raise LibraryError(
-            f"{path} was written by a newer memocast (schema {version})",
-            hint="upgrade memocast; the library was not touched",
-        )
-    # Two processes that create one library at the same time both ask for WAL,
-    # and SQLite does not wait for its busy timeout there.
-    if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-        _retry_while_busy(connection, "PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA secure_delete = ON")  # a key that is forgotten is overwritten
-    if version < len(MIGRATIONS):
-        with transaction(connection):
-            connection.create_function("searched", 2, searched, deterministic=True)
-            for number in range(_version(connection), len(MIGRATIONS)):
-                if number == _FIRST_WITH_KEYS:
-                    _keep_from_others(path)
-                for statement in MIGRATIONS[number].split(";\n"):
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA user_version = {number + 1}")
+    def executemany(self, statement: str, values: Iterable[Sequence[object]]) -> None:
+        """Run it once for each of the values."""
+        with self.translated():
+            self.connection.executemany(statement, values)
+
+    def row(self, statement: str, values: Sequence[object] = ()) -> Any:
+        """The first row of the result, a `sqlite3.Row`; None when there is none."""
+        with self.translated():
+            return self.connection.execute(statement, values).fetchone()
+
+    def rows(self, statement: str, values: Sequence[object] = ()) -> list[sqlite3.Row]:
+        """All rows of the result."""
+        with self.translated():
+            return self.connection.execute(statement, values).fetchall()
+
+    def each(self, statement: str, values: Sequence[object] = ()) -> Iterator[sqlite3.Row]:
+        """The rows one by one, as SQLite finds them."""
+        with self.translated():
+            yield from self.connection.execute(statement, values)
+
+    # -- transactions ----------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All of the block's statements take effect, or none; within another, with the other's.
+
+        What SQLite and the file system raise in the block is a LibraryError behind it.
+        """
+        with self.translated():
+            if self.connection.in_transaction:
+                yield
+                return
+            try:
+                self.connection.execute("BEGIN IMMEDIATE")
+                self._refuse_if_replaced()
+                yield
+                self.connection.execute("COMMIT")
+            except BaseException:
+                self.roll_back()
+                raise
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+        return self.connection.in_transaction
+
+    def roll_back(self) -> None:
+        """End a transaction that is still open; a full disk has already rolled it back."""
+        if self.connection.in_transaction:
+            self.connection.execute("ROLLBACK")
+
+    def translated(self) -> contextlib.AbstractContextManager[None]:
+        """A block whose OSError and sqlite3.Error come out as LibraryError."""
+        return translated(self.path)
+
+    def _refuse_if_replaced(self) -> None:
+        """Raises LibraryError when `doctor --repair` put another database in this one's place."""
+        if _identity(self.path) != self._identity:
+            raise LibraryError(
+                f"the library's database {self.path} was replaced while this command ran",
+                hint="run it again",
+            )
+
+    # -- opening ---------------------------------------------------------------------
+
+    def _prepare(self) -> None:
+        import sqlite3
+
+        connection = self.connection
+        connection.row_factory = sqlite3.Row
+        version = self._version()
+        if version > len(MIGRATIONS):
+            raise LibraryError(
+                f"{self.path} was written by a newer memocast (schema {version})",
+                hint="upgrade memocast; the library was not touched",
+            )
+        # Two processes that create one library at the same time both ask for WAL,
+        # and SQLite does not wait for its busy timeout there.
+        if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            self._retry_while_busy("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA secure_delete = ON")  # a key that is forgotten is overwritten
+        if version < len(MIGRATIONS):
+            with self.transaction():
+                connection.create_function("searched", 2, searched, deterministic=True)
+                for number in range(self._version(), len(MIGRATIONS)):
+                    if number == _FIRST_WITH_KEYS:
+                        _keep_from_others(self.path)
+                    for statement in MIGRATIONS[number].split(";\n"):
+                        connection.execute(statement)
+                    connection.execute(f"PRAGMA user_version = {number + 1}")
+
+    def _version(self) -> int:
+        return int(self.connection.execute("PRAGMA user_version").fetchone()[0])
+
+    def _retry_while_busy(self, statement: str) -> None:
+        import sqlite3
+        import time
+
+        deadline = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                self.connection.execute(statement)
+            except sqlite3.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+            else:
+                return
 
 
 def _keep_from_others(path: Path) -> None:
@@ -89,60 +180,8 @@ def _keep_from_others(path: Path) -> None:
         path.parent.chmod(0o700)
 
 
-def _version(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
-
-
-def _retry_while_busy(connection: sqlite3.Connection, statement: str) -> None:
-    import sqlite3
-    import time
-
-    deadline = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            connection.execute(statement)
-        except sqlite3.OperationalError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
-        else:
-            return
-
-
-@contextlib.contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """All of the block's statements take effect, or none; within another, with the other's."""
-    if connection.in_transaction:
-        yield
-        return
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        _refuse_if_replaced(connection)
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        roll_back(connection)
-        raise
-
-
-def roll_back(connection: sqlite3.Connection) -> None:
-    """End a transaction that is still open; a full disk has already rolled it back."""
-    if connection.in_transaction:
-        connection.execute("ROLLBACK")
-
-
-def _refuse_if_replaced(connection: sqlite3.Connection) -> None:
-    """Raises LibraryError when `doctor --repair` has put another database in this one's place."""
-    opened: Any = connection  # by `connect`
-    path: Path = opened.path
-    if _identity(path) != opened.identity:
-        raise LibraryError(
-            f"the library's database {path} was replaced while this command ran",
-            hint="run it again",
-        )
-
-
 def _identity(path: Path) -> tuple[int, int]:
+    """Which file it is, whatever its name leads to later."""
     status = path.stat()
     return status.st_dev, status.st_ino
 

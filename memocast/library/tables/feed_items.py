@@ -5,18 +5,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from memocast.library.tables import database
-from memocast.library.tables.failures import translated
 from memocast.library.tables.listed import listed
 
 if TYPE_CHECKING:
-    import contextlib
-    import sqlite3
     from collections.abc import Sequence
-    from pathlib import Path
 
     from memocast.formats.channel import Channel
     from memocast.formats.feed import FeedItem
+    from memocast.library.tables.database import Database
     from memocast.library.tables.listed import ListedItem
 
 
@@ -26,9 +22,8 @@ _SELECT = "SELECT * FROM item WHERE "
 class FeedItems:
     """The feeds of a library's channels. Every method may raise LibraryError."""
 
-    def __init__(self, connection: sqlite3.Connection, root: Path) -> None:
-        self._database = connection
-        self._path = root / "library.db"
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def items(
         self, channel: Channel, limit: int | None = None, page: str | None = None
@@ -56,29 +51,26 @@ class FeedItems:
 
     def of_memo(self, memo: str) -> list[tuple[int, ListedItem]]:
         """The items that became this memo, each with its channel's number."""
-        with self._translated():
-            rows = self._database.execute("SELECT * FROM item WHERE memo = ?", (memo,)).fetchall()
-            return [(row["channel"], listed(row)) for row in rows]
+        rows = self._database.rows("SELECT * FROM item WHERE memo = ?", (memo,))
+        return [(row["channel"], listed(row)) for row in rows]
 
     def count(self, channel: Channel) -> tuple[int, int, int]:
         """How many items it has, how many of them are memos here, how many of those unheard."""
-        with self._translated():
-            row = self._database.execute(
-                "SELECT count(*), count(memo), count(*) FILTER (WHERE memo IS NOT NULL AND"
-                " NOT heard) FROM item WHERE channel = ?",
-                (channel.number,),
-            ).fetchone()
-            return (row[0], row[1], row[2])
+        row = self._database.row(
+            "SELECT count(*), count(memo), count(*) FILTER (WHERE memo IS NOT NULL AND"
+            " NOT heard) FROM item WHERE channel = ?",
+            (channel.number,),
+        )
+        return (row[0], row[1], row[2])
 
     def _listed(self, condition: str, *values: object) -> list[ListedItem]:
-        with self._translated():
-            query = _SELECT + condition
-            rows = self._database.execute(query, values).fetchall()
-            return [listed(row) for row in rows]
+        query = _SELECT + condition
+        rows = self._database.rows(query, values)
+        return [listed(row) for row in rows]
 
     def add_own(self, channel: Channel, item: FeedItem, memo: str) -> None:
         """Add an item of the user's own, which the next page is to have."""
-        with self._translated(), database.transaction(self._database):
+        with self._database.transaction():
             self.insert(channel, item, None)
             self._database.execute(
                 "UPDATE item SET memo = ?, arrived = ?, heard = 1 WHERE channel = ? AND id = ?",
@@ -87,42 +79,36 @@ class FeedItems:
 
     def settle(self, number: int, memo: str) -> None:
         """The item of that number became this memo."""
-        with self._translated():
-            self._database.execute(
-                "UPDATE item SET memo = ?, arrived = ?, problem = '' WHERE number = ?",
-                (memo, int(time.time()), number),
-            )
+        self._database.execute(
+            "UPDATE item SET memo = ?, arrived = ?, problem = '' WHERE number = ?",
+            (memo, int(time.time()), number),
+        )
 
     def note_problem(self, listed: ListedItem, problem: str) -> None:
         """Why the item did not become a memo, now."""
-        with self._translated():
-            self._database.execute(
-                "UPDATE item SET problem = ?, tries = tries + 1, tried = ? WHERE number = ?",
-                (problem, int(time.time()), listed.number),
-            )
+        self._database.execute(
+            "UPDATE item SET problem = ?, tries = tries + 1, tried = ? WHERE number = ?",
+            (problem, int(time.time()), listed.number),
+        )
 
     def mark_heard(self, memo: str) -> None:
         """Somebody listened to it."""
-        with self._translated():
-            self._database.execute("UPDATE item SET heard = 1 WHERE memo = ?", (memo,))
+        self._database.execute("UPDATE item SET heard = 1 WHERE memo = ?", (memo,))
 
     def unheard(self) -> list[str]:
         """The ids of the memos that came by a channel and were not heard, the oldest first."""
-        with self._translated():
-            rows = self._database.execute(
-                "SELECT memo FROM item WHERE memo IS NOT NULL AND NOT heard ORDER BY published,"
-                " number"
-            ).fetchall()
-            return [row["memo"] for row in rows]
+        rows = self._database.rows(
+            "SELECT memo FROM item WHERE memo IS NOT NULL AND NOT heard ORDER BY published, number"
+        )
+        return [row["memo"] for row in rows]
 
     def expired(self, channel: Channel, before: int) -> list[str]:
         """The ids of its memos that arrived before that, in unix seconds."""
-        with self._translated():
-            rows = self._database.execute(
-                "SELECT memo FROM item WHERE channel = ? AND memo IS NOT NULL AND arrived < ?",
-                (channel.number, before),
-            ).fetchall()
-            return [row["memo"] for row in rows]
+        rows = self._database.rows(
+            "SELECT memo FROM item WHERE channel = ? AND memo IS NOT NULL AND arrived < ?",
+            (channel.number, before),
+        )
+        return [row["memo"] for row in rows]
 
     def take_podcast(self, channel: Channel, items: Sequence[FeedItem], state: str) -> int:
         """Take these as the items of a podcast, the newest first; return how many are new.
@@ -130,10 +116,10 @@ class FeedItems:
         Items that it has no more, and that did not arrive, are forgotten. `state` is for the next
         look at its feed.
         """
-        with self._translated(), database.transaction(self._database):
-            rows = self._database.execute(
+        with self._database.transaction():
+            rows = self._database.rows(
                 "SELECT id, arrived FROM item WHERE channel = ?", (channel.number,)
-            ).fetchall()
+            )
             known, listed = {row["id"] for row in rows}, {item.id for item in items}
             for item in reversed(items):
                 self.insert(channel, item, None)
@@ -170,6 +156,3 @@ class FeedItems:
                 item.audio,
             ),
         )
-
-    def _translated(self) -> contextlib.AbstractContextManager[None]:
-        return translated(self._path)

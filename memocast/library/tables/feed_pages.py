@@ -7,18 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from memocast.files import file_stamp, fsync_folder
-from memocast.library.tables import database
-from memocast.library.tables.failures import translated
 from memocast.library.tables.folders import FEEDS_FOLDER
 
 if TYPE_CHECKING:
-    import contextlib
-    import sqlite3
     from collections.abc import Collection, Iterable, Sequence
     from pathlib import Path
 
     from memocast.formats.channel import Channel
     from memocast.formats.feed import FeedItem
+    from memocast.library.tables.database import Database
     from memocast.library.tables.feed_items import FeedItems
     from memocast.library.tables.listed import ListedItem
     from memocast.library.tables.pending_deletes import PendingDeletes
@@ -42,22 +39,20 @@ class FeedPages:
     """The pages of a library's channels. Every method may raise LibraryError."""
 
     def __init__(
-        self, connection: sqlite3.Connection, root: Path, removals: PendingDeletes, items: FeedItems
+        self, database: Database, root: Path, pending_deletes: PendingDeletes, items: FeedItems
     ) -> None:
-        self._database = connection
-        self._path = root / "library.db"
+        self._database = database
         self._folder = root / FEEDS_FOLDER
-        self._removals = removals
+        self._pending_deletes = pending_deletes
         self._items = items
 
     def older(self, channel: Channel, info_hash: str) -> str | None:
         """The page before that page of the channel, empty for the first; None: it is not here."""
-        with self._translated():
-            row = self._database.execute(
-                "SELECT next FROM page WHERE channel = ? AND info_hash = ? AND NOT retired",
-                (channel.number, info_hash),
-            ).fetchone()
-            return row["next"] if row else None
+        row = self._database.row(
+            "SELECT next FROM page WHERE channel = ? AND info_hash = ? AND NOT retired",
+            (channel.number, info_hash),
+        )
+        return row["next"] if row else None
 
     def chain(self, channel: Channel, info_hash: str, until: Collection[str]) -> list[str]:
         """The pages from this one on, each before the one it names; the first `until` ends it."""
@@ -86,43 +81,41 @@ class FeedPages:
         that nothing leads to any more.
         """
         stays = {stored.info_hash for stored, _ in pages} | {pages[-1][0].next}
-        with self._translated():
-            with database.transaction(self._database):
-                left = self.chain(channel, channel.head, stays)
-                for stored, items in reversed(pages):
-                    self._store(channel, stored)
-                    for item in reversed(items):
-                        self._items.insert(channel, item, stored.info_hash)
-                self._database.execute(
-                    "UPDATE channel SET head = ? WHERE number = ?",
-                    (pages[0][0].info_hash, channel.number),
-                )
-                self._database.executemany(
-                    "DELETE FROM item WHERE number = ?", [(listed.number,) for listed in gone]
-                )
-                self._retire(channel, left)
-            self._removals.finish()
+        with self._database.transaction():
+            left = self.chain(channel, channel.head, stays)
+            for stored, items in reversed(pages):
+                self._store(channel, stored)
+                for item in reversed(items):
+                    self._items.insert(channel, item, stored.info_hash)
+            self._database.execute(
+                "UPDATE channel SET head = ? WHERE number = ?",
+                (pages[0][0].info_hash, channel.number),
+            )
+            self._database.executemany(
+                "DELETE FROM item WHERE number = ?", [(listed.number,) for listed in gone]
+            )
+            self._retire(channel, left)
+        self._pending_deletes.finish()
 
     def hold(self, channel: Channel, stored: Sequence[StoredPage], kept: Collection[str]) -> None:
         """Take these as the channel's pages, the head first; of those before, those `kept` stay."""
-        with self._translated():
-            with database.transaction(self._database):
-                for page in stored:
-                    self._store(channel, page)
-                self._database.execute(
-                    "UPDATE channel SET head = ? WHERE number = ?",
-                    (stored[0].info_hash, channel.number),
-                )
-                stays = {page.info_hash for page in stored} | set(kept)
-                self._forget(channel, [page for page in self._hashes(channel) if page not in stays])
-            self._removals.finish()
+        with self._database.transaction():
+            for page in stored:
+                self._store(channel, page)
+            self._database.execute(
+                "UPDATE channel SET head = ? WHERE number = ?",
+                (stored[0].info_hash, channel.number),
+            )
+            stays = {page.info_hash for page in stored} | set(kept)
+            self._forget(channel, [page for page in self._hashes(channel) if page not in stays])
+        self._pending_deletes.finish()
 
     def sweep(self) -> None:
         """Delete pages that were put in place by somebody who could not go on."""
-        with self._translated(), database.transaction(self._database):
+        with self._database.transaction():
             # Pages are put in place within a transaction; while this one lasts, none can be
             # on its way.
-            rows = self._database.execute("SELECT info_hash FROM page").fetchall()
+            rows = self._database.rows("SELECT info_hash FROM page")
             known = {row["info_hash"] for row in rows}
             for path in self._folder.iterdir():
                 if path.name not in known:
@@ -130,22 +123,21 @@ class FeedPages:
 
     def forget(self, channel: Channel) -> None:
         """Have nothing of its feed any more."""
-        with self._translated():
-            with database.transaction(self._database):
-                self._forget(channel, self._hashes(channel))
-            self._removals.finish()
+        with self._database.transaction():
+            self._forget(channel, self._hashes(channel))
+        self._pending_deletes.finish()
 
     def _hashes(self, channel: Channel) -> list[str]:
-        rows = self._database.execute(
+        rows = self._database.rows(
             "SELECT info_hash FROM page WHERE channel = ?", (channel.number,)
-        ).fetchall()
+        )
         return [row["info_hash"] for row in rows]
 
     def _store(self, channel: Channel, stored: StoredPage) -> None:
         target = self.file(stored.info_hash)
         if self.older(channel, stored.info_hash) is not None and target.exists():
             return
-        self._removals.cancel(target)
+        self._pending_deletes.cancel(target)
         # A crash can leave a file without a row; the next page of the same content takes it.
         stored.file.replace(target)
         fsync_folder(self._folder)
@@ -162,11 +154,11 @@ class FeedPages:
             "UPDATE page SET retired = ? WHERE channel = ? AND info_hash = ?",
             [(moment, channel.number, info_hash) for info_hash in pages],
         )
-        rows = self._database.execute(
+        rows = self._database.rows(
             "SELECT info_hash, retired FROM page WHERE channel = ? AND retired"
             " ORDER BY retired DESC, rowid DESC",
             (channel.number,),
-        ).fetchall()
+        )
         old = [row["info_hash"] for row in rows if row["retired"] < moment - _KEPT_SECONDS]
         self._forget(channel, [*old, *(row["info_hash"] for row in rows[_KEPT:])])
 
@@ -176,11 +168,6 @@ class FeedPages:
                 "DELETE FROM page WHERE channel = ? AND info_hash = ?", (channel.number, info_hash)
             )
             # A stranger's channel may lead to a page of another one.
-            shared = self._database.execute(
-                "SELECT 1 FROM page WHERE info_hash = ?", (info_hash,)
-            ).fetchone()
+            shared = self._database.row("SELECT 1 FROM page WHERE info_hash = ?", (info_hash,))
             if shared is None:
-                self._removals.add([self.file(info_hash)])
-
-    def _translated(self) -> contextlib.AbstractContextManager[None]:
-        return translated(self._path)
+                self._pending_deletes.add([self.file(info_hash)])

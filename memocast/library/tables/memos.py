@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from memocast.library.draft import Draft
+    from memocast.library.tables.database import Database
 
 MEMO_COLUMNS = """
     memo.id, memo.title, memo.description, memo.created, memo.duration, memo.bytes, memo.format,
@@ -54,10 +55,10 @@ _MOST_TOLD = 100
 
 
 class Memos:
-    """What is in a library's database. Methods may raise sqlite3.Error and OSError."""
+    """What is in a library's database. Methods may raise LibraryError and OSError."""
 
-    def __init__(self, connection: sqlite3.Connection, audio_folder: Path) -> None:
-        self._database = connection
+    def __init__(self, database: Database, audio_folder: Path) -> None:
+        self._database = database
         self._audio_folder = audio_folder
 
     def memos(
@@ -105,7 +106,7 @@ class Memos:
 
     def by_id(self, memo_id: str) -> Memo:
         """The memo of that whole id. Raises NoSuchMemo."""
-        row = self._database.execute(_SELECT + " WHERE memo.id = ?", (memo_id,)).fetchone()
+        row = self._database.row(_SELECT + " WHERE memo.id = ?", (memo_id,))
         memo = memo_of(row) if row else None
         if memo is None or not self._has_audio(memo):
             raise NoSuchMemo(f"there is no memo '{memo_id}'", hint="list the memos: memocast list")
@@ -115,7 +116,7 @@ class Memos:
         """Up to `limit` memos whose ids begin so, in the order of their ids."""
         if not prefix.isalnum() or not prefix.isascii():
             return []
-        rows = self._database.execute(
+        rows = self._database.each(
             _SELECT + " WHERE memo.id >= ? AND memo.id < ? ORDER BY memo.id",
             (prefix, prefix + "~"),  # which comes after all letters
         )
@@ -123,15 +124,15 @@ class Memos:
 
     def is_known(self, memo_id: str) -> bool:
         """Whether the database has that memo, be its audio there or not."""
-        found = self._database.execute("SELECT 1 FROM memo WHERE id = ?", (memo_id,)).fetchone()
+        found = self._database.row("SELECT 1 FROM memo WHERE id = ?", (memo_id,))
         return found is not None
 
     def pieces(self, memo: Memo) -> bytes:
         """The piece hashes of its audio, joined; empty where it came without need of them."""
-        row = self._database.execute(
+        row = self._database.row(
             "SELECT sha1 FROM pieces JOIN memo ON memo.number = pieces.memo WHERE id = ?",
             (memo.id,),
-        ).fetchone()
+        )
         return row["sha1"] if row else b""
 
     def insert(
@@ -175,12 +176,12 @@ class Memos:
 
     def edit(self, memo: Memo, title: str | None, description: str | None) -> None:
         """Change what is not None here, inside the caller's transaction."""
-        row = self._database.execute(
+        row = self._database.row(
             "UPDATE memo SET title = coalesce(?, title),"
             " description = coalesce(?, description) WHERE id = ?"
             " RETURNING title, description",
             (title, description, memo.id),
-        ).fetchone()
+        )
         if row:
             self._database.execute(
                 "UPDATE memo SET search = ? WHERE id = ?",
@@ -188,7 +189,7 @@ class Memos:
             )
 
     def _latest(self) -> Memo:
-        rows = self._database.execute(_SELECT + " ORDER BY memo.number DESC")
+        rows = self._database.each(_SELECT + " ORDER BY memo.number DESC")
         memo = next(filter(self._has_audio, map(memo_of, rows)), None)
         if memo is None:
             raise NoSuchMemo("the library is empty", hint="make one: memocast record")
@@ -198,7 +199,7 @@ class Memos:
         return (self._audio_folder / memo.filename).exists()
 
     def _all(self) -> Iterator[sqlite3.Row]:
-        return self._database.execute(_SELECT + _NEWEST_FIRST)
+        return self._database.each(_SELECT + _NEWEST_FIRST)
 
     def _matching(self, query: str) -> Iterator[sqlite3.Row]:
         wanted = query.casefold()
@@ -211,19 +212,19 @@ class Memos:
         if grams and not self._are_many(grams):
             condition += " AND memo.number IN (SELECT rowid FROM memo_text WHERE memo_text MATCH ?)"
             values.append(grams)
-        return self._database.execute(_SELECT + condition + _NEWEST_FIRST, values)
+        return self._database.each(_SELECT + condition + _NEWEST_FIRST, values)
 
     def _on(self, channel: int, query: str) -> Iterator[sqlite3.Row]:
         wanted = query.casefold().encode(errors="ignore").decode()
         condition = " WHERE memo.id IN (SELECT memo FROM item WHERE channel = ?)"
         condition += " AND instr(memo.search, ?)"
-        return self._database.execute(_SELECT + condition + _NEWEST_FIRST, (channel, wanted))
+        return self._database.each(_SELECT + condition + _NEWEST_FIRST, (channel, wanted))
 
     def _are_many(self, grams: str) -> bool:
-        row = self._database.execute(
+        row = self._database.row(
             "SELECT count(*) FROM (SELECT 1 FROM memo_text WHERE memo_text MATCH ? LIMIT ?)",
             (grams, _MANY),
-        ).fetchone()
+        )
         return bool(row[0] == _MANY)
 
 

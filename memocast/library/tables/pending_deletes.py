@@ -5,22 +5,21 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from memocast.library.tables import database
-
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterable
     from pathlib import Path
+
+    from memocast.library.tables.database import Database
 
 _KEY = "removed:"
 """Before a file's path in the library, in `state`. One without a folder is in `memos/`."""
 
 
 class PendingDeletes:
-    """The files of a library that nothing refers to any more. Methods may raise sqlite3.Error."""
+    """The files of a library that nothing refers to any more. Methods may raise LibraryError."""
 
-    def __init__(self, connection: sqlite3.Connection, root: Path) -> None:
-        self._database = connection
+    def __init__(self, database: Database, root: Path) -> None:
+        self._database = database
         self._root = root
 
     def add(self, paths: Iterable[Path]) -> None:
@@ -40,7 +39,7 @@ class PendingDeletes:
         """
         if self._database.in_transaction or not self._intended():
             return
-        with database.transaction(self._database):
+        with self._database.transaction():
             # While this lasts, nobody can call one off and put a file there.
             for key in self._intended():
                 name = key.removeprefix(_KEY)
@@ -51,9 +50,9 @@ class PendingDeletes:
                     self._database.execute("DELETE FROM state WHERE key = ?", (key,))
 
     def _intended(self) -> list[str]:
-        rows = self._database.execute(
+        rows = self._database.rows(
             "SELECT key FROM state WHERE key BETWEEN ? AND ?", (_KEY, _KEY + "~")
-        ).fetchall()
+        )
         return [row["key"] for row in rows]
 
     def _key(self, path: Path) -> str:

@@ -19,14 +19,12 @@ from memocast.formats.replica import (
     to_bytes,
 )
 from memocast.formats.replica_entries import mended, spoken_description, spoken_link, spoken_title
-from memocast.library.tables import database
-from memocast.library.tables.failures import translated
 
 if TYPE_CHECKING:
-    import contextlib
     import sqlite3
     from collections.abc import Collection, Iterable, Mapping
-    from pathlib import Path
+
+    from memocast.library.tables.database import Database
 
 _DEVICE = "device"
 _NOTES = "pair:"
@@ -45,46 +43,43 @@ Change = tuple[str, str]
 class Replicas:
     """The state of a library as its paired devices see it. Methods may raise LibraryError."""
 
-    def __init__(self, connection: sqlite3.Connection, root: Path) -> None:
-        self._database = connection
-        self._path = root / "library.db"
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def state(self) -> dict[str, ReplicaEntry]:
         """Every entry, by key."""
-        with self._translated():
-            rows = self._database.execute("SELECT * FROM replica").fetchall()
-            return {row["key"]: _entry(row) for row in rows}
+        rows = self._database.rows("SELECT * FROM replica")
+        return {row["key"]: _entry(row) for row in rows}
 
     def memos(self) -> dict[str, str]:
         """The local memos of the entries that have one: ids by key."""
-        with self._translated():
-            rows = self._database.execute(
-                "SELECT key, memo FROM replica JOIN memo ON memo.id = replica.memo"
-            ).fetchall()
-            return {row["key"]: row["memo"] for row in rows}
+        rows = self._database.rows(
+            "SELECT key, memo FROM replica JOIN memo ON memo.id = replica.memo"
+        )
+        return {row["key"]: row["memo"] for row in rows}
 
     def collect(self) -> list[Change]:
         """Take in what was changed here, each change at the moment when it was made.
 
         Returns what that was, of entries that are known to others.
         """
-        with self._translated(), database.transaction(self._database):
+        with self._database.transaction():
             self._mend()
             device = self._device()
             edits = self._edits()
             changes: list[Change] = []
-            for row in self._database.execute(
+            for row in self._database.rows(
                 "SELECT memo.id, memo.title, memo.description, memo.created, memo.duration,"
                 " memo.bytes, memo.origin, replica.key, (SELECT info_hash FROM torrent"
                 " WHERE torrent.memo = memo.id AND arrived AND mode = 'public') AS arrived"
                 " FROM memo"
                 " LEFT JOIN replica ON replica.memo = memo.id"
-            ).fetchall():
+            ):
                 changes += self._collect_memo(row, edits, device)
-            for row in self._database.execute(
+            for row in self._database.rows(
                 "SELECT replica.* FROM replica LEFT JOIN memo ON memo.id = replica.memo"
                 " WHERE replica.memo IS NOT NULL AND memo.id IS NULL"
-            ).fetchall():
+            ):
                 entry = _entry(row)
                 moment = edits.get((row["memo"], "removed"))
                 if moment is not None and entry.is_alive:
@@ -100,7 +95,7 @@ class Replicas:
         key = row["key"] or row["arrived"] or row["id"]
         title = spoken_title(row["title"])
         description = spoken_description(row["description"])
-        known = self._database.execute("SELECT * FROM replica WHERE key = ?", (key,)).fetchone()
+        known = self._database.row("SELECT * FROM replica WHERE key = ?", (key,))
         added = edits.get((row["id"], "added"))
         if known is None:
             at = EditStamp(row["created"] * 1000 if added is None else added, 0, device)
@@ -140,7 +135,7 @@ class Replicas:
         """Once: what an older release let in, and what would be in the way of each sync."""
         if self.recall(_MENDED):
             return
-        for row in self._database.execute("SELECT * FROM replica").fetchall():
+        for row in self._database.rows("SELECT * FROM replica"):
             try:
                 good = mended(_entry(row))
             except (ValueError, TypeError):
@@ -171,7 +166,7 @@ class Replicas:
         for key, field in changes:
             changed.setdefault(key, []).append(field)
         refused = 0
-        with self._translated(), database.transaction(self._database):
+        with self._database.transaction():
             device = self._device()
             for entry in sorted(entries, key=lambda entry: entry.key):
                 before, memo = self._known(entry.key) or (None, None)
@@ -189,39 +184,33 @@ class Replicas:
         return refused
 
     def _known(self, key: str) -> tuple[ReplicaEntry, str | None] | None:
-        row = self._database.execute("SELECT * FROM replica WHERE key = ?", (key,)).fetchone()
+        row = self._database.row("SELECT * FROM replica WHERE key = ?", (key,))
         return (_entry(row), row["memo"]) if row else None
 
     def recall(self, name: str) -> dict[str, Any]:
         """What was noted of this pairing under that name; empty when nothing was."""
-        with self._translated():
-            row = self._database.execute(
-                "SELECT value FROM state WHERE key = ?", (_NOTES + name,)
-            ).fetchone()
+        row = self._database.row("SELECT value FROM state WHERE key = ?", (_NOTES + name,))
         return dict(json.loads(row["value"])) if row else {}
 
     def remember(self, name: str, notes: Mapping[str, Any]) -> None:
         """Note that instead; it is forgotten with the pairing."""
-        with self._translated():
-            self._database.execute(
-                "INSERT OR REPLACE INTO state VALUES (?, ?)", (_NOTES + name, json.dumps(notes))
-            )
+        self._database.execute(
+            "INSERT OR REPLACE INTO state VALUES (?, ?)", (_NOTES + name, json.dumps(notes))
+        )
 
     def lead_to(self, key: str, link: str) -> None:
         """The audio of that entry is had by this link."""
-        with self._translated():
-            self._database.execute(
-                "UPDATE replica SET link = ? WHERE key = ?", (spoken_link(link), key)
-            )
+        self._database.execute(
+            "UPDATE replica SET link = ? WHERE key = ?", (spoken_link(link), key)
+        )
 
     def settle(self, key: str, memo: str | None) -> None:
         """The entry is that memo here, or none any more."""
-        with self._translated():
-            self._database.execute("UPDATE replica SET memo = ? WHERE key = ?", (memo, key))
+        self._database.execute("UPDATE replica SET memo = ? WHERE key = ?", (memo, key))
 
     def forget(self) -> None:
         """Have no copy of the state any more; memos stay as they are."""
-        with self._translated(), database.transaction(self._database):
+        with self._database.transaction():
             self._database.execute("DELETE FROM replica")
             self._database.execute("DELETE FROM edit")
             self._database.execute(
@@ -252,17 +241,14 @@ class Replicas:
 
     def _edits(self) -> dict[tuple[str, str], int]:
         """When what was last changed here, in ms, by memo and field."""
-        rows = self._database.execute("SELECT memo, field, at FROM edit ORDER BY number")
+        rows = self._database.rows("SELECT memo, field, at FROM edit ORDER BY number")
         return {(row["memo"], row["field"]): row["at"] for row in rows}
 
     def _device(self) -> str:
         chosen = os.urandom(8).hex()
         self._database.execute("INSERT OR IGNORE INTO state VALUES (?, ?)", (_DEVICE, chosen))
-        row = self._database.execute("SELECT value FROM state WHERE key = ?", (_DEVICE,)).fetchone()
+        row = self._database.row("SELECT value FROM state WHERE key = ?", (_DEVICE,))
         return str(row["value"])
-
-    def _translated(self) -> contextlib.AbstractContextManager[None]:
-        return translated(self._path)
 
 
 class Room:

@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING
 
 from memocast.files import FileStamp, file_hash, file_stamp
 from memocast.formats import torrent
-from memocast.library.tables.failures import translated
 from memocast.library.tables.folders import FEEDS_FOLDER, SEALED_FOLDER
 
 if TYPE_CHECKING:
-    import contextlib
     import sqlite3
 
     from memocast.formats.memo import Memo
     from memocast.formats.share import Mode, Share
+    from memocast.library.tables.database import Database
 
 
 _COLUMNS = """
@@ -79,9 +78,8 @@ class UploadTotals:
 class Seedables:
     """The shares of a library that are offered. Every method may raise LibraryError."""
 
-    def __init__(self, connection: sqlite3.Connection, root: Path) -> None:
-        self._database = connection
-        self._path = root / "library.db"
+    def __init__(self, database: Database, root: Path) -> None:
+        self._database = database
         self._memos = root / "memos"
         self._sealed = root / SEALED_FOLDER
         self._feeds = root / FEEDS_FOLDER
@@ -92,8 +90,8 @@ class Seedables:
 
     def with_tallies(self, *, fetched: bool) -> list[tuple[Seedable, str, UploadTotals]]:
         """The same, each with its memo's title and how it fared in all runs of the seeder."""
-        with self._translated():
-            rows = self._database.execute(
+        with self._database.translated():
+            rows = self._database.rows(
                 f"SELECT {_COLUMNS}, title, uploaded, copies, last_copy"
                 f"{_FROM} WHERE {_OFFERED}{_NEWEST_FIRST}",
                 (fetched,),
@@ -104,7 +102,7 @@ class Seedables:
                     row["title"],
                     UploadTotals(row["uploaded"], row["copies"], row["last_copy"]),
                 )
-                for row in rows.fetchall()
+                for row in rows
             ]
 
     def pages(self, *, fetched: bool) -> list[Seedable]:
@@ -128,8 +126,8 @@ class Seedables:
         )
 
     def _pages(self, condition: str, *values: object) -> list[Seedable]:
-        with self._translated():
-            rows = self._database.execute(_PAGES + condition, values).fetchall()
+        with self._database.translated():
+            rows = self._database.rows(_PAGES + condition, values)
             return [self._page(row) for row in rows]
 
     def _page(self, row: sqlite3.Row) -> Seedable:
@@ -170,12 +168,11 @@ class Seedables:
 
     def content(self, found: Seedable) -> bytes | None:
         """Its torrent, as a .torrent file without trackers; None when it was just removed."""
-        with self._translated():
-            row = self._database.execute(
-                "SELECT content FROM torrent WHERE info_hash = ?"
-                " UNION ALL SELECT content FROM page WHERE info_hash = ?",
-                (found.info_hash, found.info_hash),
-            ).fetchone()
+        row = self._database.row(
+            "SELECT content FROM torrent WHERE info_hash = ?"
+            " UNION ALL SELECT content FROM page WHERE info_hash = ?",
+            (found.info_hash, found.info_hash),
+        )
         return bytes(row["content"]) if row else None
 
     def answers(self, share: Share) -> bool:
@@ -184,17 +181,17 @@ class Seedables:
 
     def is_intact(self, memo: Memo) -> bool:
         """Whether the audio file is, byte for byte, what the library took in."""
-        with self._translated():
-            row = self._database.execute(
+        with self._database.translated():
+            row = self._database.row(
                 "SELECT id, bytes, mtime, sha256 FROM memo WHERE id = ?", (memo.id,)
-            ).fetchone()
+            )
             path = self._memos / memo.filename
             return row is not None and self._is_intact(row, "", path, file_stamp(path))
 
     def _found(self, condition: str, *values: object) -> list[Seedable]:
-        with self._translated():
+        with self._database.translated():
             query = f"SELECT {_COLUMNS}{_FROM} WHERE {condition}"
-            rows = self._database.execute(query, values).fetchall()
+            rows = self._database.rows(query, values)
             return [self._seedable(row) for row in rows]
 
     def _seedable(self, row: sqlite3.Row) -> Seedable:
@@ -243,12 +240,9 @@ class Seedables:
         if row[f"{kind}sha256"]:
             return file_hash(path) == bytes(row[f"{kind}sha256"])
         # It came by a link, and its torrent's own hashes are all there is to know.
-        arrived = self._database.execute(
+        arrived = self._database.row(
             "SELECT content FROM torrent JOIN memo ON memo.id = torrent.memo"
             " WHERE memo.id = ? AND arrived AND mode = 'public'",
             (row["id"],),
-        ).fetchone()
+        )
         return arrived is not None and torrent.holds(arrived["content"], path)
-
-    def _translated(self) -> contextlib.AbstractContextManager[None]:
-        return translated(self._path)

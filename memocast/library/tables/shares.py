@@ -9,18 +9,16 @@ from memocast.errors import MemocastError
 from memocast.files import file_stamp, fsync_and_hash, fsync_folder
 from memocast.formats.share import Share
 from memocast.formats.torrent import Torrent
-from memocast.library.tables import database
-from memocast.library.tables.failures import translated
 from memocast.library.tables.folders import SEALED_FOLDER
 from memocast.library.tables.memos import MEMO_COLUMNS, memo_of
 
 if TYPE_CHECKING:
-    import contextlib
     import sqlite3
     from collections.abc import Callable
     from pathlib import Path
 
     from memocast.formats.memo import Memo
+    from memocast.library.tables.database import Database
     from memocast.library.tables.pending_deletes import PendingDeletes
 
 _MEMO = f"""
@@ -33,30 +31,25 @@ _MEMO = f"""
 class Shares:
     """The shares of a library's memos. Every method may raise LibraryError."""
 
-    def __init__(
-        self, connection: sqlite3.Connection, root: Path, removals: PendingDeletes
-    ) -> None:
-        self._database = connection
-        self._path = root / "library.db"
+    def __init__(self, database: Database, root: Path, pending_deletes: PendingDeletes) -> None:
+        self._database = database
         self._memos = root / "memos"
         self._sealed = root / SEALED_FOLDER
-        self._removals = removals
+        self._pending_deletes = pending_deletes
 
     def of(self, memo: Memo) -> list[Share]:
         """The ways in which the memo is or was shared, plain ones first."""
-        with self._translated():
-            rows = self._database.execute(
-                "SELECT * FROM torrent WHERE memo = ? ORDER BY mode DESC, number", (memo.id,)
-            ).fetchall()
-            return [_share(row) for row in rows]
+        rows = self._database.rows(
+            "SELECT * FROM torrent WHERE memo = ? ORDER BY mode DESC, number", (memo.id,)
+        )
+        return [_share(row) for row in rows]
 
     def memo(self, info_hashes: tuple[str, ...]) -> Memo | None:
         """The memo that has a torrent with one of these info-hashes, one or two, if it exists."""
-        with self._translated():
-            row = self._database.execute(
-                _MEMO,
-                (info_hashes[0], info_hashes[-1]),
-            ).fetchone()
+        row = self._database.row(
+            _MEMO,
+            (info_hashes[0], info_hashes[-1]),
+        )
         if row is None:
             return None
         memo = memo_of(row)
@@ -67,11 +60,11 @@ class Shares:
 
         The `age_file` of a sealed share is moved to where such files are.
         """
-        with self._translated(), database.transaction(self._database):
-            known = self._database.execute(
+        with self._database.transaction():
+            known = self._database.row(
                 "SELECT * FROM torrent WHERE memo = ? AND mode = ? AND recipients = ?",
                 (memo.id, share.mode, "\n".join(share.recipients)),
-            ).fetchone()
+            )
             if known is not None:
                 found = _share(known)
                 return found if share.paired else self._renewed(found)
@@ -87,7 +80,7 @@ class Shares:
     def share_again(self, share: Share, first: Callable[[Share], None] = lambda _: None) -> Share:
         """Share it once more, as it was shared before; `first` may still refuse to."""
         first(share)
-        with self._translated(), database.transaction(self._database):
+        with self._database.transaction():
             return self._renewed(share)
 
     def _renewed(self, share: Share) -> Share:
@@ -131,7 +124,7 @@ class Shares:
         )
         if age_file:
             target = self.age_file(share.info_hash)
-            self._removals.cancel(target)
+            self._pending_deletes.cancel(target)
             # As the last thing before the end of the transaction. What a crash leaves between
             # the two, whoever owns the entry it came from takes back or deletes.
             age_file.rename(target)
@@ -147,56 +140,50 @@ class Shares:
         A sealed share of our own is forgotten with its key. The link of any
         other is the same when it is shared once more.
         """
-        with self._translated():
-            with database.transaction(self._database):
-                before = [
-                    _share(row)
-                    for row in self._database.execute(
-                        "SELECT * FROM torrent WHERE memo = ? AND NOT stopped AND NOT paired",
-                        (memo.id,),
-                    ).fetchall()
-                ]
-                self._removals.add(
-                    self.age_file(share.info_hash)
-                    for share in before
-                    if share.sealed and not share.arrived
-                )
-                self._database.execute(
-                    "DELETE FROM torrent WHERE memo = ? AND mode != 'public' AND NOT arrived"
-                    " AND NOT paired",
+        with self._database.transaction():
+            before = [
+                _share(row)
+                for row in self._database.rows(
+                    "SELECT * FROM torrent WHERE memo = ? AND NOT stopped AND NOT paired",
                     (memo.id,),
                 )
-                self._database.execute(
-                    "UPDATE torrent SET shared = 0, stopped = 1 WHERE memo = ? AND NOT paired",
-                    (memo.id,),
-                )
-            self._removals.finish()
+            ]
+            self._pending_deletes.add(
+                self.age_file(share.info_hash)
+                for share in before
+                if share.sealed and not share.arrived
+            )
+            self._database.execute(
+                "DELETE FROM torrent WHERE memo = ? AND mode != 'public' AND NOT arrived"
+                " AND NOT paired",
+                (memo.id,),
+            )
+            self._database.execute(
+                "UPDATE torrent SET shared = 0, stopped = 1 WHERE memo = ? AND NOT paired",
+                (memo.id,),
+            )
+        self._pending_deletes.finish()
         return before
 
     def unpair(self) -> None:
         """Forget the shares that were for the user's other devices."""
-        with self._translated():
-            with database.transaction(self._database):
-                rows = self._database.execute(
-                    "SELECT info_hash FROM torrent WHERE paired"
-                ).fetchall()
-                self._removals.add(self.age_file(row["info_hash"]) for row in rows)
-                self._database.execute("DELETE FROM torrent WHERE paired")
-            self._removals.finish()
+        with self._database.transaction():
+            rows = self._database.rows("SELECT info_hash FROM torrent WHERE paired")
+            self._pending_deletes.add(self.age_file(row["info_hash"]) for row in rows)
+            self._database.execute("DELETE FROM torrent WHERE paired")
+        self._pending_deletes.finish()
 
     def age_files(self, memo: Memo) -> list[Path]:
         """The age files of the memo's shares, inside the caller's transaction."""
-        rows = self._database.execute(
+        rows = self._database.rows(
             "SELECT info_hash FROM torrent WHERE memo = ? AND mode != 'public'", (memo.id,)
         )
         return [self.age_file(row["info_hash"]) for row in rows]
 
     def take_back(self, info_hash: str) -> None:
         """Delete the age file of a share that never came about."""
-        with self._translated(), database.transaction(self._database):
-            known = self._database.execute(
-                "SELECT 1 FROM torrent WHERE info_hash = ?", (info_hash,)
-            ).fetchone()
+        with self._database.transaction():
+            known = self._database.row("SELECT 1 FROM torrent WHERE info_hash = ?", (info_hash,))
             if known is None:
                 self.age_file(info_hash).unlink(missing_ok=True)
 
@@ -205,11 +192,11 @@ class Shares:
 
         A row whose file is gone is no memo, and gives the info-hash free.
         """
-        row = self._database.execute(
+        row = self._database.row(
             "SELECT id, format FROM memo JOIN torrent ON torrent.memo = memo.id"
             " WHERE info_hash = ?",
             (torrent.info_hash,),
-        ).fetchone()
+        )
         if row is None:
             return None
         if (self._memos / f"{row['id']}.{row['format']}").exists():
@@ -219,15 +206,11 @@ class Shares:
 
     def add_to_tally(self, info_hash: str, uploaded: int, copies: int, seen: int | None) -> None:
         """Count `uploaded` more bytes and `copies` more complete peers, last seen then."""
-        with self._translated():
-            self._database.execute(
-                "UPDATE torrent SET uploaded = uploaded + ?, copies = copies + ?,"
-                " last_copy = coalesce(?, last_copy), wanted = ? WHERE info_hash = ?",
-                (uploaded, copies, seen, int(time.time()), info_hash),
-            )
-
-    def _translated(self) -> contextlib.AbstractContextManager[None]:
-        return translated(self._path)
+        self._database.execute(
+            "UPDATE torrent SET uploaded = uploaded + ?, copies = copies + ?,"
+            " last_copy = coalesce(?, last_copy), wanted = ? WHERE info_hash = ?",
+            (uploaded, copies, seen, int(time.time()), info_hash),
+        )
 
 
 def _share(row: sqlite3.Row) -> Share:
