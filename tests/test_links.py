@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from memocast.bittorrent.download import opened
 from memocast.errors import MemocastError, NotALink, UsageError
-from memocast.formats.link import MAX_PEERS, MAX_TRACKERS, Link, parse
+from memocast.formats.link import Link, parse
+from memocast.formats.magnet import MAX_PEERS, MAX_TRACKERS
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import libtorrent as lt
@@ -11,26 +10,24 @@ from hypothesis import strategies as st
 
 from fuzz import seeds, targets
 from memocast.errors import MemocastError
-from memocast.formats.link import MAX_PEERS, MAX_TRACKERS, Link, parse
-from memocast.formats.torrent import magnet, stored
+from memocast.formats.link import Link, parse
+from memocast.formats.magnet import MAX_PEERS, MAX_TRACKERS
+from memocast.formats.torrent import Torrent, stored
 from strategies import PEERS, TRACKERS
-
-if TYPE_CHECKING:
-    from memocast.formats.torrent import Torrent
 
 TORRENTS = [lt.load_torrent_buffer(content) for content in seeds.torrents()]
 
 torrents = st.builds(stored, st.sampled_from(TORRENTS), st.text(max_size=120), st.just(()))
 trackers = st.lists(TRACKERS, max_size=MAX_TRACKERS, unique=True)
 peers = st.lists(PEERS, max_size=MAX_PEERS // 4, unique=True)
-magnets = st.builds(magnet, torrents, trackers, peers)
+magnets = st.builds(Torrent.magnet, torrents, trackers, peers)
 
 
 @given(torrents, trackers, peers)
 def test_what_a_magnet_says_is_read_back(
     torrent: Torrent, trackers: list[str], peers: list[tuple[str, int]]
 ) -> None:
-    (link,) = parse(magnet(torrent, trackers, peers))
+    (link,) = parse(torrent.magnet(trackers, peers))
     assert link.info_hashes == torrent.info_hashes
     assert link.dn == torrent.dn
     assert link.trackers == tuple(trackers)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from memocast.formats.memo import Memo, title_from_file
 from memocast.formats.memo_info import Description, described
-from memocast.formats.torrent import magnet, make, piece_length, stored, with_trackers
+from memocast.formats.torrent import make, piece_length, stored, with_trackers
 from memocast.text import file_name
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def test_what_was_written_is_read_back(audio: Path) -> None:
 def test_magnet_and_torrent_file_name_the_trackers(audio: Path) -> None:
     torrent = make(MEMO, audio)
     trackers = ["udp://t.example:1/announce", "http://u.example/announce"]
-    assert magnet(torrent, trackers, [("192.0.2.1", 5), ("2001:db8::1", 6)]) == (
+    assert torrent.magnet(trackers, [("192.0.2.1", 5), ("2001:db8::1", 6)]) == (
         f"magnet:?xt=urn:btih:{torrent.info_hash}&dn=Title%20%E2%98%82.opus"
         "&tr=udp%3A%2F%2Ft.example%3A1%2Fannounce&tr=http%3A%2F%2Fu.example%2Fannounce"
         "&x.pe=192.0.2.1:5&x.pe=[2001:db8::1]:6"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from memocast.errors import NotALink
-from memocast.formats.link import MAX_TRACKERS
+from memocast.formats.magnet import MAX_TRACKERS
 from memocast.formats.memo_info import Description, described, sealed_block
 from memocast.formats.torrent import is_feed_page, stored
 from memocast.formats.trackers import is_tracker

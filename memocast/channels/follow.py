@@ -14,7 +14,7 @@ from memocast.fetching.fetch import fetch
 from memocast.fetching.page_download import DownloadedPage, download_page
 from memocast.formats import age, link
 from memocast.formats.feed import MAX_PAGE_BYTES, FeedItem, FeedPage, parsed
-from memocast.formats.magnet import feed_page_magnet
+from memocast.formats.link import Link
 from memocast.library.tables.feed_pages import StoredPage
 from memocast.podcasts import episodes
 from memocast.podcasts.source import look
@@ -167,8 +167,7 @@ class Follower:
     def _pulled(
         self, channel: Channel, info_hash: str
     ) -> contextlib.AbstractContextManager[DownloadedPage]:
-        magnet = feed_page_magnet(info_hash, channel.name, channel.link.trackers)
-        (where,) = link.parse(magnet)
+        where = Link(info_hash, dn=channel.name, trackers=channel.link.trackers)
         return download_page(self._library, where, self._settings, MAX_PAGE_BYTES, self._timeout)
 
     def _page(self, channel: Channel, came: DownloadedPage) -> FeedPage:

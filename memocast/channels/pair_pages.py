@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from memocast.bittorrent import dht
 from memocast.errors import LibraryError, MemocastError, Refused, SwarmTimeout
 from memocast.fetching.page_download import download_page
-from memocast.formats import age, link, mutable_item, replica_entries, torrent
-from memocast.formats.magnet import feed_page_magnet
+from memocast.formats import age, mutable_item, replica_entries, torrent
+from memocast.formats.link import Link
 from memocast.formats.replica import MAX_BUCKET_BYTES, to_bytes
 from memocast.formats.replica_entries import MAX_ROOT_BYTES, Reasons, Root
 from memocast.library.tables.feed_pages import StoredPage
@@ -164,7 +164,7 @@ class PairPages:
         return Found(digest, found, reasons, is_whole=to_bytes(found.values()) == content)
 
     def _pulled(self, files: contextlib.ExitStack, info_hash: str, max_size: int) -> StoredPage:
-        (where,) = link.parse(feed_page_magnet(info_hash, "", self._settings.trackers))
+        where = Link(info_hash, trackers=self._settings.trackers)
         came = files.enter_context(
             download_page(self._library, where, self._settings, max_size, self._timeout)
         )

@@ -9,7 +9,7 @@ from memocast.bittorrent import dht
 from memocast.errors import MemocastError, UsageError
 from memocast.formats import age, torrent
 from memocast.formats.feed import MIME_TYPES, PAGE_BYTES, PAGE_ITEMS, FeedItem, FeedPage
-from memocast.formats.magnet import feed_page_magnet
+from memocast.formats.magnet import Magnet
 from memocast.formats.memo import now
 from memocast.library.sharing import ShareRequest, share
 from memocast.library.tables.feed_pages import StoredPage
@@ -135,7 +135,7 @@ class Publisher:
     def _stored(self, items: Sequence[FeedItem], older: str, file: Path) -> StoredPage:
         channel = self._channel
         trackers = self._settings.trackers
-        following = feed_page_magnet(older, channel.name, trackers) if older else ""
+        following = str(Magnet(older, name=channel.name, trackers=trackers)) if older else ""
         content = FeedPage(channel.name, tuple(items), following).to_bytes()
         recipients = self._recipients()
         if recipients:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, quote
 
 from memocast.errors import NotALink, UsageError
 from memocast.formats import mutable_item
 from memocast.formats.feed import NAME_MAX_BYTES
-from memocast.formats.link import MAX_KEY, MAX_TRACKERS, is_channel
-from memocast.formats.magnet import feed_page_magnet
-from memocast.formats.trackers import is_tracker
+from memocast.formats.magnet import Magnet, is_channel
+from memocast.formats.magnet import parse as parse_magnet
 from memocast.text import cut
 
 if TYPE_CHECKING:
@@ -39,14 +36,15 @@ class ChannelLink:
 
     def __str__(self) -> str:
         """The magnet link."""
-        parts = [f"xs=urn:btpk:{self.public_key.hex()}"]
-        if self.salt:
-            parts.append(f"s={self.salt.hex()}")
-        parts.append(f"dn={quote(self.name, safe='')}")
-        parts += [f"tr={quote(tracker, safe='')}" for tracker in self.trackers]
-        if self.age_identity:
-            parts.append(f"x.age={self.age_identity}")
-        return "magnet:?" + "&".join(parts)
+        return str(
+            Magnet(
+                public_key=self.public_key,
+                salt=self.salt.hex(),
+                name=self.name,
+                trackers=self.trackers,
+                age_identity=self.age_identity,
+            )
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +95,9 @@ class Channel:
         """The magnet of its newest page, with these trackers too; empty where none is known."""
         if not self.head:
             return ""
-        magnet = feed_page_magnet(
-            self.head, self.name, dict.fromkeys([*trackers, *self.link.trackers])
-        )
-        return f"{magnet}&x.age={self.link.age_identity}" if self.is_private else magnet
+        known = tuple(dict.fromkeys([*trackers, *self.link.trackers]))
+        identity = self.link.age_identity
+        return str(Magnet(self.head, name=self.name, trackers=known, age_identity=identity))
 
 
 def parse(text: str) -> ChannelLink:
@@ -112,24 +109,16 @@ def parse(text: str) -> ChannelLink:
             "this is a memo's link, and no channel's" if is_memo else "this is no channel's link",
             hint=f"fetch it: memocast fetch {_shown(text)}" if is_memo else _HINT,
         )
-    key = salt = b""
-    name = age = ""
-    trackers: list[str] = []
-    for field_name, value in parse_qsl(text[8:].partition("#")[0], errors="replace"):
-        match field_name.lower():
-            case "xs" if not key and (found := re.fullmatch(r"(?i)urn:btpk:([0-9a-f]{64})", value)):
-                key = bytes.fromhex(found[1])
-            case "s" if not salt:
-                salt = _salt(value)
-            case "dn":
-                name = name or cut(value.strip(), NAME_MAX_BYTES)
-            case "tr" if is_tracker(value):
-                trackers.append(value)
-            case "x.age":
-                age = age or value.strip()[:MAX_KEY]
-    if not key:
+    found = parse_magnet(text)
+    if not found.public_key:
         raise NotALink("the channel's link is damaged, or was cut off", hint=_HINT)
-    return ChannelLink(key, salt, name, tuple(dict.fromkeys(trackers))[:MAX_TRACKERS], age.upper())
+    return ChannelLink(
+        found.public_key,
+        _salt(found.salt),
+        cut(found.name.strip(), NAME_MAX_BYTES),
+        found.trackers,
+        found.age_identity.upper(),
+    )
 
 
 def _salt(value: str) -> bytes:

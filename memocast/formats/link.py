@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from memocast.errors import NotALink, UsageError
-from memocast.formats.addresses import host_and_port
-from memocast.formats.magnet import LAN
-from memocast.formats.trackers import is_tracker
+from memocast.formats.magnet import info_hash, is_channel, is_magnet
+from memocast.formats.magnet import parse as parse_magnet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-MAX_TRACKERS = 30
-MAX_PEERS = 100
 MAX_TORRENT_FILE = 8 << 20
 """Bytes. A .torrent of one memo is a few kilobytes; larger files are not read at all."""
 
 MAX_TEXT = 1 << 20
 """Characters that are looked through for links. A page link to a hundred memos has 50,000."""
-
-MAX_KEY = 200
-"""Characters. An age identity has 74."""
 
 _HINT = "paste a magnet link, a share URL, an info-hash, or the name of a .torrent file"
 
@@ -76,12 +68,12 @@ def parse_partly(text: str) -> tuple[list[Link], list[NotALink]]:
     text = text.encode(errors="replace").decode().strip()
     if not text:
         raise NotALink("the link is empty", hint=_HINT)
-    if _is_magnet(text):
-        return [_magnet(text)], []
+    if is_magnet(text):
+        return [_from_magnet(text)], []
     if re.match(r"(?i)https?://", text):
         return _page(text)
-    hashes = _info_hash(text)
-    return [hashes or _torrent_file(text)], []
+    bare = _from_info_hash(text)
+    return [bare or _torrent_file(text)], []
 
 
 def listening_page_link(page: str, magnets: Iterable[str]) -> str:
@@ -92,74 +84,28 @@ def listening_page_link(page: str, magnets: Iterable[str]) -> str:
     return f"{page}#" + "&".join(quote(magnet, safe="") for magnet in magnets)
 
 
-def is_channel(text: str) -> bool:
-    """Whether it is the link of a channel (BEP 46), well-formed or not."""
-    return _is_magnet(text) and re.search(r"(?i)[?&]xs=urn(:|%3a)btpk", text) is not None
-
-
-def _magnet(text: str) -> Link:
-    # A fragment is no part of a magnet; some pages append one.
-    query = text[len("magnet:?") :].partition("#")[0]
-    v1 = v2 = None
-    dn = key_text = ""
-    lan = False
-    trackers: list[str] = []
-    peers: list[tuple[str, int]] = []
-    for field_name, value in parse_qsl(query, keep_blank_values=True, errors="replace"):
-        name = field_name.lower()
-        if name == "xt" or name.startswith("xt."):
-            topic = _topic(value)
-            v1, v2 = v1 or topic.v1, v2 or topic.v2
-        elif name == "dn":
-            dn = dn or value[:500]
-        elif name == "tr" or name.startswith("tr."):
-            if is_tracker(value):
-                trackers.append(value)
-        elif name == "x.age":
-            key_text = key_text or value.strip()[:MAX_KEY] or "?"  # cut off before its first letter
-        elif name == "x.scope":
-            lan = lan or value.lower() == LAN
-        elif name == "x.pe":
-            try:
-                peer = host_and_port(value)
-            except ValueError:
-                continue  # a host name: looking it up would tell a stranger's server who asks
-            # A zone (RFC 4007) names an interface of the sender's machine, in any characters.
-            if "%" not in peer[0]:
-                peers.append(peer)
-    if not (v1 or v2) and is_channel(text):
+def _from_magnet(text: str) -> Link:
+    found = parse_magnet(text)
+    if not (found.v1 or found.v2) and is_channel(text):
         raise NotALink(
             "this is a channel's link, and no memo's", hint="follow it: memocast follow LINK"
         )
-    if not (v1 or v2):
+    if not (found.v1 or found.v2):
         raise NotALink("the magnet link names no torrent that memocast can find", hint=_HINT)
-    # dict.fromkeys: each once, in their order.
-    kept_trackers = tuple(dict.fromkeys(trackers))[:MAX_TRACKERS]
-    kept_peers = tuple(dict.fromkeys(peers))[:MAX_PEERS]
-    return Link(v1, v2, dn, kept_trackers, kept_peers, age_identity=key_text, lan=lan)
+    return Link(
+        found.v1 or None,
+        found.v2 or None,
+        found.name,
+        found.trackers,
+        found.peers,
+        age_identity=found.age_identity,
+        lan=found.lan,
+    )
 
 
-def _topic(value: str) -> Link:
-    """`urn:btih:` with a SHA-1 in hex or base32 (BEP 9), `urn:btmh:` with a multihash (BEP 52)."""
-    scheme, _, digest = value.rpartition(":")
-    if scheme.lower() == "urn:btih":
-        return _info_hash(digest) or Link()
-    if scheme.lower() == "urn:btmh" and re.fullmatch(r"(?i)1220[0-9a-f]{64}", digest):
-        return Link(v2=digest[4:].lower())
-    return Link()
-
-
-def _info_hash(text: str) -> Link | None:
-    if re.fullmatch(r"(?i)[0-9a-f]{40}", text):
-        return Link(v1=text.lower())
-    if re.fullmatch(r"(?i)[0-9a-f]{64}", text):
-        return Link(v2=text.lower())
-    if re.fullmatch(r"(?i)[a-z2-7]{32}", text):
-        try:
-            return Link(v1=base64.b32decode(text.upper()).hex())
-        except binascii.Error:
-            return None
-    return None
+def _from_info_hash(text: str) -> Link | None:
+    v1, v2 = info_hash(text)
+    return Link(v1 or None, v2 or None) if v1 or v2 else None
 
 
 def _page(url: str) -> tuple[list[Link], list[NotALink]]:
@@ -174,28 +120,24 @@ def _page(url: str) -> tuple[list[Link], list[NotALink]]:
         for key, _, value in (field.partition("=") for field in parts.query.split("&"))
         if key == "seeds"
     ]
-    if _is_magnet(parts.fragment):
+    if is_magnet(parts.fragment):
         texts.append(parts.fragment)
     else:
         fields = [unquote(field) for field in parts.fragment.split("&")]
         # A fragment that has nothing to do with magnets is the page's own affair.
-        texts += fields if any(map(_is_magnet, fields)) else []
-    if not any(map(_is_magnet, texts)):
+        texts += fields if any(map(is_magnet, fields)) else []
+    if not any(map(is_magnet, texts)):
         raise NotALink("the URL carries no magnet link", hint=_HINT)
     links = []
     problems = []
     for text in filter(None, map(str.strip, texts)):
         try:
-            if not _is_magnet(text):
+            if not is_magnet(text):
                 raise NotALink("a part of the URL is no magnet link; cut off, perhaps", hint=_HINT)
-            links.append(_magnet(text))
+            links.append(_from_magnet(text))
         except NotALink as problem:
             problems.append(problem)
     return links, problems
-
-
-def _is_magnet(text: str) -> bool:
-    return text.strip()[:8].lower() == "magnet:?"
 
 
 def _torrent_file(text: str) -> Link:

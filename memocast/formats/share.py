@@ -47,13 +47,9 @@ class Share:
 
     def link(self, trackers: Iterable[str], peers: Iterable[tuple[str, int]] = ()) -> str:
         """The magnet link, with these trackers unless nobody outside is to be told."""
-        from memocast.formats import torrent as torrents
-        from memocast.formats.magnet import LAN
-
-        link = torrents.magnet(self.torrent, () if self.lan else trackers, peers)
-        if self.age_identity:
-            link += f"&x.age={self.age_identity}"
-        return f"{link}&x.scope={LAN}" if self.lan else link
+        return self.torrent.magnet(
+            () if self.lan else trackers, peers, age_identity=self.age_identity, lan=self.lan
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The share as `show --json` tells of it: without its key."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from memocast.errors import Refused
 from memocast.files import fsync_and_hash_pieces, piece_hashes
@@ -46,6 +45,31 @@ class Torrent:
     def info_hashes(self) -> tuple[str, ...]:
         """All that it can be asked for by."""
         return (self.info_hash, self.second_hash) if self.second_hash else (self.info_hash,)
+
+    def magnet(
+        self,
+        trackers: Iterable[str],
+        peers: Iterable[tuple[str, int]] = (),
+        *,
+        age_identity: str = "",
+        lan: bool = False,
+    ) -> str:
+        """The magnet link, with these trackers and peers: IP addresses and ports."""
+        from memocast.formats.magnet import Magnet
+
+        v2 = self.second_hash or ""
+        v1, v2 = (self.info_hash, v2) if self.has_pieces else ("", self.info_hash)
+        return str(
+            Magnet(
+                v1,
+                v2,
+                name=self.dn,
+                trackers=tuple(trackers),
+                peers=tuple(peers),
+                age_identity=age_identity,
+                lan=lan,
+            )
+        )
 
     @property
     def has_pieces(self) -> bool:
@@ -128,24 +152,6 @@ def piece_length(size: int) -> int:
     while length * MAX_PIECES < size:
         length *= 2
     return length
-
-
-def magnet(torrent: Torrent, trackers: Iterable[str], peers: Iterable[tuple[str, int]] = ()) -> str:
-    """The magnet link (BEP 9, and BEP 53's btmh for version 2) with these trackers and peers.
-
-    `peers` are IP addresses and ports, written as x.pe.
-    """
-    from memocast.formats.addresses import address
-
-    hashes = _parameters(torrent.content).info_hashes
-    topics = [f"xt=urn:btih:{hashes.v1}"] if hashes.has_v1() else []
-    if hashes.has_v2():
-        topics.append(f"xt=urn:btmh:1220{hashes.v2}")
-    parts = [*topics, f"dn={quote(torrent.dn, safe='')}"]
-    parts += [f"tr={quote(tracker, safe='')}" for tracker in trackers]
-    for host, port in peers:
-        parts.append(f"x.pe={quote(address(host, port), safe=':[]')}")
-    return "magnet:?" + "&".join(parts)
 
 
 def with_trackers(torrent: Torrent, trackers: Iterable[str]) -> bytes:

@@ -16,10 +16,11 @@ import libtorrent as lt
 
 from memocast.bittorrent.download import Download, opened, parameters
 from memocast.errors import MemocastError
-from memocast.formats.link import MAX_PEERS, MAX_TRACKERS, Link, parse
+from memocast.formats.link import Link, parse
+from memocast.formats.magnet import MAX_PEERS, MAX_TRACKERS
 from memocast.formats.memo import PEAK_SLICES, title_from_file
 from memocast.formats.memo_info import KEY, Description, described
-from memocast.formats.torrent import magnet, stored, with_trackers
+from memocast.formats.torrent import stored, with_trackers
 from memocast.formats.trackers import TRACKER_SCHEMES
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def check_kept(settings: Any, link: Link) -> None:
     assert torrent.info_hashes == link.info_hashes
     kept: Any = lt.load_torrent_buffer(torrent.content)
     assert kept.ti.info_section() == settings.ti.info_section()
-    (again,) = parse(magnet(torrent, link.trackers))
+    (again,) = parse(torrent.magnet(link.trackers))
     assert (again.info_hashes, again.trackers) == (link.info_hashes, link.trackers)
     assert opened(Link(torrent=with_trackers(torrent, []))).info_hashes == link.info_hashes
     announced = opened(Link(torrent=with_trackers(torrent, link.trackers)))

@@ -59,7 +59,7 @@ def follow(
     from memocast.formats import age
     from memocast.formats import channel as parsing
     from memocast.formats.channel import FollowLimits
-    from memocast.formats.link import is_channel
+    from memocast.formats.magnet import is_channel
 
     current = app_context(context)
     channels = current.library.channels
