@@ -28,6 +28,7 @@ from hypothesis import HealthCheck, settings
 from alone import PRIVATE
 from memocast.library.library import Library
 from memocast.library.seeder_lock import SeederLock
+from memocast.library.seeder_report import to_json
 from scale import scaled
 from spawner import Spawner
 
@@ -231,7 +232,8 @@ class Memocast:
     def seeder(self) -> Any:
         """What the running seeder says of itself, or None: what `status` prints of it."""
         # In this process: tests ask again and again while they wait.
-        return SeederLock(self.library).report()
+        report = SeederLock(self.library).report()
+        return to_json(report) if report else None
 
     def snapshot(self) -> dict[str, bytes | None]:
         """Every file of the library that matters, to prove that nothing changed."""

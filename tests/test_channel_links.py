@@ -115,5 +115,5 @@ def test_browsers_are_offered_the_newest_page_then_memos_and_older_pages_in_plac
     only.begin()
     assert [found.memo for found in only.wanted().values()] == [memos[0]]
     for session in (seeder, only):
-        session.swarm.close()
+        session.session.close()
     library.close()

@@ -135,11 +135,10 @@ def ensure_seeder(current: AppContext, memos: Sequence[Memo], *, wanted: bool = 
     from memocast.library.seeder_lock import SeederLock
     from memocast.seeding.background import start_seeder
 
-    presence = SeederLock(current.root)
-    report = presence.report()
+    seeder_lock = SeederLock(current.root)
+    report = seeder_lock.report()
     if report:
-        only = report["only"]
-        if only and not {memo.id for memo in memos} <= set(only):
+        if report.only and not {memo.id for memo in memos} <= set(report.only):
             console.note("the running seeder offers other memos only; replace it: memocast seed")
         return
     if not wanted or not current.settings.autostart:

@@ -115,7 +115,7 @@ def _seeder(library: Library, settings: Settings) -> Finding:
     wanted = library.seedables.all(fetched=settings.seed_fetched)
     if report:
         return Finding(
-            "seeder", ok=True, detail=f"running, pid {report['pid']}, {report['seeding']} memos"
+            "seeder", ok=True, detail=f"running, pid {report.pid}, {report.seeding} memos"
         )
     if wanted:
         return Finding(

@@ -35,11 +35,11 @@ def repair(root: Path, tell: Callable[[str], None]) -> None:
     audio files without a row get one, with what they say of themselves.
     Nothing is deleted. Raises LibraryError while another process uses it.
     """
-    presence = SeederLock(root)
+    seeder_lock = SeederLock(root)
     with translated(root):
         root.parent.mkdir(parents=True, exist_ok=True)
         root.mkdir(0o700, exist_ok=True)
-        claimed = presence.claim(seeding=False)
+        claimed = seeder_lock.claim(seeding=False)
     if not claimed:
         raise LibraryError(
             "the library is being seeded", hint="end that first: memocast seed --stop"
@@ -56,7 +56,7 @@ def repair(root: Path, tell: Callable[[str], None]) -> None:
         finally:
             library.close()
     finally:
-        presence.release()
+        seeder_lock.release()
 
 
 def _open_sound(root: Path) -> Library:

@@ -1,4 +1,4 @@
-"""Presence: which process, if any, seeds a library, and how it says that it fares.
+"""The seeder's lock: which process, if any, seeds a library, and how it says that it fares.
 
 A seeder holds `seeder.lock` (flock) for as long as it runs and writes
 `seeder.json` beside it. The two files are all that other processes need.
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from memocast.errors import MemocastError
 from memocast.files import write_atomically
+from memocast.library.seeder_report import SeederReport, seeder_report_of, to_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,7 +54,7 @@ class SeederLock:
                 time.sleep(_POLL_SECONDS)
         self._lock = lock
         # What a killed seeder left names a pid that may be anybody's by now.
-        self.publish({"pid": os.getpid()} if seeding else {})
+        self._write({"pid": os.getpid()} if seeding else {})
         return True
 
     @property
@@ -64,7 +65,7 @@ class SeederLock:
     def leave(self) -> None:
         """Say that this seeder is on its way out: nobody should count on it any more."""
         with contextlib.suppress(OSError):
-            self.publish({"pid": os.getpid()})
+            self._write({"pid": os.getpid()})
 
     def release(self) -> None:
         """Stop being the seeder."""
@@ -92,14 +93,16 @@ class SeederLock:
             os.close(lock)
         return False
 
-    def publish(self, report: dict[str, Any]) -> None:
+    def publish(self, report: SeederReport) -> None:
         """Say how this seeder fares."""
-        write_atomically(self._report_path, json.dumps(report).encode())
+        self._write(to_json(report))
 
-    def report(self) -> dict[str, Any] | None:
+    def _write(self, document: dict[str, Any]) -> None:
+        write_atomically(self._report_path, json.dumps(document).encode())
+
+    def report(self) -> SeederReport | None:
         """What the running seeder last said; None when none runs, or peers cannot connect yet."""
-        document = self._published()
-        return document if "reach" in document else None
+        return seeder_report_of(self._published())
 
     def _published(self) -> dict[str, Any]:
         if not self.is_running():

@@ -25,7 +25,7 @@ def start_seeder(root: Path) -> int:
     Raises MemocastError with what the seeder said when it could not start.
     """
     log = root / "log" / "seeder.log"
-    presence = SeederLock(root)
+    seeder_lock = SeederLock(root)
     with translated(log), log.open("ab") as output:
         begin = output.tell()
         seeder = subprocess.Popen(
@@ -38,9 +38,9 @@ def start_seeder(root: Path) -> int:
         )
     deadline = time.monotonic() + START_SECONDS
     while True:
-        report = presence.report()
+        report = seeder_lock.report()
         if report:
-            return int(report["pid"])
+            return report.pid
         ended = seeder.poll()
         # It ends with 0 when another seeder was first; that one will report.
         if ended or time.monotonic() > deadline:

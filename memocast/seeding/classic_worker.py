@@ -1,24 +1,26 @@
-"""Seeder: the session that offers memos to BitTorrent clients, everywhere or on the LAN only."""
+"""The worker that offers memos to BitTorrent clients, everywhere or on the LAN only."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 import time
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from memocast.bittorrent import events
 from memocast.bittorrent.session import Session
 from memocast.errors import LibraryError, MemocastError
 from memocast.formats.addresses import address
 from memocast.formats.trackers import web_trackers
+from memocast.library.seeder_report import Listening, PortMapped, Reach, WorkerReport
 from memocast.seeding.worker import Worker, raise_descriptor_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from memocast.library.library import Library
+    from memocast.library.seeder_report import Event
     from memocast.library.tables.seedables import Seedable
     from memocast.settings import Settings
 
@@ -30,24 +32,14 @@ _URGENT_AT_ONCE = 25
 _DHT_RETRY_SECONDS = 0.5
 
 
-@dataclass(slots=True)
-class Reach:
-    """How others can find us. Addresses as text."""
-
-    listening: list[str] = field(default_factory=list)
-    mapped: dict[str, int] = field(default_factory=dict)
-    mapping_failed: dict[str, str] = field(default_factory=dict)
-    dht_nodes: int = 0
-
-
 class ClassicWorker(Worker):
-    """What the seeder's classic session process does, and with `lan` its LAN session process."""
+    """The worker for all but browsers or, with `lan`, for the local network only."""
 
     def __init__(
         self,
         library: Library,
         settings: Settings,
-        notify: Callable[[str, dict[str, Any]], None],
+        notify: Callable[[Event], None],
         only: Collection[str] = (),
         *,
         lan: bool = False,
@@ -55,10 +47,12 @@ class ClassicWorker(Worker):
         if lan:
             settings = settings.on_lan()
         addresses = settings.addresses(library.listen_port(lan=lan))
-        swarm = Session.classic(settings, addresses, exact_port=True, lan=lan)
+        session = Session.classic(settings, addresses, exact_port=True, lan=lan)
         self._lan = lan
-        super().__init__(library, settings, swarm, notify, only)
-        self._reach = Reach()
+        super().__init__(library, settings, session, notify, only)
+        self._listening: list[str] = []
+        self._mapped: dict[str, int] = {}
+        self._mapping_failed: dict[str, str] = {}
         self._for_browsers = self._for_lan = False
         self._to_sync = ""
         self._urgent: list[str] = []
@@ -69,7 +63,7 @@ class ClassicWorker(Worker):
         """Wait until peers can connect. Raises MemocastError when the port is taken."""
         raise_descriptor_limit()
         deadline = time.monotonic() + _LISTEN_SECONDS
-        while not self._reach.listening:
+        while not self._listening:
             for event in self.poll():
                 if isinstance(event, events.ListenFailed) and event.taken:
                     raise MemocastError(
@@ -107,21 +101,21 @@ class ClassicWorker(Worker):
         """Have it asked until it answers: of a bootstrap in vain libtorrent hears after 15 s."""
         if self._was_on_dht or not self.settings.dht:
             return
-        if self.swarm.dht_nodes:
+        if self.session.dht_nodes:
             self._was_on_dht = True
-            self._urgent = list(self.offers)[:_URGENT]
+            self._urgent = list(self.torrents)[:_URGENT]
         elif moment >= self._next_try:
             self._next_try = moment + _DHT_RETRY_SECONDS
-            for key in list(self.offers)[:1]:
-                self.swarm.announce_to_dht(key)
+            for key in list(self.torrents)[:1]:
+                self.session.announce_to_dht(key)
 
     def tick(self, moment: float) -> None:
         """Announce what is new at once; of very many, some."""
         self._join_dht(moment)
-        self._urgent.extend(self.offers.fresh()[: max(0, _URGENT - len(self._urgent))])
+        self._urgent.extend(self.torrents.fresh()[: max(0, _URGENT - len(self._urgent))])
         for key in self._urgent[:_URGENT_AT_ONCE]:
-            if key in self.offers:
-                self.swarm.announce(key)
+            if key in self.torrents:
+                self.session.announce(key)
         del self._urgent[:_URGENT_AT_ONCE]
 
     def tallied(self) -> None:
@@ -134,37 +128,36 @@ class ClassicWorker(Worker):
         match event:
             case events.Listening(host=host, port=port):
                 where = address(host, port)
-                if where not in self._reach.listening:
-                    self._reach.listening.append(where)
-                    self.notify("listening", {"address": where})
+                if where not in self._listening:
+                    self._listening.append(where)
+                    self.notify(Listening(where))
             case events.PortMapped(by=by, port=port):
-                self._reach.mapped[by] = port
-                self._reach.mapping_failed.pop(by, None)
-                self.notify("port_mapped", {"by": by, "port": port})
+                self._mapped[by] = port
+                self._mapping_failed.pop(by, None)
+                self.notify(PortMapped(by, port))
             case events.PortMappingFailed(by=by, reason=reason):
-                self._reach.mapping_failed[by] = reason
+                self._mapping_failed[by] = reason
             case events.DhtReady():
-                self._urgent = list(self.offers)[:_URGENT]
+                self._urgent = list(self.torrents)[:_URGENT]
             case _:
                 super().take(event)
 
-    def report(self) -> dict[str, Any]:
-        """How the session fares, how others reach it, and whether browsers have a way to."""
-        report = super().report()
-        trackers = report.pop("trackers")
-        self._reach.dht_nodes = self.swarm.dht_nodes
-        return {
-            **report,
-            "only": sorted(self.only),
-            "for_browsers": self._for_browsers,
-            "for_lan": self._for_lan,
-            "to_sync": self._to_sync,
-            "reach": {
-                **asdict(self._reach),
-                "listening": [where for where in self._reach.listening if _is_ours(where)],
-                "trackers": trackers,
-            },
-        }
+    def report(self) -> WorkerReport:
+        """How the worker fares, how others reach it, and what there is for other workers."""
+        return replace(
+            super().report(),
+            only=sorted(self.only),
+            for_browsers=self._for_browsers,
+            for_lan=self._for_lan,
+            to_sync=self._to_sync,
+            reach=Reach(
+                [where for where in self._listening if _is_ours(where)],
+                self._mapped,
+                self._mapping_failed,
+                self.session.dht_nodes,
+                self.trackers,
+            ),
+        )
 
 
 def _is_ours(where: str) -> bool:

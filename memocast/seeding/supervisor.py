@@ -1,11 +1,9 @@
-"""Supervisor: keeps the seeder's session processes running, whatever becomes of libtorrent.
+"""The supervisor keeps the seeder's workers running, whatever becomes of libtorrent.
 
-The supervisor holds the library's presence and publishes how the seeder
-fares. The classic session serves BitTorrent clients; beside it run, as long as
-the classic one says that there is something to do for them, the web session,
-for browsers, and the LAN session, for what nobody outside the local network is
-to be told of. Each that crashed is counted and started again, and none's end
-touches the others.
+It holds the seeder's lock and publishes how the seeder fares. The classic worker serves
+BitTorrent clients. Beside it run, while it says that there is something to do for them, a
+worker for browsers, and one for what stays on the local network. One that crashes is
+counted and started again; the others go on.
 """
 
 from __future__ import annotations
@@ -14,15 +12,25 @@ import contextlib
 import os
 import select
 import time
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from memocast.errors import LibraryError, MemocastError
-from memocast.formats.memo import now, rfc3339
+from memocast.errors import MemocastError
+from memocast.formats.memo import rfc3339
+from memocast.library.seeder_report import (
+    Damaged,
+    Failed,
+    Removed,
+    SeederReport,
+    Seeding,
+    Transfer,
+    Trouble,
+    Uploads,
+    WorkerReport,
+)
 from memocast.seeding.sync_timer import SyncTimer
-from memocast.seeding.upload_tally import together
-from memocast.seeding.worker_process import WorkerProcess
+from memocast.seeding.worker_state import SILENT_SECONDS, WorkerState
 from memocast.version import __version__
 
 if TYPE_CHECKING:
@@ -30,44 +38,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from memocast.library.seeder_lock import SeederLock
+    from memocast.library.seeder_report import Event
 
 _POLL_SECONDS = 0.1
 _STOP_SECONDS = 10.0
-_LONGEST_PAUSE_SECONDS = 60.0
-_STEADY_SECONDS = 60.0
-"""A session that ran this long before it crashed is started again at once."""
-
-_WEB_PAUSE_SECONDS = 1.0
-"""The web session is expected to crash now and then: one that had begun is back within 2 s."""
-
-_SILENT_SECONDS = 900.0
-"""A session reports every second, except while it hashes files that were changed."""
-
-_IDLE: dict[str, Any] = {"session_pid": None, "seeding": 0, "memos": {}, "torrents": {}}
-"""What a session that has ended does."""
-
-
-@dataclass(slots=True)
-class WorkerState:
-    """One of the sessions, from one process of it to the next."""
-
-    name: str
-    arguments: Sequence[str]
-    child: WorkerProcess | None = None
-    report: dict[str, Any] = field(default_factory=dict)
-    transfers: dict[str, dict[str, Any]] = field(default_factory=dict)
-    crashes: int = 0
-    last_crash: dict[str, str] | None = None
-    failure: MemocastError | None = None
-    has_reported: bool = False  # since it was last started
-    begun: float = 0.0
-    heard: float = 0.0
-    pause: float = 0.0
-    next_start: float = 0.0
-
-    def document(self) -> dict[str, Any]:
-        """What the seeder reports of it."""
-        return {"crashes": self.crashes, "last_crash": self.last_crash, **self.report}
+_BROWSERS_PAUSE_SECONDS = 1.0
+"""The worker for browsers is expected to crash: one that had begun is back within 2 s."""
 
 
 class Supervisor:
@@ -76,178 +52,164 @@ class Supervisor:
     def __init__(
         self,
         root: Path,
-        presence: SeederLock,
-        notify: Callable[[str, dict[str, Any]], None],
+        seeder_lock: SeederLock,
+        notify: Callable[[Event], None],
         only: Sequence[str] = (),
         sync_interval: int = 0,
     ) -> None:
         self._root = root
-        self._presence = presence
+        self._lock = seeder_lock
         self._notify = notify
         self._started = datetime.now(UTC)
-        self._classic = WorkerState("the session", [*only])
-        self._web = WorkerState("the session for browsers", ["--web", *only])
-        self._lan = WorkerState("the session for the local network", ["--lan", *only])
-        self._rounds = SyncTimer(root, 0 if only else sync_interval)
+        self._classic = WorkerState("the session", [*only], essential=True)
+        self._web = WorkerState(
+            "the session for browsers",
+            ["--web", *only],
+            pause_if_steady=_BROWSERS_PAUSE_SECONDS,
+        )
+        self._lan = WorkerState(
+            "the session for the local network",
+            ["--lan", *only],
+            pause_if_steady=_BROWSERS_PAUSE_SECONDS,
+        )
+        self._sync_timer = SyncTimer(root, 0 if only else sync_interval)
 
     def run(self, stopping: Callable[[], bool]) -> None:
-        """Seed until `stopping()`. Raises MemocastError when the first session cannot begin."""
+        """Seed until `stopping()`. Raises MemocastError when the first worker cannot begin."""
         try:
             while not stopping():
-                for session in self._sessions():
-                    self._keep_running(session)
+                for worker in self._workers():
+                    self._keep_running(worker)
                 self._listen()
-                self._rounds.tick(self._classic.report.get("to_sync", ""))
+                report = self._classic.report
+                self._sync_timer.tick(report.to_sync if report else "")
         finally:
-            self._presence.leave()
-            self._rounds.stop()
+            self._lock.leave()
+            self._sync_timer.stop()
             self._stop()
 
-    def _sessions(self) -> list[WorkerState]:
-        return [self._classic, *self._others()]
-
-    def _others(self) -> list[WorkerState]:
-        """Those beside the classic session that run, or should."""
-        wanted = {"for_browsers": self._web, "for_lan": self._lan}
-        return [
-            session
-            for name, session in wanted.items()
-            if session.child or self._classic.report.get(name)
-        ]
+    def _workers(self) -> list[WorkerState]:
+        """Those that run, or should."""
+        report = self._classic.report or WorkerReport()
+        wanted = [self._classic]
+        if self._web.process or report.for_browsers:
+            wanted.append(self._web)
+        if self._lan.process or report.for_lan:
+            wanted.append(self._lan)
+        return wanted
 
     # -- processes -----------------------------------------------------------------
 
-    def _keep_running(self, session: WorkerState) -> None:
-        moment = time.monotonic()
-        if session.child:
-            # Before its first report, the classic one may be hashing for hours.
-            is_due = session.report or session is not self._classic
-            if is_due and moment - session.heard > _SILENT_SECONDS:
-                session.child.kill()
-                self._after_end(session, f"no sign of life for {_SILENT_SECONDS:.0f} s")
-        elif moment >= session.next_start:
-            session.begun = session.heard = moment
-            session.failure = None
-            session.has_reported = False
-            try:
-                session.child = WorkerProcess(
-                    self._root, session.arguments, self._presence.descriptor
-                )
-            except LibraryError as error:  # no room for a log, no process to be had
-                session.failure = error
-                self._after_end(session, error.message)
+    def _keep_running(self, worker: WorkerState) -> None:
+        if worker.process and worker.is_silent():
+            worker.process.kill()
+            self._after_end(worker, f"no sign of life for {SILENT_SECONDS:.0f} s")
+        elif worker.is_due() and (problem := worker.start(self._root, self._lock.descriptor)):
+            self._after_end(worker, problem)
 
     def _listen(self) -> None:
-        """Wait a moment for what the sessions have to say."""
-        talking = {session.child: session for session in self._sessions() if session.child}
+        """Wait a moment for what the workers have to say."""
+        talking = {worker.process: worker for worker in self._workers() if worker.process}
         if not talking:
             time.sleep(_POLL_SECONDS)
             return
         began = time.monotonic()
         ready, _, _ = select.select(list(talking), [], [], _POLL_SECONDS)
-        for child in ready:
-            session = talking[child]
-            for event in child.read():
-                self._hear(session, event)
-            session.heard = time.monotonic()
-            if child.has_ended:
-                self._after_end(session, child.how_it_ended())
+        for process in ready:
+            worker = talking[process]
+            for event in process.read():
+                self._hear(worker, event)
+            worker.hear()
+            if process.has_ended:
+                self._after_end(worker, process.how_it_ended())
         held_up = time.monotonic() - began - _POLL_SECONDS
         if held_up > 1.0:  # by a stopped terminal: nobody else could be heard meanwhile
-            for session in talking.values():
-                session.heard += held_up
+            for worker in talking.values():
+                worker.excuse(held_up)
 
-    def _after_end(self, session: WorkerState, ended: str) -> None:
-        """Count a crash; a failure that the session could name may pass by itself."""
-        moment = time.monotonic()
-        if session.child:
-            session.child.await_end(moment)
-            session.child = None
-        if session is self._classic and not session.report:
-            raise session.failure or MemocastError(
-                f"the seeder ended as it began: {ended}",
+    def _after_end(self, worker: WorkerState, how: str) -> None:
+        """Tell that it has ended, and have it started again in time."""
+        failure = worker.end(how)
+        if worker is self._classic and not worker.report:
+            raise failure or MemocastError(
+                f"the seeder ended as it began: {how}",
                 hint=f"read {self._root / 'log' / 'seeder.log'}",
             )
-        if session.failure:
-            problem = session.failure.message
-        else:
-            problem = f"{session.name} crashed: {ended}"
-            session.crashes += 1
-            session.last_crash = {"when": rfc3339(now()), "how": ended}
-        self._notify("trouble", {"problem": problem})
-        session.report = {**session.report, **_IDLE, "problem": problem}
-        session.transfers.clear()
+        self._notify(Trouble(str(worker.problem)))
         self._publish()
-        if moment - session.begun > _STEADY_SECONDS:
-            session.pause = 0.0
-        elif session is not self._classic and session.has_reported:
-            session.pause = min(session.pause, _WEB_PAUSE_SECONDS)
-        session.next_start = moment + session.pause
-        session.pause = min(max(1.0, session.pause * 2), _LONGEST_PAUSE_SECONDS)
+        worker.back_off()
 
     def _stop(self) -> None:
         everyone = (self._classic, self._web, self._lan)
-        running = [session.child for session in everyone if session.child]
-        for child in running:
-            child.ask_to_end()
+        running = [worker.process for worker in everyone if worker.process]
+        for process in running:
+            process.ask_to_end()
         deadline = time.monotonic() + _STOP_SECONDS
-        for child in running:
-            child.await_end(deadline)
+        for process in running:
+            process.await_end(deadline)
 
     # -- what is told ----------------------------------------------------------------
 
-    def _hear(self, session: WorkerState, event: dict[str, Any]) -> None:
-        name = event.pop("event")
-        if name == "report":
-            session.report = {**event, "problem": None}
-            session.has_reported = True
-            self._publish()
-        elif name == "failed":
-            session.failure = MemocastError(event["message"], hint=event["hint"])
-            session.failure.exit_code = event["exit_code"]
-        elif name == "transfer":
-            session.transfers[event["info_hash"]] = event
-            parts = [part.transfers.get(event["info_hash"]) for part in self._sessions()]
-            self._notify(name, together(*parts))
-        elif not self._is_twice_told(session, name, event):
-            self._notify(name, event)
+    def _hear(self, worker: WorkerState, event: Event) -> None:
+        match event:
+            case WorkerReport():
+                worker.hear(event)
+                self._publish()
+            case Failed():
+                worker.fail(event)
+            case Transfer(info_hash=info_hash):
+                worker.transfers[info_hash] = event.uploads
+                parts = [part.transfers.get(info_hash, Uploads()) for part in self._workers()]
+                self._notify(replace(event, uploads=sum(parts, Uploads())))
+            case _ if not self._is_twice_told(worker, event):
+                self._notify(event)
 
-    def _is_twice_told(self, session: WorkerState, name: str, event: dict[str, Any]) -> bool:
-        """Whether the other session says it too, or has said so."""
-        if name == "damaged":
-            others = [other for other in self._sessions() if other is not session]
-            return any(event["id"] in other.report.get("damaged", []) for other in others)
-        return session is self._web and name in ("seeding", "removed")
-
-    def _document(self) -> dict[str, Any]:
-        document = {
-            "pid": os.getpid(),
-            "version": __version__,
-            "started": rfc3339(self._started),
-            "heard": int(time.time()),
-            **self._classic.document(),
-            "web": None,
-            "lan": None,
-        }
-        for session in self._others():
-            part = {**_IDLE, "problem": None, **session.document()}
-            trackers = part.pop("trackers", {})
-            if session is self._web:
-                reach = document["reach"]
-                document["reach"] = {**reach, "trackers": {**reach["trackers"], **trackers}}
-            document["damaged"] = sorted({*document["damaged"], *part.pop("damaged", [])})
-            for name in ("memos", "torrents"):
-                said, more = document.get(name, {}), part.pop(name)
-                document[name] = {
-                    key: together(said.get(key), more.get(key)) for key in [*said, *more]
-                }
-            document["web" if session is self._web else "lan"] = part
-        return document
+    def _is_twice_told(self, worker: WorkerState, event: Event) -> bool:
+        """Whether another worker says it too, or has said so."""
+        if isinstance(event, Damaged):
+            others = [other.report for other in self._workers() if other is not worker]
+            return any(event.id in other.damaged for other in others if other)
+        return worker is self._web and isinstance(event, Seeding | Removed)
 
     def _publish(self) -> None:
-        if "reach" not in self._classic.report:
+        if not self._classic.report:
             return  # nobody can connect yet
-        document = self._document()
+        report = self._report(self._classic.report)
         with contextlib.suppress(OSError):  # a full disk; it is said again in a second
-            self._presence.publish(document)
-        self._notify("report", document)
+            self._lock.publish(report)
+        self._notify(report)
+
+    def _report(self, classic: WorkerReport) -> SeederReport:
+        """What is said of the seeder: of its classic worker, and sums of all."""
+        workers = self._workers()
+        reports = [worker.report for worker in workers if worker.report]
+        trackers = classic.reach.trackers
+        if self._web in workers and self._web.report:
+            trackers = {**trackers, **self._web.report.reach.trackers}
+        memos: dict[str, Uploads] = {}
+        torrents: dict[str, Uploads] = {}
+        for report in reports:
+            for total, part in ((memos, report.memos), (torrents, report.torrents)):
+                for key, uploads in part.items():
+                    total[key] = total.get(key, Uploads()) + uploads
+        return SeederReport(
+            pid=os.getpid(),
+            version=__version__,
+            started=rfc3339(self._started),
+            heard=int(time.time()),
+            crashes=self._classic.crashes,
+            last_crash=self._classic.last_crash,
+            problem=self._classic.problem,
+            session_pid=classic.session_pid,
+            seeding=classic.seeding,
+            damaged=sorted({id_ for report in reports for id_ in report.damaged}),
+            memos=memos,
+            torrents=torrents,
+            only=classic.only,
+            for_browsers=classic.for_browsers,
+            for_lan=classic.for_lan,
+            to_sync=classic.to_sync,
+            reach=replace(classic.reach, trackers=trackers),
+            web=self._web.summary() if self._web in workers else None,
+            lan=self._lan.summary() if self._lan in workers else None,
+        )

@@ -1,8 +1,9 @@
-"""WebSeeder: the web session, which offers the latest memos to browsers over WebRTC."""
+"""The worker that offers the latest memos to browsers, over WebRTC."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from memocast.bittorrent.session_settings import MOST_WEB_TRACKERS, WEBRTC_OFFERS
 from memocast.bittorrent.webrtc_session import WebRtcSession
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from memocast.library.library import Library
+    from memocast.library.seeder_report import Event, WorkerReport
     from memocast.library.tables.seedables import Seedable
     from memocast.settings import Settings
 
@@ -36,18 +38,18 @@ and others at its address out; one that was merely slow comes again."""
 
 
 class WebRtcWorker(Worker):
-    """What the seeder's web session process does."""
+    """The worker for browsers."""
 
     def __init__(
         self,
         library: Library,
         settings: Settings,
-        notify: Callable[[str, dict[str, Any]], None],
+        notify: Callable[[Event], None],
         only: Collection[str] = (),
     ) -> None:
-        swarm = WebRtcSession(settings)
-        super().__init__(library, settings, swarm, notify, only)
-        self._web_swarm = swarm
+        session = WebRtcSession(settings)
+        super().__init__(library, settings, session, notify, only)
+        self._webrtc = session
         self._descriptors = 0
         self._hot: dict[str, float] = {}
         self._peers: dict[str, int] = {}
@@ -103,28 +105,28 @@ class WebRtcWorker(Worker):
         if moment < self._next_announce:
             return
         self._next_announce = moment + _AGAIN_SECONDS
-        self._hot.update(dict.fromkeys(self.offers.busy(), moment + _HOT_SECONDS))
-        offered = set(self.offers)
+        self._hot.update(dict.fromkeys(self.torrents.busy(), moment + _HOT_SECONDS))
+        offered = set(self.torrents)
         self._hot = {
             key: until for key, until in self._hot.items() if key in offered and until > moment
         }
         for key in self._hot:
             self._call(key, moment)
 
-    def report(self) -> dict[str, Any]:
-        """How the session fares, and whether the STUN server answers."""
-        return {**super().report(), "stun_answers": self._web_swarm.stun_answers}
+    def report(self) -> WorkerReport:
+        """How the worker fares, and whether the STUN server answers."""
+        return replace(super().report(), stun_answers=self._webrtc.stun_answers)
 
     def _call(self, key: str, moment: float) -> None:
         """Announce a memo, but not at every whim of somebody who comes and goes."""
         if moment >= self._called.get(key, 0.0) + _CALL_SECONDS:
             self._called[key] = moment
-            self.swarm.announce_again(key)
+            self.session.announce_again(key)
 
     def _let_go(self, moment: float) -> None:
-        for host in {host for _, host in self.offers.stalled(_GHOST_SECONDS)}:
-            self.swarm.cut(host)
-        before, self._peers = self._peers, self.offers.peers()
+        for host in {host for _, host in self.torrents.stalled(_GHOST_SECONDS)}:
+            self.session.cut(host)
+        before, self._peers = self._peers, self.torrents.peers()
         for key, peers in self._peers.items():
             # Somebody at the same address may have been refused meanwhile.
             if peers < before.get(key, 0):

@@ -11,10 +11,11 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from memocast.bittorrent import events
 from memocast.errors import LibraryError
+from memocast.library.seeder_report import Reach, TrackerSaid, WorkerReport
 from memocast.seeding.seeded_torrents import SeededTorrents
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from memocast.bittorrent.session import Session
     from memocast.library.library import Library
+    from memocast.library.seeder_report import Event
     from memocast.library.tables.seedables import Seedable
     from memocast.settings import Settings
 
@@ -39,17 +41,17 @@ class Worker:
         self,
         library: Library,
         settings: Settings,
-        swarm: Session,
-        notify: Callable[[str, dict[str, Any]], None],
+        session: Session,
+        notify: Callable[[Event], None],
         only: Collection[str] = (),
     ) -> None:
         self.library = library
         self.settings = settings
-        self.swarm = swarm
+        self.session = session
         self.notify = notify
         self.only = frozenset(only)
-        self.offers = SeededTorrents(library, swarm, settings.trackers, notify)
-        self._trackers: dict[str, str] = {}
+        self.torrents = SeededTorrents(library, session, settings.trackers, notify)
+        self.trackers: dict[str, str] = {}  # by URL: "ok", or what is wrong
 
     # -- what the two differ in --------------------------------------------------
 
@@ -64,11 +66,11 @@ class Worker:
         """Something happened in the swarm."""
         match event:
             case events.TrackerAnswered(url=url, peers=peers):
-                self._hear(url, "ok", {"ok": True, "peers": peers})
+                self._hear("ok", TrackerSaid(url, ok=True, peers=peers))
             case events.TrackerFailed(url=url, reason=reason):
-                self._hear(url, reason, {"ok": False, "reason": reason})
+                self._hear(reason, TrackerSaid(url, ok=False, reason=reason))
             case _:
-                self.offers.take(event)
+                self.torrents.take(event)
 
     def tick(self, moment: float) -> None:
         """Called a few times a second, at `moment` of the monotonic clock."""
@@ -76,13 +78,17 @@ class Worker:
     def tallied(self) -> None:
         """The tallies have been written, as they are every ten seconds."""
 
-    def report(self) -> dict[str, Any]:
-        """How the session fares."""
-        return {
-            "session_pid": os.getpid(),
-            **self.offers.report(),
-            "trackers": self._trackers,
-        }
+    def report(self) -> WorkerReport:
+        """How the worker fares."""
+        memos, torrents = self.torrents.uploads()
+        return WorkerReport(
+            session_pid=os.getpid(),
+            seeding=self.torrents.seeding(),
+            damaged=self.torrents.damaged(),
+            memos=memos,
+            torrents=torrents,
+            reach=Reach(trackers=self.trackers),
+        )
 
     # -- what they share -----------------------------------------------------------
 
@@ -98,40 +104,40 @@ class Worker:
                 # A full disk or a locked database passes; the links stay alive meanwhile.
                 with contextlib.suppress(LibraryError):
                     current = self.library.revision()
-                    if current != revision or self.offers.files_changed():
-                        self.offers.follow(self.wanted())
+                    if current != revision or self.torrents.files_changed():
+                        self.torrents.follow(self.wanted())
                         revision = current
-                    self.offers.hand_over()
+                    self.torrents.hand_over()
                 self.tick(moment)
-                if self.offers.have_changed:
+                if self.torrents.have_changed:
                     next_report = 0.0
                 # Whoever waits for a seeder to begin finds its memos there, unless they are many.
-                if moment >= next_report and (moment > settled or not self.offers.are_pending):
-                    self.notify("report", self.report())
+                if moment >= next_report and (moment > settled or not self.torrents.are_pending):
+                    self.notify(self.report())
                     next_report = moment + _REPORT_SECONDS
                 if moment >= next_tally:
-                    self.offers.write_tallies()
+                    self.torrents.write_tallies()
                     next_tally = moment + _TALLY_SECONDS
                     self.tallied()
                 self.poll()
-                self.offers.count()
+                self.torrents.count()
         finally:
-            self.swarm.poll(TICK_SECONDS)
-            self.offers.count()
-            self.offers.write_tallies()
-            self.swarm.close(goodbye=1.0)
+            self.session.poll(TICK_SECONDS)
+            self.torrents.count()
+            self.torrents.write_tallies()
+            self.session.close(goodbye=1.0)
 
     def poll(self) -> list[events.Event]:
         """Take what has happened in the swarm, and return it."""
-        happened = self.swarm.poll(TICK_SECONDS)
+        happened = self.session.poll(TICK_SECONDS)
         for event in happened:
             self.take(event)
         return happened
 
-    def _hear(self, url: str, said: str, facts: dict[str, Any]) -> None:
-        if self._trackers.get(url) != said:
-            self._trackers[url] = said
-            self.notify("tracker", {"url": url, **facts})
+    def _hear(self, said: str, event: TrackerSaid) -> None:
+        if self.trackers.get(event.url) != said:
+            self.trackers[event.url] = said
+            self.notify(event)
 
 
 def raise_descriptor_limit() -> int:

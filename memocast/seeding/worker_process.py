@@ -1,6 +1,6 @@
-"""Child: a session process, as its supervisor sees it.
+"""A process that holds a worker, as its supervisor sees it.
 
-A child tells what happens by lines of JSON on its standard output:
+It tells what happens by lines of JSON on its standard output:
 `{"event": NAME, ...}`. One whose supervisor is gone notices that its standard
 input has ended.
 """
@@ -13,14 +13,17 @@ import os
 import signal
 import subprocess
 import time
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
+from memocast.library.seeder_report import event_of
 from memocast.library.tables.failures import translated
 from memocast.seeding.self_command import command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from memocast.library.seeder_report import Event
 
 _POLL_SECONDS = 0.1
 _READ_BYTES = 1 << 16
@@ -55,12 +58,12 @@ class WorkerProcess:
         """The descriptor that becomes readable when there is something to `read`."""
         return self._output.fileno()
 
-    def read(self) -> list[dict[str, Any]]:
+    def read(self) -> list[Event]:
         """What it told, as far as it is here; waits when nothing is."""
         chunk = os.read(self.fileno(), _READ_BYTES)
         self.has_ended = not chunk
         *lines, self._rest = (self._rest + chunk).split(b"\n")
-        return [json.loads(line) for line in lines]
+        return [event_of(json.loads(line)) for line in lines]
 
     def how_it_ended(self) -> str:
         """Wait for its end; the name of a signal, or an exit code."""

@@ -26,15 +26,18 @@ def seeding(world: World, library: Path, **changes: str) -> Iterator[str]:
     _seed(world, library, "--background", **changes)
     try:
         presence = SeederLock(library)
-        first = presence.report() or {}
+        first = presence.report()
+        begun = first.heard if first else 0
 
         def has_settled() -> bool:
-            report = presence.report() or {}
-            return report.get("heard", 0) > first.get("heard", 0)
+            report = presence.report()
+            return report is not None and report.heard > begun
 
         # It reports once a second: until the next one, its start may be under way yet.
         wait_for("the seeder's second report", has_settled)
-        yield str((presence.report() or first)["reach"]["listening"][0])
+        report = presence.report() or first
+        assert report
+        yield report.reach.listening[0]
     finally:
         _seed(world, library, "--stop", **changes)
 

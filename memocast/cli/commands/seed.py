@@ -7,7 +7,7 @@ import select
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,7 @@ from memocast.errors import MemocastError, UsageError
 
 if TYPE_CHECKING:
     from memocast.library.seeder_lock import SeederLock
+    from memocast.library.seeder_report import Event
 
 _TAKE_OVER_SECONDS = 30.0
 
@@ -66,24 +67,24 @@ def seed(
     only = attempts.each(memo or [], lambda reference: _shared_id(current, reference))
     attempts.finish()
     library = current.library  # created or refused before anything is started
-    presence = SeederLock(library.root)
+    seeder_lock = SeederLock(library.root)
     if install:
         console.end_tidily()
         service.install(library.root, console.note)
     elif uninstall:
         service.uninstall(library.root, console.note)
     elif stop:
-        stopped = presence.stop()
+        stopped = seeder_lock.stop()
         console.note("the seeder has stopped" if stopped else "no seeder was running")
     elif background:
-        _start_in_background(current, presence)
+        _start_in_background(current, seeder_lock)
     elif detached:
-        if _claim_unless_served(presence):
+        if _claim_unless_served(seeder_lock):
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
-            _run(current, presence, only, seed_view.Quiet())
+            _run(current, seeder_lock, only, seed_view.Quiet())
     else:
-        _take_over(presence)
-        _run(current, presence, only, seed_view.view(current, json=json))
+        _take_over(seeder_lock)
+        _run(current, seeder_lock, only, seed_view.view(current, json=json))
 
 
 def _shared_id(current: AppContext, reference: str) -> str:
@@ -95,37 +96,37 @@ def _shared_id(current: AppContext, reference: str) -> str:
     return found.id
 
 
-def _start_in_background(current: AppContext, presence: SeederLock) -> None:
+def _start_in_background(current: AppContext, seeder_lock: SeederLock) -> None:
     from memocast.seeding.background import start_seeder
 
-    report = presence.report()
+    report = seeder_lock.report()
     if report:
-        console.note(f"the seeder runs already (pid {report['pid']})")
+        console.note(f"the seeder runs already (pid {report.pid})")
         return
     pid = start_seeder(current.root)
     console.note(f"the seeder runs in the background (pid {pid}); memocast seed --stop ends it")
 
 
-def _claim_unless_served(presence: SeederLock) -> bool:
+def _claim_unless_served(seeder_lock: SeederLock) -> bool:
     """Become the seeder, perhaps after one that is on its way out; False when one serves."""
     deadline = time.monotonic() + _TAKE_OVER_SECONDS
-    while not presence.claim():
-        if presence.report() or time.monotonic() > deadline:
+    while not seeder_lock.claim():
+        if seeder_lock.report() or time.monotonic() > deadline:
             return False
     return True
 
 
-def _take_over(presence: SeederLock) -> None:
+def _take_over(seeder_lock: SeederLock) -> None:
     deadline = time.monotonic() + _TAKE_OVER_SECONDS
-    while not presence.claim():
+    while not seeder_lock.claim():
         if time.monotonic() > deadline:
             raise MemocastError("another seeder keeps starting", hint="memocast seed --stop")
-        if presence.stop():
+        if seeder_lock.stop():
             console.note("the seeder that was running has stopped; this one takes over")
 
 
 def _run(
-    current: AppContext, presence: SeederLock, only: list[str], display: seed_view.Quiet
+    current: AppContext, seeder_lock: SeederLock, only: list[str], display: seed_view.Quiet
 ) -> None:
     from memocast.seeding.supervisor import Supervisor
 
@@ -137,15 +138,16 @@ def _run(
         signal.signal(number, lambda received, _frame: ending.append(received))
     try:
         interval = current.settings.sync_interval
-        supervisor = Supervisor(current.root, presence, display.hear, only, interval)
+        supervisor = Supervisor(current.root, seeder_lock, display.hear, only, interval)
         supervisor.run(lambda: bool(ending))
     finally:
         display.close()
-        presence.release()
+        seeder_lock.release()
 
 
 def _run_session(current: AppContext, only: list[str], *, web: bool, lan: bool) -> None:
     """A process that holds libtorrent; standard input ends with its supervisor."""
+    from memocast.library.seeder_report import Failed, to_json
     from memocast.seeding.classic_worker import ClassicWorker
     from memocast.seeding.webrtc_worker import WebRtcWorker
 
@@ -155,20 +157,19 @@ def _run_session(current: AppContext, only: list[str], *, web: bool, lan: bool) 
     def is_ending() -> bool:
         return bool(ending) or bool(select.select([sys.stdin], [], [], 0)[0])
 
-    def tell(event: str, facts: dict[str, Any]) -> None:
+    def tell(event: Event) -> None:
         # Who is gone is not told; the session ends by itself, and writes down what it counted.
         with contextlib.suppress(BrokenPipeError):
-            console.document({"event": event, **facts})
+            console.document(to_json(event))
 
     try:
         library, settings = current.library, current.settings
-        session = (
+        worker = (
             WebRtcWorker(library, settings, tell, only)
             if web
             else ClassicWorker(library, settings, tell, only, lan=lan)
         )
-        session.run(is_ending)
+        worker.run(is_ending)
     except MemocastError as error:
-        failure = {"message": error.message, "hint": error.hint, "exit_code": error.exit_code}
-        tell("failed", failure)
+        tell(Failed(error.message, error.hint, error.exit_code))
         raise

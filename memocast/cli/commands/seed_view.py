@@ -7,20 +7,22 @@ from typing import TYPE_CHECKING, Any
 from memocast.cli.terminal import console
 from memocast.cli.terminal.display import Display
 from memocast.errors import MemocastError
+from memocast.library.seeder_report import Damaged, Listening, SeederReport, Trouble, to_json
 
 if TYPE_CHECKING:
     from memocast.cli.context import AppContext
+    from memocast.library.seeder_report import Event
 
 
 class Quiet:
     """A seeder without a terminal: errors go to the log, and that is all."""
 
-    def hear(self, event: str, facts: dict[str, Any]) -> None:
-        """Something happened; the events are those of `seed --json`, and `report`."""
-        if event == "damaged":
-            console.note(f"memo {facts['id']} was changed on disk and is not seeded")
-        elif event == "trouble":
-            console.note(f"{facts['problem']}; starting again")
+    def hear(self, event: Event) -> None:
+        """Something happened."""
+        if isinstance(event, Damaged):
+            console.note(f"memo {event.id} was changed on disk and is not seeded")
+        elif isinstance(event, Trouble):
+            console.note(f"{event.problem}; starting again")
 
     def close(self) -> None:
         """Nothing to put back."""
@@ -32,23 +34,23 @@ class Lines(Quiet):
     def __init__(self) -> None:
         self._count = 0
 
-    def hear(self, event: str, facts: dict[str, Any]) -> None:
+    def hear(self, event: Event) -> None:
         """Say it where it matters to a person."""
-        super().hear(event, facts)
-        if event == "listening":
-            console.note(f"listening on {facts['address']}; Ctrl-C ends")
-        elif event == "report" and facts["seeding"] != self._count:
-            self._count = facts["seeding"]
+        super().hear(event)
+        if isinstance(event, Listening):
+            console.note(f"listening on {event.address}; Ctrl-C ends")
+        elif isinstance(event, SeederReport) and event.seeding != self._count:
+            self._count = event.seeding
             console.note(f"seeding {console.count(self._count, 'memo')}")
 
 
 class Events(Quiet):
     """`--json`: an event a line on stdout."""
 
-    def hear(self, event: str, facts: dict[str, Any]) -> None:
+    def hear(self, event: Event) -> None:
         """Print it."""
-        if event != "report":
-            console.document({"event": event, **facts})
+        if not isinstance(event, SeederReport):
+            console.document(to_json(event))
 
 
 class Screen(Quiet):
@@ -59,48 +61,47 @@ class Screen(Quiet):
         self._display = Display()
         self._display.__enter__()
 
-    def hear(self, event: str, facts: dict[str, Any]) -> None:
+    def hear(self, event: Event) -> None:
         """Draw the latest report."""
-        if event == "report":
-            self._display.show(self._picture(facts))
+        if isinstance(event, SeederReport):
+            self._display.show(self._picture(event))
 
     def close(self) -> None:
         """Give the terminal back."""
         self._display.__exit__(None, None, None)
 
-    def _picture(self, report: dict[str, Any]) -> Any:
+    def _picture(self, report: SeederReport) -> Any:
         from rich.console import Group
         from rich.table import Table
         from rich.text import Text
 
-        reach = report["reach"]
+        reach = report.reach
         heading = Text(no_wrap=True, overflow="ellipsis")
-        heading.append(f"seeding {console.count(report['seeding'], 'memo')}", "bold")
-        heading.append(f"  {' '.join(reach['listening'])}", "dim")
-        if report["damaged"]:
-            heading.append(f"  changed on disk: {' '.join(report['damaged'])}", "red")
-        web = report["web"]
-        if web and web["problem"]:
-            heading.append(f"  {web['problem']}; starting again", "yellow")
-        if report["problem"]:
-            heading.append(f"  {report['problem']}; starting again", "red")
-        if reach["dht_nodes"]:
-            heading.append(f"  DHT {console.count(reach['dht_nodes'], 'node')}", "dim")
+        heading.append(f"seeding {console.count(report.seeding, 'memo')}", "bold")
+        heading.append(f"  {' '.join(reach.listening)}", "dim")
+        if report.damaged:
+            heading.append(f"  changed on disk: {' '.join(report.damaged)}", "red")
+        if report.web and report.web.problem:
+            heading.append(f"  {report.web.problem}; starting again", "yellow")
+        if report.problem:
+            heading.append(f"  {report.problem}; starting again", "red")
+        if reach.dht_nodes:
+            heading.append(f"  DHT {console.count(reach.dht_nodes, 'node')}", "dim")
         table = Table(box=None, pad_edge=False, header_style="dim")
         for name in ("id", "peers", "rate", "sent", "copies", "title"):
             table.add_column(name, justify="left" if name in ("id", "title") else "right")
-        if not report["memos"]:
+        if not report.memos:
             return Group(heading, Text("nobody has asked for one yet; Ctrl-C ends", "dim"))
-        busy = sorted(report["memos"].items(), key=lambda item: -item[1]["upload_rate"])
-        for memo_id, facts in busy[: max(1, self._display.height - 4)]:
-            copies = f"{facts['copies']}{' ✓' if facts['safe'] else ''}"
-            web = f" ({facts['browsers']} web)" if facts["browsers"] else ""
+        busy = sorted(report.memos.items(), key=lambda item: -item[1].upload_rate)
+        for memo_id, uploads in busy[: max(1, self._display.height - 4)]:
+            copies = f"{uploads.copies}{' ✓' if uploads.safe else ''}"
+            web = f" ({uploads.browsers} web)" if uploads.browsers else ""
             table.add_row(
                 Text(memo_id, "bold"),
-                f"{facts['peers']}{web}",
-                f"{console.size(facts['upload_rate'])}/s",
-                console.size(facts["uploaded"]),
-                Text(copies, "green" if facts["safe"] else ""),
+                f"{uploads.peers}{web}",
+                f"{console.size(uploads.upload_rate)}/s",
+                console.size(uploads.uploaded),
+                Text(copies, "green" if uploads.safe else ""),
                 Text(console.safe(self._title(memo_id)), no_wrap=True, overflow="ellipsis"),
             )
         return Group(heading, table, Text("Ctrl-C ends", "dim"))

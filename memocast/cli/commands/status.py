@@ -9,6 +9,7 @@ import typer
 
 from memocast.cli.context import JsonOption, app_context
 from memocast.cli.terminal import console
+from memocast.library.seeder_report import SeederReport, Uploads, to_json
 
 if TYPE_CHECKING:
     from memocast.library.tables.seedables import Seedable, UploadTotals
@@ -34,7 +35,7 @@ def status(context: typer.Context, json: JsonOption = False) -> None:
     offered = current.library.seedables.with_tallies(fetched=current.settings.seed_fetched)
     rows = [_row(*found, report) for found in offered]
     if json:
-        console.document({"seeder": report, "memos": rows})
+        console.document({"seeder": to_json(report) if report else None, "memos": rows})
     elif console.stdout_is_terminal():
         _status_screen(report, rows)
     else:
@@ -42,92 +43,88 @@ def status(context: typer.Context, json: JsonOption = False) -> None:
 
 
 def _row(
-    found: Seedable, title: str, tally: UploadTotals, report: dict[str, Any] | None
+    found: Seedable, title: str, tally: UploadTotals, report: SeederReport | None
 ) -> dict[str, Any]:
-    now = (report or {}).get("torrents", {}).get(found.info_hash, {})
+    now = report.torrents.get(found.info_hash, Uploads()) if report else Uploads()
     return {
         "id": found.memo,
         "title": title,
         "info_hash": found.info_hash,
         "mode": found.mode,
         "lan": found.lan,
-        "peers": now.get("peers", 0),
-        "browsers": now.get("browsers", 0),
-        "upload_rate": now.get("upload_rate", 0),
+        "peers": now.peers,
+        "browsers": now.browsers,
+        "upload_rate": now.upload_rate,
         "uploaded": tally.uploaded,
-        "copies": now.get("copies", 0),
+        "copies": now.copies,
         "copies_ever": tally.copies,
         "last_copy": tally.last_copy,
-        "safe_to_close": now.get("safe", False),
-        "damaged": not found.intact or found.memo in (report or {}).get("damaged", []),
+        "safe_to_close": now.safe,
+        "damaged": not found.intact or bool(report and found.memo in report.damaged),
     }
 
 
-def _reach_lines(report: dict[str, Any] | None) -> list[tuple[str, str]]:
+def _reach_lines(report: SeederReport | None) -> list[tuple[str, str]]:
     if report is None:
         return [("seeder", "not running; start it: memocast seed --background")]
-    reach = report["reach"]
+    reach = report.reach
     lines = [
-        ("seeder", f"running, pid {report['pid']}, {console.count(report['seeding'], 'memo')}"),
+        ("seeder", f"running, pid {report.pid}, {console.count(report.seeding, 'memo')}"),
         *_trouble_lines(report),
-        ("listening", " ".join(reach["listening"]) or "nowhere"),
+        ("listening", " ".join(reach.listening) or "nowhere"),
     ]
-    mapped = [f"{by} port {port}" for by, port in reach["mapped"].items()]
-    failed = [f"{by} failed: {reason}" for by, reason in reach["mapping_failed"].items()]
+    mapped = [f"{by} port {port}" for by, port in reach.mapped.items()]
+    failed = [f"{by} failed: {reason}" for by, reason in reach.mapping_failed.items()]
     lines.append(("port mapping", "; ".join(mapped or failed) or "none"))
-    lines.append(("dht", console.count(reach["dht_nodes"], "node")))
-    lines += [(f"tracker {url}", said) for url, said in reach["trackers"].items()]
+    lines.append(("dht", console.count(reach.dht_nodes, "node")))
+    lines += [(f"tracker {url}", said) for url, said in reach.trackers.items()]
     return [*lines, *_browser_lines(report), *_lan_lines(report)]
 
 
-def _browser_lines(report: dict[str, Any]) -> list[tuple[str, str]]:
-    web = report.get("web")
+def _browser_lines(report: SeederReport) -> list[tuple[str, str]]:
+    web = report.web
     if not web:  # nor of a seeder of an older version
         return []
-    connected = sum(facts.get("browsers", 0) for facts in report["memos"].values())
-    offered = console.count(web["seeding"], "memo")
-    if web["seeding"] < report["seeding"]:
-        offered = f"the last {web['seeding']} of {console.count(report['seeding'], 'memo')}"
-    if not web["seeding"] and not web["problem"]:
+    connected = sum(uploads.browsers for uploads in report.memos.values())
+    offered = console.count(web.seeding, "memo")
+    if web.seeding < report.seeding:
+        offered = f"the last {web.seeding} of {console.count(report.seeding, 'memo')}"
+    if not web.seeding and not web.problem:
         return [("browsers", "starting")]
     lines = [("browsers", f"{connected} connected; {offered} offered over WebRTC")]
-    if web.get("stun_answers") is False:
+    if web.stun_answers is False:
         silent = "the STUN server does not answer: those outside your network may not reach you"
         lines.append(("browsers", silent))
-    if web["problem"]:
-        lines.append(("browsers", f"{web['problem']}; it is being started again"))
-    if web["crashes"]:
-        last = web["last_crash"]
-        again = console.count(web["crashes"], "time")
-        lines.append(("browsers", f"restarted {again}, last {last['when']}: {last['how']}"))
+    if web.problem:
+        lines.append(("browsers", f"{web.problem}; it is being started again"))
+    if web.last_crash:
+        again = console.count(web.crashes, "time")
+        last = web.last_crash
+        lines.append(("browsers", f"restarted {again}, last {last.when}: {last.how}"))
     return lines
 
 
-def _lan_lines(report: dict[str, Any]) -> list[tuple[str, str]]:
-    lan = report.get("lan")
+def _lan_lines(report: SeederReport) -> list[tuple[str, str]]:
+    lan = report.lan
     if not lan:
         return []
-    offered = f"{console.count(lan['seeding'], 'memo')} offered on the local network only"
-    return [("lan", f"{lan['problem']}; it is being started again" if lan["problem"] else offered)]
+    offered = f"{console.count(lan.seeding, 'memo')} offered on the local network only"
+    return [("lan", f"{lan.problem}; it is being started again" if lan.problem else offered)]
 
 
-def _trouble_lines(report: dict[str, Any]) -> list[tuple[str, str]]:
+def _trouble_lines(report: SeederReport) -> list[tuple[str, str]]:
     lines = []
-    # A seeder of an older version says less.
-    silent = time.time() - report.get("heard", time.time())
+    silent = time.time() - report.heard if report.heard else 0.0  # an older one does not say
     if silent > _SILENT_SECONDS:
         lines.append(("problem", f"the seeder has said nothing for {silent:.0f} s"))
-    if report.get("problem"):
-        lines.append(("problem", f"{report['problem']}; it is being started again"))
-    if report.get("crashes"):
-        last = report["last_crash"]
-        lines.append(
-            ("crashes", f"{report['crashes']} survived, last {last['when']}: {last['how']}")
-        )
+    if report.problem:
+        lines.append(("problem", f"{report.problem}; it is being started again"))
+    if last := report.last_crash:
+        lines.append(("crashes", f"{report.crashes} survived, last {last.when}: {last.how}"))
     return lines
 
 
-def _status_lines(report: dict[str, Any] | None, rows: list[dict[str, Any]]) -> None:
+def _status_lines(report: SeederReport | None, rows: list[dict[str, Any]]) -> None:
     for what, how in _reach_lines(report):
         console.data(console.safe(f"{what}: {how}"))
     for row in rows:
@@ -161,7 +158,7 @@ def _peers(row: dict[str, Any]) -> str:
     return f"{row['peers']} ({row['browsers']} web)" if row["browsers"] else str(row["peers"])
 
 
-def _status_screen(report: dict[str, Any] | None, rows: list[dict[str, Any]]) -> None:
+def _status_screen(report: SeederReport | None, rows: list[dict[str, Any]]) -> None:
     from datetime import UTC, datetime
 
     from rich.table import Table
