@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
 import os
+import time
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ _TO_USE_NAMES = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEX
 
 _COPIED_AT_ONCE = 1 << 26
 """Bytes. Ctrl-C waits that long."""
+
+_LOOK_SECONDS = 0.02
 
 FileStamp = tuple[int, int]
 """A file's size in bytes and its time of modification in nanoseconds; (0, 0) when it is gone."""
@@ -90,6 +94,45 @@ def _fsync_names(folder: int) -> None:
             raise
     finally:
         os.close(readable)
+
+
+def lock(path: Path, *, wait: float = 0.0, shared: bool = False, make: bool = True) -> int | None:
+    """Lock the file (flock), which is made if need be; the descriptor that holds the lock.
+
+    None when others hold it and still do after `wait` seconds; `math.inf` waits for ever. Until
+    the descriptor is closed, by whatever end of the process, only others who share it have it too.
+    """
+    import fcntl
+
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if make else 0)
+    descriptor = os.open(path, flags, 0o600)
+    deadline = time.monotonic() + wait
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, kind if wait == math.inf else kind | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    os.close(descriptor)
+                    return None
+                time.sleep(_LOOK_SECONDS)
+            else:
+                return descriptor
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+@contextlib.contextmanager
+def locked(path: Path, *, wait: float = math.inf) -> Iterator[bool]:
+    """Hold the lock of the file for the block; False when others hold it, as for `lock`."""
+    descriptor = lock(path, wait=wait)
+    try:
+        yield descriptor is not None
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def write_atomically(path: Path, content: bytes, mode: int = 0o666) -> None:

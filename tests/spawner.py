@@ -134,7 +134,8 @@ def _load() -> None:
 
     used = ("channels.follow", "channels.pair", "channels.publish", "channels.republish")
     used += ("fetching.fetch", "library.recovery", "library.sharing")
-    names = [f"memocast.cli.commands.{home}" for home in set(HOMES.values())]
+    families = {home.partition(":")[0] for home in HOMES.values()}
+    names = [f"memocast.cli.commands.{family}" for family in families]
     names += [f"memocast.{module}" for module in used]
     others = ("libtorrent", "numpy", "soundfile", "mutagen", "pyrage", "rich.console", "sqlite3")
     for name in (*names, *others, "cryptography.hazmat.primitives.asymmetric.ed25519"):

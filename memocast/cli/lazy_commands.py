@@ -14,31 +14,31 @@ if TYPE_CHECKING:
     from typer._click.formatting import HelpFormatter
 
 HOMES = {
-    "record": "record",
-    "devices": "devices",
-    "add": "memos",
-    "list": "memos",
-    "show": "memos",
-    "edit": "memos",
-    "remove": "memos",
-    "export": "export",
-    "play": "play",
-    "share": "share",
-    "unshare": "share",
-    "status": "status",
-    "seed": "seed",
-    "fetch": "fetch",
-    "identity": "identity",
-    "page": "page",
-    "channel": "channel",
-    "follow": "follow",
-    "unfollow": "follow",
-    "following": "follow",
-    "sync": "sync",
-    "pair": "pair",
-    "doctor": "doctor",
+    "record": "record:record",
+    "devices": "devices:devices",
+    "add": "memos:add",
+    "list": "memos:list_",
+    "show": "memos:show",
+    "edit": "memos:edit",
+    "remove": "memos:remove",
+    "export": "export:export",
+    "play": "play:play",
+    "share": "share:app",
+    "unshare": "share:unshare",
+    "status": "status:status",
+    "seed": "seed:seed",
+    "fetch": "fetch:fetch",
+    "identity": "identity:identity",
+    "page": "page:page",
+    "channel": "channel:app",
+    "follow": "follow:follow",
+    "unfollow": "follow:unfollow",
+    "following": "follow:following",
+    "sync": "sync:sync",
+    "pair": "pair:pair",
+    "doctor": "doctor:doctor",
 }
-"""In the order of the help."""
+"""In the order of the help: the module in `cli/commands`, and the function or typer app in it."""
 
 
 class Commands(TyperGroup):
@@ -88,15 +88,10 @@ class _MadeWhenAskedFor(MutableMapping[str, "Command"]):
         return name in HOMES
 
 
-def _made(name: str, module: str) -> Command:
-    family = typer.Typer(add_completion=False, rich_markup_mode=None)
-    importlib.import_module(f"memocast.cli.commands.{module}").register(family)
-    for group in family.registered_groups:
-        if group.typer_instance and group.typer_instance.info.name == name:
-            return typer.main.get_command(group.typer_instance)
-    family.registered_commands = [
-        command
-        for command in family.registered_commands
-        if (command.name or getattr(command.callback, "__name__", None)) == name
-    ]
-    return typer.main.get_command(family)
+def _made(name: str, home: str) -> Command:
+    module, _, attribute = home.partition(":")
+    found = getattr(importlib.import_module(f"memocast.cli.commands.{module}"), attribute)
+    if not isinstance(found, typer.Typer):
+        function, found = found, typer.Typer(add_completion=False, rich_markup_mode=None)
+        found.command(name)(function)
+    return typer.main.get_command(found)

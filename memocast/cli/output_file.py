@@ -6,7 +6,7 @@ import contextlib
 import os
 from typing import IO, TYPE_CHECKING
 
-from memocast.cli.terminal import console
+from memocast.cli import signals
 from memocast.errors import MemocastError, UsageError
 from memocast.files import creating
 
@@ -40,7 +40,7 @@ def write(
     A symbolic link is not followed: with `force` the file takes the link's own place.
     """
     check_target(path, force=force)
-    console.end_tidily()
+    signals.interrupt_on_end()
     with _translated(path):
         try:
             with creating(path, mode=mode, replace=force) as file:

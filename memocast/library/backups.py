@@ -9,16 +9,15 @@ is sound.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import time
 from typing import TYPE_CHECKING
 
 from memocast.errors import DamagedLibrary
+from memocast.files import locked
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
     from pathlib import Path
 
 NUMBERS = (1, 2, 3)
@@ -80,7 +79,7 @@ class Backups:
         if not self._is_due(connection):
             return
         self._folder.mkdir(exist_ok=True)
-        with self._alone() as alone:
+        with locked(self._folder / ".lock", wait=0) as alone:
             # Another process that has just asked for it makes the same copy.
             if alone and self._is_due(connection):
                 for leftover in self._folder.glob("*.part*"):  # of a process that was killed
@@ -163,17 +162,6 @@ class Backups:
             older, younger = self.copy(number), self.copy(number - 1)
             if younger.exists() and abs(time.time() - _changed(older)) > seconds:
                 younger.replace(older)
-
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[bool]:
-        lock = os.open(self._folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield True
-        except BlockingIOError:
-            yield False
-        finally:
-            os.close(lock)
 
 
 def problem(connection: sqlite3.Connection) -> str:

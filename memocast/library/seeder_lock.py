@@ -7,7 +7,6 @@ A seeder holds `seeder.lock` (flock) for as long as it runs and writes
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import signal
@@ -15,7 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from memocast.errors import MemocastError
-from memocast.files import write_atomically
+from memocast.files import lock, write_atomically
 from memocast.library.seeder_report import SeederReport, seeder_report_of, to_json
 
 if TYPE_CHECKING:
@@ -40,19 +39,11 @@ class SeederLock:
 
         Without `seeding`, only keep everyone else from being it: nobody is told whom to end.
         """
-        lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        deadline = time.monotonic() + _CLAIM_SECONDS
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                # Perhaps somebody only asks whether a seeder runs, for a moment.
-                if time.monotonic() > deadline:
-                    os.close(lock)
-                    return False
-                time.sleep(_POLL_SECONDS)
-        self._lock = lock
+        # Perhaps somebody only asks whether a seeder runs, for a moment.
+        found = lock(self._lock_path, wait=_CLAIM_SECONDS)
+        if found is None:
+            return False
+        self._lock = found
         # What a killed seeder left names a pid that may be anybody's by now.
         self._write({"pid": os.getpid()} if seeding else {})
         return True
@@ -77,20 +68,17 @@ class SeederLock:
     def is_running(self) -> bool:
         """Whether some process is the seeder now."""
         try:
-            lock = os.open(self._lock_path, os.O_RDWR | os.O_CLOEXEC)
+            # Shared, so that two who only ask do not take each other for a seeder.
+            found = lock(self._lock_path, shared=True, make=False)
         except FileNotFoundError:
             return False
-        try:
-            # Shared, so that two who only ask do not take each other for a seeder.
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            # Nobody seeds, and nobody can begin to while we hold this. What a killed seeder
-            # said must be gone by then: it would be taken for the next one's word.
-            with contextlib.suppress(OSError):
-                self._report_path.unlink(missing_ok=True)
-        except BlockingIOError:
+        if found is None:
             return True
-        finally:
-            os.close(lock)
+        # Nobody seeds, and nobody can begin to while we hold this. What a killed seeder
+        # said must be gone by then: it would be taken for the next one's word.
+        with contextlib.suppress(OSError):
+            self._report_path.unlink(missing_ok=True)
+        os.close(found)
         return False
 
     def publish(self, report: SeederReport) -> None:

@@ -8,13 +8,12 @@ it dies, so an unlocked entry is one that somebody left behind.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from memocast.files import write_atomically
+from memocast.files import lock, locked, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -169,27 +168,18 @@ class Staging:
 
     def _claim(self, folder: Path) -> StagingEntry | None:
         try:
-            lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            found = lock(folder / "lock")
         except FileNotFoundError:  # its owner has just finished with it
             return None
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
+        if found is None:
             return None
-        if not _is_same_file(lock, folder / "lock"):  # discarded while we waited
-            os.close(lock)
+        if not _is_same_file(found, folder / "lock"):  # discarded while we waited
+            os.close(found)
             return None
-        return StagingEntry(folder, lock)
+        return StagingEntry(folder, found)
 
-    @contextlib.contextmanager
-    def _gate(self) -> Iterator[None]:
-        gate = os.open(self.folder / ".gate", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(gate, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(gate)
+    def _gate(self) -> contextlib.AbstractContextManager[bool]:
+        return locked(self.folder / ".gate")
 
 
 def _is_same_file(descriptor: int, path: Path) -> bool:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import time
 from typing import TYPE_CHECKING
 
 from memocast.errors import MemocastError
 from memocast.library.seeder_lock import START_SECONDS, SeederLock
 from memocast.library.tables.failures import translated
-from memocast.seeding.self_command import command
+from memocast.seeding.self_command import start
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,14 +27,7 @@ def start_seeder(root: Path) -> int:
     seeder_lock = SeederLock(root)
     with translated(log), log.open("ab") as output:
         begin = output.tell()
-        seeder = subprocess.Popen(
-            command(root, "seed", "--detached"),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            cwd=root,
-            start_new_session=True,
-        )
+        seeder = start(root, "seed", "--detached", stdout=output, stderr=output)
     deadline = time.monotonic() + START_SECONDS
     while True:
         report = seeder_lock.report()
@@ -51,14 +43,7 @@ def start_seeder(root: Path) -> int:
 def start_backup(root: Path) -> None:
     """Have the library's database copied by a process that nobody waits for."""
     with translated(root):
-        subprocess.Popen(
-            command(root, "doctor", "--back-up"),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd=root,
-            start_new_session=True,
-        )
+        start(root, "doctor", "--back-up")
 
 
 def _failure(log: Path, begin: int, ended: int | None) -> MemocastError:

@@ -1,4 +1,4 @@
-"""Rounds: the seeder has 'memocast sync' run now and then, in a process of its own."""
+"""The seeder has 'memocast sync' run now and then, in a process of its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from memocast.errors import LibraryError
 from memocast.library.tables.failures import translated
-from memocast.seeding.self_command import command
+from memocast.seeding.self_command import start
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,14 +49,7 @@ class SyncTimer:
         self._next = moment + self._interval
         log = self._root / "log" / "seeder.log"
         with contextlib.suppress(OSError, LibraryError), translated(log), log.open("ab") as errors:
-            self._process = subprocess.Popen(
-                command(self._root, "sync", "--quiet"),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=errors,
-                cwd=self._root,
-                start_new_session=True,
-            )
+            self._process = start(self._root, "sync", "--quiet", stderr=errors)
 
     def stop(self) -> None:
         """End the one that runs; what it has fetched of a memo is kept for the next."""

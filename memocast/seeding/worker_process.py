@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING
 
 from memocast.library.seeder_report import event_of
 from memocast.library.tables.failures import translated
-from memocast.seeding.self_command import command
+from memocast.seeding.self_command import start
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,15 +36,15 @@ class WorkerProcess:
         """Start it; the descriptor `inherited` stays open for as long as it lives."""
         log = root / "log" / "seeder.log"
         with translated(log), log.open("ab") as errors:
-            self._process = subprocess.Popen(
-                command(root, "seed", "--session", *arguments),
+            self._process = start(
+                root,
+                "seed",
+                "--session",
+                *arguments,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                cwd=root,
-                # Ctrl-C in the terminal is for us; the session ends when we say so.
-                start_new_session=True,
-                pass_fds=[inherited],
+                inherited=[inherited],
             )
         assert self._process.stdin is not None
         assert self._process.stdout is not None

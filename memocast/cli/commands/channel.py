@@ -25,27 +25,6 @@ if TYPE_CHECKING:
 _KEY_FILE_BYTES = 1 << 16
 
 
-def register(app: typer.Typer) -> None:
-    """Add this family's commands to the application."""
-    channel = typer.Typer(
-        name="channel",
-        help="Publish memos to whoever follows you.\n\n"
-        'Example: memocast channel create "Anna\'s notes"',
-        add_completion=False,
-        no_args_is_help=True,
-        rich_markup_mode=None,
-    )
-    channel.command()(create)
-    channel.command()(publish)
-    channel.command("list")(list_)
-    channel.command()(show)
-    channel.command()(retract)
-    channel.command()(export)
-    channel.command("import")(import_)
-    channel.command()(rss)
-    app.add_typer(channel)
-
-
 def create(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="What followers know it by.")],
@@ -281,3 +260,21 @@ def _quoted(name: str) -> str:
     import shlex
 
     return shlex.quote(console.safe(name))
+
+
+app = typer.Typer(
+    name="channel",
+    help="Publish memos to whoever follows you.\n\n"
+    'Example: memocast channel create "Anna\'s notes"',
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.command()(create)
+app.command()(publish)
+app.command("list")(list_)
+app.command()(show)
+app.command()(retract)
+app.command()(export)
+app.command("import")(import_)
+app.command()(rss)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from memocast.cli import signals
 from memocast.cli.context import JsonOption, app_context
 from memocast.cli.terminal import console
 from memocast.errors import NotALink, UsageError
@@ -45,7 +46,7 @@ def rss(
     current = app_context(context)
     found = current.library.channels.get(channel)
     address = _base(base_url)
-    console.end_tidily()
+    signals.interrupt_on_end()
     done = writing.write(current.library, found, folder, address, in_the_clear=in_the_clear)
     if json:
         left_out = [{"id": item.id, "title": item.title, "why": why} for item, why in done.left_out]

@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-import typer
-
 from memocast.cli.context import JsonOption
 from memocast.cli.terminal import console
-
-
-def register(app: typer.Typer) -> None:
-    """Add this family's commands to the application."""
-    app.command()(devices)
 
 
 def devices(json: JsonOption = False) -> None:

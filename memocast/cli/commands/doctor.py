@@ -16,11 +16,6 @@ if TYPE_CHECKING:
     from memocast.doctor.finding import Finding
 
 
-def register(app: typer.Typer) -> None:
-    """Add this family's commands to the application."""
-    app.command()(doctor)
-
-
 def doctor(
     context: typer.Context,
     repair: Annotated[

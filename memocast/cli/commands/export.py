@@ -21,11 +21,6 @@ if TYPE_CHECKING:
     from memocast.library.library import Library
 
 
-def register(app: typer.Typer) -> None:
-    """Add this family's commands to the application."""
-    app.command()(export)
-
-
 def export(
     context: typer.Context,
     memo: MemosArgument,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from memocast.cli import option_values
+from memocast.cli import option_values, signals
 from memocast.cli.commands.play_while_fetching import PlayWhileFetching
 from memocast.cli.context import AppContext, JsonOption, app_context
 from memocast.cli.terminal import console
@@ -23,11 +23,6 @@ if TYPE_CHECKING:
     from memocast.formats.age import Identity
     from memocast.formats.link import Link
     from memocast.formats.memo import Memo
-
-
-def register(app: typer.Typer) -> None:
-    """Add this family's commands to the application."""
-    app.command()(fetch)
 
 
 def fetch(
@@ -72,7 +67,7 @@ def fetch(
     opened_with = identities(current.root, identity)
     limits = FetchLimits(option_values.seconds(timeout), option_values.byte_count(max_size))
     peers = tuple(option_values.peer(text) for text in peer or [])
-    console.end_tidily()
+    signals.interrupt_on_end()
     attempts = console.Attempts()
 
     def fetch_one(link: Link) -> None:

@@ -20,13 +20,6 @@ if TYPE_CHECKING:
     from memocast.formats.channel import Channel, FollowLimits
 
 
-def register(app: typer.Typer) -> None:
-    """Add this family's commands to the application."""
-    app.command()(follow)
-    app.command()(unfollow)
-    app.command()(following)
-
-
 def follow(
     context: typer.Context,
     link: Annotated[

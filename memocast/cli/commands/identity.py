@@ -8,11 +8,6 @@ from memocast.cli.context import JsonOption, app_context
 from memocast.cli.terminal import console
 
 
-def register(app: typer.Typer) -> None:
-    """Add this family's commands to the application."""
-    app.command()(identity)
-
-
 def identity(context: typer.Context, json: JsonOption = False) -> None:
     """Print what others seal memos to, so that only you can open them: 'share --to' takes it.
 

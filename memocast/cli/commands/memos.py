@@ -20,15 +20,6 @@ if TYPE_CHECKING:
 _STDIN_LIMIT = 4 << 30
 
 
-def register(app: typer.Typer) -> None:
-    """Add this family's commands to the application."""
-    app.command()(add)
-    app.command("list")(list_)
-    app.command()(show)
-    app.command()(edit)
-    app.command()(remove)
-
-
 def add(
     context: typer.Context,
     files: Annotated[

@@ -7,13 +7,9 @@ from typing import Annotated
 
 import typer
 
+from memocast.cli import signals
 from memocast.cli.context import JsonOption, app_context
 from memocast.cli.terminal import console
-
-
-def register(app: typer.Typer) -> None:
-    """Add this family's commands to the application."""
-    app.command()(page)
 
 
 def page(
@@ -35,7 +31,7 @@ def page(
     """
     from memocast.webpage import export
 
-    console.end_tidily()
+    signals.interrupt_on_end()
     written = export.write(folder, app_context(context).settings, force=force)
     if json:
         console.document({"path": str(folder), "files": [path.name for path in written]})

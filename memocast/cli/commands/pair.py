@@ -14,11 +14,6 @@ if TYPE_CHECKING:
     from memocast.formats.channel import Channel
 
 
-def register(app: typer.Typer) -> None:
-    """Add this family's commands to the application."""
-    app.command()(pair)
-
-
 def pair(
     context: typer.Context,
     secret: Annotated[

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from memocast.cli import signals
 from memocast.cli.context import AppContext, OptionalMemoArgument, app_context
 from memocast.cli.terminal import console
 from memocast.cli.terminal.player_view import until_the_end
@@ -14,11 +14,6 @@ from memocast.errors import UsageError
 
 if TYPE_CHECKING:
     from memocast.formats.memo import Memo
-
-
-def register(app: typer.Typer) -> None:
-    """Add this family's commands to the application."""
-    app.command()(play)
 
 
 def play(
@@ -59,8 +54,7 @@ def play_memo(current: AppContext, memo: Memo, device: str) -> bool:
     from memocast.audio.player import Player
 
     # The terminal is put back on these too.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    signal.signal(signal.SIGHUP, signal.default_int_handler)
+    signals.interrupt_on_end()
     path = current.library.path(memo)
     player = Player(lambda start: blocks(path, memo.format, start), memo.duration / 1000, device)
     player.start()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import signal
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from memocast.cli import option_values
+from memocast.cli import option_values, signals
 from memocast.cli.context import AppContext, JsonOption, app_context
 from memocast.cli.share_link import ensure_seeder, shared_link
 from memocast.cli.terminal import console
@@ -34,11 +33,6 @@ _BLIND_POLL_SECONDS = 0.2
 
 _QUIET = 0
 """A peak of no sound at all: a microphone that is muted or not the one that was meant."""
-
-
-def register(app: typer.Typer) -> None:
-    """Add this family's commands to the application."""
-    app.command()(record)
 
 
 def record(
@@ -84,7 +78,7 @@ def record(
 
     with current.library.translated():
         entry = current.library.staging.create("recording")
-    ignore_signals = _end_on_signals()
+    ignore_signals = signals.interrupt_once()
     memo, failure = _record(
         current, entry, draft, device or current.settings.device, limit, ignore_signals
     )
@@ -205,29 +199,6 @@ def _tell(memo: Memo, captured: Captured) -> None:
         f"kept {console.clock(memo.duration / 1000)} as '{console.safe(memo.title)}'"
         f" ({console.size(memo.size)})"
     )
-
-
-def _end_on_signals() -> Callable[[], None]:
-    """SIGTERM and SIGHUP end and keep, as Ctrl-C does; the first one is the last that counts.
-
-    Returns a function that ignores them from then on, for an end by a key.
-    They stay ignored until the process ends: what was kept is to be told.
-    """
-    ending = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # 'nohup' asked for that
-        ending.append(signal.SIGHUP)
-
-    def ignore_them() -> None:
-        for name in ending:
-            signal.signal(name, signal.SIG_IGN)
-
-    def end(_number: int, _frame: object) -> None:
-        ignore_them()
-        raise KeyboardInterrupt
-
-    for name in ending:
-        signal.signal(name, end)
-    return ignore_them
 
 
 def _until_the_end(recorder: Recorder, ignore_signals: Callable[[], None]) -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import select
-import signal
 import sys
 import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from memocast.cli import signals
 from memocast.cli.commands import seed_view
 from memocast.cli.context import AppContext, JsonOption, OptionalMemosArgument, app_context
 from memocast.cli.terminal import console
@@ -21,11 +21,6 @@ if TYPE_CHECKING:
     from memocast.library.seeder_report import Event
 
 _TAKE_OVER_SECONDS = 30.0
-
-
-def register(app: typer.Typer) -> None:
-    """Add this family's commands to the application."""
-    app.command()(seed)
 
 
 def seed(
@@ -69,7 +64,7 @@ def seed(
     library = current.library  # created or refused before anything is started
     seeder_lock = SeederLock(library.root)
     if install:
-        console.end_tidily()
+        signals.interrupt_on_end()
         service.install(library.root, console.note)
     elif uninstall:
         service.uninstall(library.root, console.note)
@@ -80,7 +75,7 @@ def seed(
         _start_in_background(current, seeder_lock)
     elif detached:
         if _claim_unless_served(seeder_lock):
-            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            signals.outlive_terminal()
             _run(current, seeder_lock, only, seed_view.Quiet())
     else:
         _take_over(seeder_lock)
@@ -130,16 +125,11 @@ def _run(
 ) -> None:
     from memocast.seeding.supervisor import Supervisor
 
-    ending: list[int] = []
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        numbers.append(signal.SIGHUP)
-    for number in numbers:
-        signal.signal(number, lambda received, _frame: ending.append(received))
+    is_ending = signals.noted()
     try:
         interval = current.settings.sync_interval
         supervisor = Supervisor(current.root, seeder_lock, display.hear, only, interval)
-        supervisor.run(lambda: bool(ending))
+        supervisor.run(is_ending)
     finally:
         display.close()
         seeder_lock.release()
@@ -151,11 +141,10 @@ def _run_session(current: AppContext, only: list[str], *, web: bool, lan: bool) 
     from memocast.seeding.classic_worker import ClassicWorker
     from memocast.seeding.webrtc_worker import WebRtcWorker
 
-    ending: list[int] = []
-    signal.signal(signal.SIGTERM, lambda received, _frame: ending.append(received))
+    was_asked_to_end = signals.noted(only_sigterm=True)
 
     def is_ending() -> bool:
-        return bool(ending) or bool(select.select([sys.stdin], [], [], 0)[0])
+        return was_asked_to_end() or bool(select.select([sys.stdin], [], [], 0)[0])
 
     def tell(event: Event) -> None:
         # Who is gone is not told; the session ends by itself, and writes down what it counted.

@@ -29,12 +29,6 @@ if TYPE_CHECKING:
     from memocast.library.sharing import ShareRequest
 
 
-def register(app: typer.Typer) -> None:
-    """Add this family's commands to the application."""
-    app.command(cls=_ShareCommand)(share)
-    app.command()(unshare)
-
-
 class _ShareCommand(TyperCommand):
     """One whose `--page` may have a value, which typer has no way to say.
 
@@ -231,3 +225,7 @@ def unshare(
     if json:
         console.document(documents)
     attempts.finish()
+
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+app.command(cls=_ShareCommand)(share)

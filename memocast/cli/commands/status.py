@@ -18,11 +18,6 @@ _SILENT_SECONDS = 10
 """A seeder that is well reports once a second."""
 
 
-def register(app: typer.Typer) -> None:
-    """Add this family's commands to the application."""
-    app.command()(status)
-
-
 def status(context: typer.Context, json: JsonOption = False) -> None:
     """Tell whether a seeder runs, how others reach it, and how each shared memo fares.
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import math
 import os
-import signal
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from memocast.cli import option_values
+from memocast.cli import option_values, signals
 from memocast.cli.context import AppContext, JsonOption, app_context
 from memocast.cli.terminal import console
 from memocast.cli.terminal.display import Counter, Display
 from memocast.errors import Interrupted
+from memocast.files import lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,11 +22,6 @@ if TYPE_CHECKING:
     from memocast.channels.follow import News
     from memocast.fetching.progress import Stage
     from memocast.formats.channel import Channel
-
-
-def register(app: typer.Typer) -> None:
-    """Add this family's commands to the application."""
-    app.command()(sync)
 
 
 def sync(
@@ -48,7 +43,7 @@ def sync(
     """
     current = app_context(context)
     seconds = option_values.seconds(timeout)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signals.interrupt_on_sigterm()
     with _alone(current, quiet=quiet) as is_alone:
         if is_alone:
             _sync(current, channel or [], seconds, quiet=quiet, json=json)
@@ -57,22 +52,17 @@ def sync(
 @contextlib.contextmanager
 def _alone(current: AppContext, *, quiet: bool) -> Iterator[bool]:
     """Wait until no other process syncs the library; False when the seeder would have to wait."""
+    path = current.library.root / "sync.lock"
     with current.library.translated():
-        lock = os.open(
-            current.library.root / "sync.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-        )
+        held = lock(path)
+    if held is None and not quiet:
+        console.note("another process syncs this library; waiting for it")
+        held = lock(path, wait=math.inf)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if quiet:
-                yield False
-                return
-            console.note("another process syncs this library; waiting for it")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield True
+        yield held is not None
     finally:
-        os.close(lock)
+        if held is not None:
+            os.close(held)
 
 
 def _sync(

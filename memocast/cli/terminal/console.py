@@ -129,15 +129,6 @@ class Attempts:
             raise typer.Exit(self._first.exit_code)
 
 
-def end_tidily() -> None:
-    """Have a request to end, and a terminal that is closed, end this command as Ctrl-C does."""
-    import signal
-
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # 'nohup' asked for that
-        signal.signal(signal.SIGHUP, signal.default_int_handler)
-
-
 def ask(question: str) -> bool:
     """A yes-or-no question on stderr; no answer is no."""
     _tell(f"{question} [y/N] ")

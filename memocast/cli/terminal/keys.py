@@ -6,10 +6,11 @@ import contextlib
 import os
 import re
 import select
-import signal
 import sys
 import time
 from typing import TYPE_CHECKING
+
+from memocast.cli.signals import unstoppable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -105,10 +106,9 @@ def unseen() -> Iterator[None]:
     mode[3] &= ~termios.ECHO
     termios.tcsetattr(descriptor, termios.TCSADRAIN, mode)
     # Stopped half-way, the terminal would have neither echo nor cursor.
-    stop = signal.signal(signal.SIGTSTP, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTSTP, stop)
-        with contextlib.suppress(OSError, termios.error):  # the terminal may be gone
-            termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+    with unstoppable():
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError, termios.error):  # the terminal may be gone
+                termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
