@@ -74,13 +74,12 @@ PACKAGES = [
     Package(
         "podcasts",
         "RSS and Atom, in both directions",
-        "audio bittorrent errors fetching files formats library limited_process settings text"
-        " version",
+        "bittorrent errors fetching files formats library limited_process settings text version",
     ),
     Package(
         "channels",
         "publishing, following, and pairing one's own devices",
-        "bittorrent errors fetching formats library podcasts settings",
+        "bittorrent errors fetching formats library podcasts settings text",
     ),
     Package(
         "cli",
@@ -88,15 +87,20 @@ PACKAGES = [
         "audio bittorrent channels doctor errors fetching files formats library podcasts seeding"
         " settings text version webpage",
     ),
+    Package(
+        "api",
+        "what `import memocast` can do",
+        "channels errors fetching formats library seeding settings",
+    ),
+    Package("__init__", "the names that it gives", "api errors formats library settings version"),
     Package("__main__", "what `memocast` runs", "cli"),
-    Package("__init__", "the names that `import memocast` gives", "errors formats library version"),
 ]
 
 LIBRARIES = {
     "typer": "cli",
     "rich": "cli",
     "segno": "cli",
-    "platformdirs": "cli settings",
+    "platformdirs": "library settings",
     "libtorrent": "bittorrent formats",
     "feedparser": "podcasts",
     "pyrage": "formats",
@@ -218,7 +222,15 @@ def test_heavy_modules_wait_until_a_command_needs_them() -> None:
 
 
 def test_public_names() -> None:
-    assert sorted(memocast.__all__) == ["Library", "Link", "Memo", "MemocastError", "__version__"]
+    assert {name for name in memocast.__all__ if name[0].isupper()} == {
+        "Channel",
+        "Library",
+        "Link",
+        "Memo",
+        "MemocastError",
+        "Settings",
+    }
+    assert all(hasattr(memocast, name) for name in memocast.__all__)
 
 
 def test_every_error_has_the_exit_code_of_the_contract() -> None:

@@ -18,7 +18,7 @@ from memocast.errors import LibraryError, MemocastError, NoSuchMemo
 from memocast.formats.memo import now
 from memocast.formats.share import Share
 from memocast.formats.torrent import make
-from memocast.library.draft import Draft
+from memocast.library.draft import Draft, NewMemo
 from memocast.library.library import Library
 from memocast.library.tables.schema import MIGRATIONS
 
@@ -41,7 +41,7 @@ def keep(
     if changes:
         draft = Draft(**{**{k: getattr(draft, k) for k in draft.__slots__}, **changes})  # type: ignore[arg-type]
     entry.audio(draft.format).write_bytes(source.read_bytes())
-    return library.keep(entry, draft, 5000, b"\1\2\3", share).id
+    return library.keep(entry, NewMemo(draft, 5000, b"\1\2\3", share=share)).id
 
 
 def test_the_layout_is_the_documented_one(anna: Memocast, opus: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from conftest import mounted
 from memocast.errors import LibraryError
 from memocast.formats.memo import now
-from memocast.library.draft import Draft
+from memocast.library.draft import Draft, NewMemo
 from memocast.library.library import Library
 from memocast.library.recovery import adopt
 from memocast.library.staging import Staging
@@ -63,7 +63,7 @@ def test_an_interruption_right_after_the_row_loses_nothing(
 
     monkeypatch.setattr(library, "_insert", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        library.keep(entry, draft, 5000, b"\1")
+        library.keep(entry, NewMemo(draft, 5000, b"\1"))
     entry.release()
     assert adopted(library) == []
     assert [memo.title for memo in library.memos()] == ["Almost"]
@@ -244,7 +244,7 @@ def test_a_memo_that_cannot_get_its_row_leaves_no_file(library: Library, opus: P
     other.execute("BEGIN IMMEDIATE")
     library._database.execute("PRAGMA busy_timeout = 50")
     with pytest.raises(LibraryError, match="is locked by another program"):
-        library.keep(entry, draft, 1, b"\1")
+        library.keep(entry, NewMemo(draft, 1, b"\1"))
     other.execute("ROLLBACK")
     other.close()
     assert list(library.audio_folder.iterdir()) == []

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from memocast.bittorrent import dht
 from memocast.errors import LibraryError, MemocastError, NoSuchMemo, Refused, SwarmTimeout
-from memocast.fetching.downloader import FetchLimits
-from memocast.fetching.fetch import fetch
+from memocast.fetching.fetch import DEFAULT_MAX_SIZE, FetchRequest, fetch
 from memocast.fetching.page_download import DownloadedPage, download_page
 from memocast.formats import age, link
 from memocast.formats.feed import MAX_PAGE_BYTES, FeedItem, FeedPage, parsed
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 MOST_PAGES = 500
 """Of one channel in one go. Ours have fifty items and more each."""
 
-DEFAULT_MAX_SIZE = 2 << 30
 DEFAULT_TIMEOUT = 30.0
 _FIRST_PAUSE = 300
 _DAY = 24 * 3600
@@ -255,9 +253,8 @@ class Follower:
             podcasts = episodes.Episodes(self._library, self._settings, self._timeout, notify)
             return podcasts.fetch(listed, max_size).id
         (where,) = link.parse(item.link)
-        limits = FetchLimits(self._timeout, max_size)
-        identities = self._identities(channel)
-        return fetch(self._library, where, self._settings, limits, notify, identities).memo.id
+        request = FetchRequest(where, self._timeout, max_size, self._identities(channel))
+        return fetch(self._library, self._settings, request, notify).memo.id
 
     def _identities(self, channel: Channel) -> list[Identity]:
         return [age.identity(channel.link.age_identity)] if channel.link.age_identity else []

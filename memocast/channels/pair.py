@@ -23,8 +23,7 @@ from memocast.errors import (
     SwarmTimeout,
     WrongKey,
 )
-from memocast.fetching.downloader import FetchLimits
-from memocast.fetching.fetch import Adopted, fetch
+from memocast.fetching.fetch import Adopted, FetchRequest, fetch
 from memocast.formats import age, link, mutable_item
 from memocast.formats.channel import ChannelLink
 from memocast.formats.memo import ID_PATTERN, new_id
@@ -203,8 +202,7 @@ class Pairing:
                 recipient = age.recipient_of(pair.link.age_identity)
                 wish = ShareRequest("addressed", "addressed", (recipient,), paired=True)
                 found = plain or share(self._library, memo, wish, tell)
-                trackers = dict.fromkeys([*self._settings.trackers, *found.torrent.trackers])
-                replicas.lead_to(key, found.link(trackers))
+                replicas.lead_to(key, found.link(self._settings.trackers))
 
     def _fetch(
         self,
@@ -242,16 +240,10 @@ class Pairing:
             recipient=age.recipient_of(pair.link.age_identity),
         )
         identities = [age.identity(pair.link.age_identity)]
-        limits = FetchLimits(self._timeout, _MAX_SIZE)
-        memo = fetch(
-            self._library,
-            where,
-            self._settings,
-            limits,
-            notify,
-            identities,
-            adopted=adopted if has_id else None,
-        ).memo
+        request = FetchRequest(
+            where, self._timeout, _MAX_SIZE, identities, adopted=adopted if has_id else None
+        )
+        memo = fetch(self._library, self._settings, request, notify).memo
         self._library.edit(memo, entry.title, entry.description)
         self._library.replicas.settle(entry.key, memo.id)
         return memo.id

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from typing import TYPE_CHECKING
 
 from memocast.bittorrent import dht
+from memocast.channels.follow import Follower, News
+from memocast.channels.republish import Republisher
 from memocast.errors import MemocastError, UsageError
-from memocast.formats import age, torrent
+from memocast.formats import age, mutable_item, torrent
+from memocast.formats.channel import ChannelLink, checked_name
 from memocast.formats.feed import MIME_TYPES, PAGE_BYTES, PAGE_ITEMS, FeedItem, FeedPage
 from memocast.formats.magnet import Magnet
 from memocast.formats.memo import now
@@ -26,6 +30,26 @@ if TYPE_CHECKING:
     from memocast.settings import Settings
 
 
+def create_channel(
+    library: Library, name: str, trackers: Sequence[str], *, private: bool = False
+) -> Channel:
+    """Make a channel of the user's own; sealed, when `private`. Raises UsageError."""
+    name = checked_name(name)
+    if library.channels.is_taken(name):
+        raise UsageError(
+            f"there is a channel '{name}' already",
+            hint=f"choose another name; its link: memocast channel show {shlex.quote(name)}",
+        )
+    secret = mutable_item.new_secret()
+    link = ChannelLink(
+        mutable_item.public_key(secret),
+        name=name,
+        trackers=tuple(trackers),
+        age_identity=age.new_key() if private else "",
+    )
+    return library.channels.add(link, secret)
+
+
 class Publisher:
     """What its owner does with one channel. Making one raises UsageError for one not owned."""
 
@@ -37,7 +61,24 @@ class Publisher:
             )
         self._library = library
         self._settings = settings
-        self._channel = channel
+        self.channel = channel
+
+    def catch_up(self) -> None:
+        """Take in what was published from elsewhere with the same key, if anybody has it."""
+        if not self._settings.dht:
+            return
+        registry = Republisher(self._library, self._settings)
+        with contextlib.suppress(MemocastError):  # what is published is published
+            Follower(self._library, self._settings, registry).read(self.channel, News())
+
+    def announce(self) -> int:
+        """Tell the DHT of the newest page; return how many of its nodes know it now.
+
+        Raises MemocastError when the DHT is off.
+        """
+        channel = self._library.channels.again(self.channel)
+        _, holders = Republisher(self._library, self._settings).refresh(channel)
+        return holders
 
     def offer(self, memo: Memo, tell: Callable[[int], None] = lambda _: None) -> FeedItem:
         """Share the memo; return the item to `publish`. Raises MemocastError."""
@@ -49,7 +90,7 @@ class Publisher:
             title=memo.title,
             text=memo.description,
             published=now(),
-            link=shared.link(dict.fromkeys([*self._settings.trackers, *shared.torrent.trackers])),
+            link=shared.link(self._settings.trackers),
             mime=MIME_TYPES.get(memo.format, "application/octet-stream"),
             size=memo.size,
             duration=memo.duration,
@@ -57,7 +98,7 @@ class Publisher:
 
     def has(self, item: FeedItem) -> bool:
         """Whether followers find it: on a page that the signed item leads to."""
-        channel = self._now()
+        channel = self._library.channels.again(self.channel)
         listed = self._library.feed_items.get(channel, item.id)
         signed = self._library.channels.signed_item(channel)
         if listed is None or signed is None or dht.pointed_at(signed.value) != channel.head:
@@ -103,15 +144,9 @@ class Publisher:
             entry = library.staging.create("page")
         try:
             with library.together():
-                yield self._now(), entry.folder
+                yield self._library.channels.again(self.channel), entry.folder
         finally:
             entry.discard()
-
-    def _now(self) -> Channel:
-        found = self._library.channels.known(self._channel.link)
-        if found is None:
-            raise MemocastError(f"the channel '{self._channel.name}' was removed", hint="try again")
-        return found
 
     def _replace(
         self,
@@ -133,7 +168,7 @@ class Publisher:
         self._library.channels.sign_next(channel, dht.pointer(older))
 
     def _stored(self, items: Sequence[FeedItem], older: str, file: Path) -> StoredPage:
-        channel = self._channel
+        channel = self.channel
         trackers = self._settings.trackers
         following = str(Magnet(older, name=channel.name, trackers=trackers)) if older else ""
         content = FeedPage(channel.name, tuple(items), following).to_bytes()
@@ -146,7 +181,7 @@ class Publisher:
         return StoredPage(made.info_hash, older, made.content, file)
 
     def _recipients(self) -> tuple[str, ...]:
-        key = self._channel.link.age_identity
+        key = self.channel.link.age_identity
         return (age.recipient_of(key),) if key else ()
 
 

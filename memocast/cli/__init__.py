@@ -56,7 +56,8 @@ def start(
     ] = False,
 ) -> None:
     """Record a voice memo, get a link, and anyone with the link can listen."""
-    from memocast.cli.context import AppContext, library_root
+    from memocast.cli.context import AppContext
+    from memocast.library.location import library_root
 
     context.obj = AppContext(library_root(library), context)
     _roots.append(context.obj.root)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from memocast.cli.terminal import console
-from memocast.errors import DamagedLibrary, LibraryError, UsageError
+from memocast.errors import DamagedLibrary, LibraryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,21 +18,6 @@ if TYPE_CHECKING:
     from memocast.formats.memo import Memo
     from memocast.library.library import Library
     from memocast.settings import Settings
-
-
-def library_root(chosen: str | None) -> Path:
-    """The library's folder: the option, `$MEMOCAST_LIBRARY`, or the platform's data folder."""
-    if chosen == "":
-        raise UsageError("--library is empty", hint="name a folder, or leave it out")
-    chosen = chosen or os.environ.get("MEMOCAST_LIBRARY")
-    if chosen:
-        try:
-            return Path(chosen).expanduser().absolute()
-        except RuntimeError as error:
-            raise UsageError(f"'{chosen}': {error}", hint="write the whole path") from error
-    import platformdirs
-
-    return platformdirs.user_data_path("memocast", appauthor=False)
 
 
 @dataclass
@@ -53,14 +37,12 @@ class AppContext:
     @cached_property
     def library(self) -> Library:
         """The library, with what crashed commands left behind put in it. Raises LibraryError."""
-        from memocast.library.library import Library
-        from memocast.library.recovery import adopt
+        from memocast.library.location import open_library
 
         # A typing error in the settings is told before anything is written.
         _ = self.settings
-        library = Library(self.root)
+        library = open_library(self.root, lambda text: console.note(console.safe(text)))
         self.context.call_on_close(lambda: _close(library))
-        adopt(library, lambda text: console.note(console.safe(text)))
         return library
 
     def memos(
@@ -126,6 +108,7 @@ def complete_memo(context: typer.Context, incomplete: str) -> list[tuple[str, st
     """Ids and titles for the shell's completion. Creates and reports nothing."""
     from memocast.errors import MemocastError
     from memocast.library.library import Library
+    from memocast.library.location import library_root
 
     root = library_root((context.find_root().params or {}).get("library"))
     if not (root / "library.db").exists():

@@ -9,10 +9,8 @@ from memocast.cli.context import AppContext
 from memocast.cli.output_file import write
 from memocast.cli.terminal import console
 from memocast.cli.terminal.display import Counter
-from memocast.errors import MemocastError
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Sequence
 
     from memocast.formats.memo import Memo
@@ -31,17 +29,15 @@ def shared_link(
 ) -> tuple[Share, str]:
     """Share the memo, as the settings say unless there is a wish; return its magnet link too."""
     from memocast.library import sharing
+    from memocast.library.reachable_addresses import reachable_addresses
 
     library = current.library
     before = library.shares.of(memo)
     counter = Counter("sealing")
 
-    def trackers(share: Share) -> list[str]:
-        return list(dict.fromkeys([*current.settings.trackers, *share.torrent.trackers]))
-
     def write_torrent(share: Share) -> None:
         if torrent_file:
-            _write_torrent(torrent_file, share.torrent, [] if share.lan else trackers(share))
+            _write_torrent(torrent_file, share.torrent, share.trackers(current.settings.trackers))
 
     try:
         share = sharing.share(
@@ -58,8 +54,9 @@ def shared_link(
     if before and not library.seedables.answers(share):
         console.note(f"memo {memo.id} was changed on disk, so it is not seeded from here")
     _tell_of(memo, share, before, asked_for_lan=bool(wish and wish.lan))
-    peers = _own_addresses(current, lan=share.lan) if direct else []
-    return share, share.link(trackers(share), peers)
+    settings = current.settings.on_lan() if share.lan else current.settings
+    peers = reachable_addresses(settings, library.listen_port(lan=share.lan)) if direct else []
+    return share, share.link(current.settings.trackers, peers)
 
 
 def default_mode(current: AppContext) -> Mode:
@@ -95,39 +92,6 @@ def _holds(path: Path, content: bytes) -> bool:
     if not path.is_file() or path.stat().st_size != len(content):
         return False
     return path.read_bytes() == content
-
-
-def _own_addresses(current: AppContext, *, lan: bool) -> list[tuple[str, int]]:
-    import socket
-
-    addresses = []
-    settings = current.settings.on_lan() if lan else current.settings
-    for host, port in settings.addresses(current.library.listen_port(lan=lan)):
-        if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
-            own = _outgoing_address(socket.AF_INET6 if ":" in host else socket.AF_INET)
-            if own:
-                addresses.append((own, port))
-        else:
-            addresses.append((host, port))
-    if not addresses:
-        raise MemocastError(
-            "this machine has no address to put into the link",
-            hint="connect to a network, or leave out --direct",
-        )
-    return addresses
-
-
-def _outgoing_address(family: socket.AddressFamily) -> str | None:
-    """This machine's address on its default route. Connecting UDP sends nothing."""
-    import socket
-
-    documentation = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}  # RFC 5737, 3849
-    try:
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.connect((documentation[family], 9))
-            return str(probe.getsockname()[0])
-    except OSError:
-        return None
 
 
 def ensure_seeder(current: AppContext, memos: Sequence[Memo], *, wanted: bool = True) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from memocast.bittorrent import events
@@ -31,14 +30,6 @@ _RESUME_SECONDS = 10.0
 _STUCK_SECONDS = 5.0
 _TURN_SECONDS = 10.0
 """Without a new byte for that long, browsers are asked, or clients where it was browsers."""
-
-
-@dataclass(frozen=True, slots=True)
-class FetchLimits:
-    """`timeout` in seconds without progress, `max_size` in bytes."""
-
-    timeout: float
-    max_size: int
 
 
 def own_addresses(

@@ -13,12 +13,13 @@ from memocast.bittorrent.download import STAGED_NAME, Metadata, finished_torrent
 from memocast.errors import MissingDecoder, Refused, WrongKey
 from memocast.fetching.acceptance import approve, refuse_feed_page
 from memocast.fetching.decrypt import Decryptor, check_key
-from memocast.fetching.downloader import Downloader, FetchLimits, own_addresses
+from memocast.fetching.downloader import Downloader, own_addresses
 from memocast.fetching.growing_file import GrowingFile
 from memocast.fetching.progress import Checking, Decrypting, Preview, Stage, Waiting
 from memocast.formats.age import identity
 from memocast.formats.memo import now, title_from_file
 from memocast.formats.share import Share
+from memocast.library.draft import NewMemo
 from memocast.library.staging import SEALED
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from memocast.library.staging import StagingEntry
     from memocast.settings import Settings
 
+DEFAULT_TIMEOUT = 120.0
+DEFAULT_MAX_SIZE = 2 << 30
 _POLL_SECONDS = 0.1
 
 Listen = Callable[[GrowingFile, Preview], None]
@@ -57,25 +60,34 @@ class Adopted:
     recipient: str
 
 
+@dataclass(frozen=True, slots=True)
+class FetchRequest:
+    """What to fetch: `timeout` in seconds without progress, `max_size` in bytes.
+
+    What is sealed is opened with the link's key, or one of the `identities`. What is not can
+    be listened to while it arrives: `listen` is given it as soon as it is known.
+    """
+
+    link: Link
+    timeout: float = DEFAULT_TIMEOUT
+    max_size: int = DEFAULT_MAX_SIZE
+    identities: Sequence[Identity] = ()
+    listen: Listen | None = None
+    adopted: Adopted | None = None
+
+
 def fetch(
     library: Library,
-    link: Link,
     settings: Settings,
-    limits: FetchLimits,
-    notify: Callable[[Stage], None],
-    identities: Sequence[Identity] = (),
-    listen: Listen | None = None,
-    adopted: Adopted | None = None,
+    request: FetchRequest,
+    notify: Callable[[Stage], None] = lambda _: None,
 ) -> Fetched:
     """Bring the link's memo into the library.
-
-    What is sealed is opened with the link's key, or one of the `identities`. What is not
-    can be listened to while it arrives: `listen` is given it as soon as it is known.
 
     Raises NotALink, SwarmTimeout, Refused, LibraryError. When it ends early,
     what has arrived stays in `incoming/` for the next fetch of the same link.
     """
-    link = opened(link)
+    link = opened(request.link)
     if link.age_identity:
         identity(link.age_identity)  # a damaged one is told before anything is begun
     if link.lan:
@@ -94,8 +106,7 @@ def fetch(
             notify(Waiting())
             time.sleep(_POLL_SECONDS)
     try:
-        opener = Decryptor(link, identities, entry.folder)
-        run = _Fetch(library, link, settings, limits, notify, entry, opener, listen, adopted)
+        run = _Fetch(library, settings, replace(request, link=link), notify, entry)
     except BaseException:
         entry.release()
         raise
@@ -109,31 +120,25 @@ class _Fetch:
     def __init__(
         self,
         library: Library,
-        link: Link,
         settings: Settings,
-        limits: FetchLimits,
+        request: FetchRequest,
         notify: Callable[[Stage], None],
         entry: StagingEntry,
-        opener: Decryptor,
-        listen: Listen | None,
-        adopted: Adopted | None,
     ) -> None:
         self._library = library
-        self._link = link
-        self._limits = limits
+        self._request = request
+        self._link = request.link
         self._notify = notify
         self._entry = entry
-        self._opener = opener
-        self._listen = listen
-        self._adopted = adopted
+        self._decryptor = Decryptor(request.link, request.identities, entry.folder)
         self._growing: GrowingFile | None = None
-        self._arrival = Downloader(
+        self._downloader = Downloader(
             library,
-            link,
+            request.link,
             settings,
             self._addresses(settings),
             entry.folder,
-            limits.timeout,
+            request.timeout,
             notify,
         )
 
@@ -144,41 +149,41 @@ class _Fetch:
         if self._growing and kind is not None:
             self._growing.end()
         # Closing writes what libtorrent still holds, so the entry is judged after it.
-        self._arrival.sessions.close(done=kind is None)
+        self._downloader.sessions.close(done=kind is None)
         self._entry.hide()
         refused = kind is not None and issubclass(kind, Refused)
         later = kind is not None and issubclass(kind, (MissingDecoder, WrongKey))
-        if (refused and not later) or not self._arrival.resume_path.exists():
+        if (refused and not later) or not self._downloader.resume_path.exists():
             self._entry.discard()
         self._entry.release()
 
     def result(self) -> Fetched:
         self._library.recover(self._entry)
         self._restage()
-        metadata = self._arrival.metadata()
+        metadata = self._downloader.metadata()
         memo = self._library.shares.memo(metadata.info_hashes)
         if memo:  # known by another of its hashes
             self._entry.discard()
             return Fetched(memo, downloaded=False)
         refuse_feed_page(metadata)
-        said = self._opener.description(metadata)
+        said = self._decryptor.description(metadata)
         self._approve(metadata, said)
-        self._arrival.save_resume_data()
-        self._arrival.complete(self._growing)
+        self._downloader.save_resume_data()
+        self._downloader.complete(self._growing)
         return Fetched(self._kept(metadata, said), downloaded=True)
 
     # -- stages ----------------------------------------------------------------
 
     def _approve(self, metadata: Metadata, said: Description) -> None:
         with self._library.translated():
-            approve(metadata, self._limits.max_size, self._entry.folder / STAGED_NAME)
+            approve(metadata, self._request.max_size, self._entry.folder / STAGED_NAME)
         title = said.title or title_from_file(metadata.name)
         preview = Preview(title, metadata.size, said.duration, said.peaks or b"")
         self._notify(preview)
-        if self._listen and metadata.sealed is None:
-            want = self._arrival.sessions.want
+        if self._request.listen and metadata.sealed is None:
+            want = self._downloader.sessions.want
             self._growing = GrowingFile(metadata.size, metadata.piece_length, want)
-            self._listen(self._growing, preview)
+            self._request.listen(self._growing, preview)
 
     def _kept(self, metadata: Metadata, said: Description) -> Memo:
         staged = self._entry.folder / STAGED_NAME
@@ -188,13 +193,13 @@ class _Fetch:
         plain = staged
         if is_sealed:
             with self._library.translated():
-                plain = self._opener.decrypt(staged, lambda size: self._notify(Decrypting(size)))
+                plain = self._decryptor.decrypt(staged, lambda size: self._notify(Decrypting(size)))
         # The swarm still runs: who sent us the audio sees a complete copy for a while.
         with self._library.translated():
             sound = examine.confirmed(
                 plain, said.duration, said.peaks, lambda at: self._notify(Checking(at))
             )
-        resume = self._arrival.save_resume_data()
+        resume = self._downloader.save_resume_data()
         draft = self._library.draft(
             said.title or title_from_file(metadata.name),
             said.description or "",
@@ -202,7 +207,7 @@ class _Fetch:
             "fetched",
         )
         draft = replace(draft, created=said.created or now())
-        adopted = self._adopted if is_sealed else None
+        adopted = self._request.adopted if is_sealed else None
         if adopted:
             draft = replace(draft, id=adopted.id, origin=adopted.origin)
         share = Share(
@@ -214,20 +219,15 @@ class _Fetch:
             arrived=not adopted,
             paired=bool(adopted),
         )
-        self._arrival.sessions.drop()
+        self._downloader.sessions.drop()
         with self._library.translated():
             self._entry.note({**draft.to_facts(), SEALED: share.info_hash if is_sealed else None})
             # A torrent can mark its file as a program, and libtorrent obeys.
             staged.chmod(staged.stat().st_mode & ~0o111)
             plain.rename(self._entry.audio(draft.format))
-        return self._library.keep(
-            self._entry,
-            draft,
-            sound.duration,
-            sound.peaks,
-            share,
-            age_file=staged if is_sealed else None,
-        )
+        age_file = staged if is_sealed else None
+        new = NewMemo(draft, sound.duration, sound.peaks, share=share, age_file=age_file)
+        return self._library.keep(self._entry, new)
 
     def _addresses(self, settings: Settings) -> list[tuple[str, int]]:
         # Peers that still believe in their connection to a fetch that was killed refuse another

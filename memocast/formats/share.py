@@ -45,10 +45,17 @@ class Share:
         """Whether the torrent holds an age file instead of the audio."""
         return self.mode != "public"
 
+    def trackers(self, trackers: Iterable[str]) -> list[str]:
+        """These and those it came by, each once; none where nobody outside is to be told."""
+        return [] if self.lan else list(dict.fromkeys([*trackers, *self.torrent.trackers]))
+
     def link(self, trackers: Iterable[str], peers: Iterable[tuple[str, int]] = ()) -> str:
-        """The magnet link, with these trackers unless nobody outside is to be told."""
+        """The magnet link, with these trackers and those it came by.
+
+        It has none where nobody outside is to be told.
+        """
         return self.torrent.magnet(
-            () if self.lan else trackers, peers, age_identity=self.age_identity, lan=self.lan
+            self.trackers(trackers), peers, age_identity=self.age_identity, lan=self.lan
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -7,7 +7,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from memocast.formats.memo import Origin
+    from memocast.formats.share import Share
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +50,18 @@ class Draft:
         number = item if isinstance(item, int) else None
         when = datetime.fromtimestamp(created, UTC)
         return cls(created=when, item=number, **known)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class NewMemo:
+    """A draft whose audio is whole. Fields as in `Memo`.
+
+    `share` is the link it came by, and `age_file` what that holds if it is sealed.
+    """
+
+    draft: Draft
+    duration: int
+    peaks: bytes
+    lost: int = 0
+    share: Share | None = None
+    age_file: Path | None = None

@@ -23,7 +23,7 @@ from memocast.files import (
 from memocast.formats.memo import Memo, Origin, new_id, now
 from memocast.formats.torrent import piece_length
 from memocast.library import backups
-from memocast.library.draft import Draft
+from memocast.library.draft import Draft, NewMemo
 from memocast.library.ports import free_port
 from memocast.library.staging import Staging, StagingEntry
 from memocast.library.tables.database import Database
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from memocast.formats.channel import Channel
-    from memocast.formats.share import Share
     from memocast.library.tables.channels import Channels
     from memocast.library.tables.feed_items import FeedItems
     from memocast.library.tables.feed_pages import FeedPages
@@ -166,33 +165,22 @@ class Library:
                 id_ = new_id()
         return Draft(id_, title, description, now(), format_, origin)
 
-    def keep(
-        self,
-        entry: StagingEntry,
-        draft: Draft,
-        duration: int,
-        peaks: bytes,
-        share: Share | None = None,
-        lost: int = 0,
-        age_file: Path | None = None,
-    ) -> Memo:
-        """Make the entry's audio a memo, and the entry disappear. Fields as in `Memo`.
+    def keep(self, entry: StagingEntry, new: NewMemo) -> Memo:
+        """Make the entry's audio a memo, and the entry disappear.
 
-        `share` is the link it came by, and `age_file` what that holds if it is
-        sealed. When another process kept the same torrent meanwhile, its memo is returned.
+        When another process kept the same torrent meanwhile, its memo is returned.
         """
+        draft = new.draft
         audio = entry.audio(draft.format)
         target = self.audio_folder / f"{draft.id}.{draft.format}"
         with self.translated():
-            digests = _digests(audio, draft, share)
+            digests = _digests(audio, new)
             entry.use_room()
             entry.note({**entry.facts(), **draft.to_facts()})
             try:
                 audio.rename(target)
                 fsync_folder(self.audio_folder)
-                memo_id = self._insert(
-                    draft, target, digests, duration, peaks, share, lost, age_file
-                )
+                memo_id = self._insert(new, target, digests)
             except BaseException:
                 self._database.roll_back()
                 # Ctrl-C can come before the file was moved, and after the row was written.
@@ -204,30 +192,20 @@ class Library:
         entry.discard()
         return self._memos.by_id(memo_id)
 
-    def _insert(
-        self,
-        draft: Draft,
-        path: Path,
-        digests: tuple[bytes, bytes],
-        duration: int,
-        peaks: bytes,
-        share: Share | None,
-        lost: int,
-        age_file: Path | None = None,
-    ) -> str:
-        size, mtime = file_stamp(path)
+    def _insert(self, new: NewMemo, path: Path, digests: tuple[bytes, bytes]) -> str:
+        draft, share = new.draft, new.share
         with self._database.transaction():
             twin = self.shares.owner(share.torrent) if share else None
             if twin:
                 return twin
-            self._memos.insert(draft, size, mtime, digests, duration, peaks, lost)
+            self._memos.insert(new, file_stamp(path), digests)
             if share:
-                self.shares.insert(draft.id, share, age_file)
+                self.shares.insert(draft.id, share, new.age_file)
             if draft.item is not None:
                 self.feed_items.settle(draft.item, draft.id)
         return draft.id
 
-    def edit(self, memo: Memo, title: str | None, description: str | None) -> Memo:
+    def edit(self, memo: Memo, title: str | None = None, description: str | None = None) -> Memo:
         """Change what is not None here; links already given out stay as they are."""
         with self._database.transaction():
             self._memos.edit(memo, title, description)
@@ -244,12 +222,12 @@ class Library:
                 self._database.roll_back()
                 self._pending_deletes.finish()
 
-    def restore(self, draft: Draft, duration: int, peaks: bytes) -> Memo:
+    def restore(self, new: NewMemo) -> Memo:
         """Give audio that lies in `memos/` under the draft's name its row back."""
-        path = self.audio_folder / f"{draft.id}.{draft.format}"
+        path = self.audio_folder / f"{new.draft.id}.{new.draft.format}"
         with self.translated():
-            self._insert(draft, path, _digests(path, draft, None), duration, peaks, None, 0)
-        return self._memos.by_id(draft.id)
+            self._insert(new, path, _digests(path, new))
+        return self._memos.by_id(new.draft.id)
 
     def recover(self, entry: StagingEntry) -> Draft | None:
         """The draft noted in an entry left behind; None when there is nothing to finish.
@@ -315,15 +293,16 @@ class Library:
         return translated(self.database_path)
 
 
-def _digests(path: Path, draft: Draft, share: Share | None) -> tuple[bytes, bytes]:
+def _digests(path: Path, new: NewMemo) -> tuple[bytes, bytes]:
     """The SHA-256 of the audio, and its piece hashes, for when it is shared.
 
     What was fetched has a torrent already. Where that hashes the audio itself, piece by
     piece, and the swarm has just compared them, nothing is hashed once more.
     """
+    share = new.share
     if share and share.torrent.has_pieces and not share.sealed:
         fsync_file(path)
         return b"", b""
-    if draft.origin == "fetched":
+    if new.draft.origin == "fetched":
         return fsync_and_hash(path), b""
     return fsync_and_hash_pieces(path, piece_length(path.stat().st_size))

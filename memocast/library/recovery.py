@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from memocast.errors import MemocastError, NoSound
 from memocast.formats.memo import title_from_time
-from memocast.library.draft import Draft
+from memocast.library.draft import Draft, NewMemo
 from memocast.library.staging import SEALED
 from memocast.settings import FORMATS
 
@@ -88,7 +88,7 @@ def _adopted(library: Library, entry: StagingEntry) -> Memo | None:
         # Its owner died before one page of audio had reached the disk.
         entry.discard()
         return None
-    return library.keep(entry, draft, sound.duration, sound.peaks)
+    return library.keep(entry, NewMemo(draft, sound.duration, sound.peaks))
 
 
 def _nameless(library: Library, entry: StagingEntry) -> Draft | None:

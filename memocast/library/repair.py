@@ -15,7 +15,7 @@ from memocast.errors import DamagedLibrary, LibraryError, Refused
 from memocast.formats.memo import ID_PATTERN, now, title_from_time
 from memocast.library import backups
 from memocast.library.audit import audit
-from memocast.library.draft import Draft
+from memocast.library.draft import Draft, NewMemo
 from memocast.library.library import Library
 from memocast.library.seeder_lock import SeederLock
 from memocast.library.staging import Staging
@@ -137,5 +137,5 @@ def _restore(library: Library, tell: Callable[[str], None]) -> None:
             format=sound.format,
             origin="added",
         )
-        memo = library.restore(draft, sound.duration, sound.peaks)
+        memo = library.restore(NewMemo(draft, sound.duration, sound.peaks))
         tell(f"memo {memo.id} was rebuilt from its audio file, as '{memo.title}'")

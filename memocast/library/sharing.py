@@ -40,25 +40,25 @@ class ShareRequest:
 def share(
     library: Library,
     memo: Memo,
-    wish: ShareRequest,
-    tell: Callable[[int], None],
+    request: ShareRequest,
+    tell: Callable[[int], None] = lambda _: None,
     first: Callable[[Share], None] = lambda _: None,
 ) -> Share:
-    """Share the memo; `tell` how many bytes are sealed. The same wish gives the same link.
+    """Share the memo; `tell` how many bytes are sealed. The same request gives the same link.
 
     `first` is called before the library is changed; what it raises ends it all.
 
     Returns the share as it was before, or as it was made. Raises MemocastError.
     """
-    known = [found for found in library.shares.of(memo) if found.paired == wish.paired]
-    found = _known(known, memo, wish)
+    known = [found for found in library.shares.of(memo) if found.paired == request.paired]
+    found = _known(known, memo, request)
     if found is None:
-        return _made(library, memo, wish, tell, first)
+        return _made(library, memo, request, tell, first)
     if found.paired:
         return found
     if found.stopped and not found.arrived:
-        return library.shares.share_again(replace(found, lan=wish.lan), first)
-    if wish.lan and not found.lan:
+        return library.shares.share_again(replace(found, lan=request.lan), first)
+    if request.lan and not found.lan:
         raise MemocastError(
             f"memo {memo.id} is shared beyond the local network already",
             hint=f"take that back first: memocast unshare {memo.id}",
@@ -66,22 +66,22 @@ def share(
     return library.shares.share_again(found, first)
 
 
-def _known(known: list[Share], memo: Memo, wish: ShareRequest) -> Share | None:
+def _known(known: list[Share], memo: Memo, request: ShareRequest) -> Share | None:
     sealed_link = next((share for share in known if share.arrived and share.sealed), None)
-    in_plain = wish.mode == "public" and wish.explicit
+    in_plain = request.mode == "public" and request.explicit
     if sealed_link and not in_plain:
-        if wish.recipients:
+        if request.recipients:
             raise MemocastError(
                 f"memo {memo.id} came sealed, and is passed on only as it came",
                 hint=f"leave out --to; or share it with everybody: memocast share {memo.id}"
                 " --public",
             )
         return sealed_link
-    if wish.mode is None and (current := [share for share in known if share.shared]):
+    if request.mode is None and (current := [share for share in known if share.shared]):
         return current[0]
-    mode = wish.mode or wish.default
+    mode = request.mode or request.default
     return next(
-        (share for share in known if (share.mode, share.recipients) == (mode, wish.recipients)),
+        (share for share in known if (share.mode, share.recipients) == (mode, request.recipients)),
         None,
     )
 
@@ -89,7 +89,7 @@ def _known(known: list[Share], memo: Memo, wish: ShareRequest) -> Share | None:
 def _made(
     library: Library,
     memo: Memo,
-    wish: ShareRequest,
+    request: ShareRequest,
     tell: Callable[[int], None],
     first: Callable[[Share], None],
 ) -> Share:
@@ -98,16 +98,16 @@ def _made(
             f"the audio of memo {memo.id} was changed outside memocast",
             hint=f"add it as it is now: memocast add {library.path(memo)}",
         )
-    mode = wish.mode or wish.default
+    mode = request.mode or request.default
     path = library.path(memo)
     if mode == "public":
         with library.translated():
             made = torrent.make(memo, path, library.pieces(memo))
-        share = Share(made, mode, lan=wish.lan, shared=True)
+        share = Share(made, mode, lan=request.lan, shared=True)
         first(share)
         return library.shares.add(memo, share)
     key = age.new_key() if mode == "private" else ""
-    to = (age.recipient_of(key),) if key else wish.recipients
+    to = (age.recipient_of(key),) if key else request.recipients
     with library.translated():
         entry = library.staging.create("sealing")
         try:
@@ -118,10 +118,10 @@ def _made(
                 made,
                 mode,
                 key,
-                wish.recipients,
-                lan=wish.lan,
-                shared=not wish.paired,
-                paired=wish.paired,
+                request.recipients,
+                lan=request.lan,
+                shared=not request.paired,
+                paired=request.paired,
             )
             first(share)
             entry.note({SEALED: share.info_hash})

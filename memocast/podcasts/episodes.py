@@ -6,15 +6,13 @@ import io
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from memocast.audio.examine import examine
 from memocast.bittorrent.download import STAGED_NAME
 from memocast.errors import LibraryError, MemocastError
-from memocast.fetching.downloader import FetchLimits
-from memocast.fetching.fetch import fetch
+from memocast.fetching.fetch import FetchRequest, fetch
 from memocast.fetching.progress import Checking, Loading, Preview
 from memocast.formats import link
 from memocast.formats.link import MAX_TORRENT_FILE, Link
-from memocast.formats.memo import now
+from memocast.library.importing import take_in
 from memocast.podcasts import http_get
 from memocast.podcasts.source import is_on_web
 
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from memocast.fetching.progress import Stage
     from memocast.formats.feed import FeedItem
     from memocast.formats.memo import Memo
+    from memocast.library.draft import Draft
     from memocast.library.library import Library
     from memocast.library.tables.listed import ListedItem
     from memocast.settings import Settings
@@ -47,7 +46,7 @@ class Episodes:
     def fetch(self, listed: ListedItem, max_size: int) -> Memo:
         """Bring an episode: by its torrent, and when that cannot be had, from the web.
 
-        Raises what `fetcher.fetch` and `web.get` raise; of the web when both fail.
+        Raises what `fetch` and `http_get.get` raise; of the web when both fail.
         """
         item = listed.item
         if item.link != item.audio:
@@ -67,9 +66,8 @@ class Episodes:
 
     def _by_torrent(self, item: FeedItem, max_size: int) -> Memo:
         timeout = min(self._timeout, TORRENT_SECONDS) if item.audio else self._timeout
-        limits = FetchLimits(timeout, max_size)
-        where = self._link(item.link, timeout)
-        return fetch(self._library, where, self._settings, limits, self._notify).memo
+        request = FetchRequest(self._link(item.link, timeout), timeout, max_size)
+        return fetch(self._library, self._settings, request, self._notify).memo
 
     def _link(self, address: str, timeout: float) -> Link:
         if not is_on_web(address):
@@ -81,26 +79,17 @@ class Episodes:
 
     def _from_web(self, listed: ListedItem, max_size: int) -> Memo:
         library, item = self._library, listed.item
-        with library.translated():
-            entry = library.staging.create("import")
-        try:
-            staged = entry.folder / STAGED_NAME
-            with library.translated():
-                target = staged.open("wb")
-            with target:
-                self._download(item, target, max_size)
-            with library.translated():
-                sound = examine(staged, lambda at: self._notify(Checking(at)))
-            draft = library.draft(item.title, item.text, sound.format, "fetched")
-            created = item.published if item.published.timestamp() else now()
-            with library.translated():
-                staged.rename(entry.audio(sound.format))
+
+        def write(target: IO[bytes]) -> None:
+            self._download(item, target, max_size)
+
+        def draft(format_: str) -> Draft:
+            made = library.draft(item.title, item.text, format_, "fetched")
+            created = item.published if item.published.timestamp() else made.created
             # Nothing but the item tells later that this is it, and is not to come once more.
-            draft = replace(draft, created=created, item=listed.number)
-            return library.keep(entry, draft, sound.duration, sound.peaks)
-        except BaseException:
-            entry.discard()
-            raise
+            return replace(made, created=created, item=listed.number)
+
+        return take_in(library, STAGED_NAME, write, draft, lambda at: self._notify(Checking(at)))
 
     def _download(self, item: FeedItem, target: IO[bytes], max_size: int) -> None:
         self._notify(Preview(item.title, item.size, item.duration or None, b""))
@@ -110,7 +99,6 @@ class Episodes:
 
         with self._library.translated():
             http_get.get(item.audio, target, max_size, self._timeout, tell=tell)
-            target.flush()
 
 
 def _named(error: MemocastError, item: FeedItem) -> MemocastError:

@@ -14,6 +14,7 @@ from memocast.podcasts import http_get, parser_process
 from memocast.podcasts.parser import MAX_FEED_BYTES
 
 if TYPE_CHECKING:
+    from memocast.library.library import Library
     from memocast.podcasts.parser import Podcast
 
 
@@ -22,11 +23,28 @@ def is_on_web(source: str) -> bool:
     return source[:8].lower().startswith(("http://", "https://"))
 
 
+def source_of(library: Library, text: str) -> str | None:
+    """The address or file that a podcast's feed is at; None when `text` means something else.
+
+    Raises NotALink for an address that memocast does not go to.
+    """
+    if "magnet:" in text:
+        return None
+    if "://" in text:
+        return http_get.checked_url(text)
+    if library.channels.is_taken(text):
+        return None
+    try:
+        return str(Path(text).absolute()) if Path(text).is_file() else None
+    except (OSError, ValueError):
+        return None
+
+
 def look(source: str, state: str, timeout: float) -> tuple[Podcast | None, str]:
     """What the feed at a URL or in a file says now, and the state to give the next time.
 
-    None when nothing has changed since that `state`; empty is never. `timeout` as in `web.get`.
-    Raises NotALink, UsageError, SwarmTimeout, Refused and MemocastError.
+    None when nothing has changed since that `state`; empty is never. `timeout` as in
+    `http_get.get`. Raises NotALink, UsageError, SwarmTimeout, Refused and MemocastError.
     """
     if not is_on_web(source):
         return _look_in_file(Path(source), state)

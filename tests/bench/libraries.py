@@ -13,7 +13,7 @@ from unittest import mock
 from memocast.audio.examine import examine
 from memocast.formats.memo import new_id
 from memocast.library import sharing
-from memocast.library.draft import Draft
+from memocast.library.draft import Draft, NewMemo
 from memocast.library.library import Library
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def fill(root: Path, sound_file: Path, size: int, shared: int) -> None:
                 "recorded",
             )
             (library.audio_folder / f"{id_}.{sound.format}").write_bytes(content)
-            memos.append(library.restore(draft, sound.duration, sound.peaks))
+            memos.append(library.restore(NewMemo(draft, sound.duration, sound.peaks)))
         wish = sharing.ShareRequest("public", "public")
         for memo in memos[size - shared :]:
             sharing.share(library, memo, wish, lambda _: None)

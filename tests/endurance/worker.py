@@ -15,16 +15,15 @@ import json
 import os
 import random
 import select
-import shutil
 import subprocess
 import sys
 import wave
 from pathlib import Path
 from typing import Any, Protocol
 
-from memocast.audio.examine import examine
 from memocast.formats import torrent
 from memocast.formats.share import Share
+from memocast.library.importing import add_file
 from memocast.library.library import Library
 from memocast.library.recovery import adopt
 from transfer import info_hash
@@ -50,14 +49,7 @@ class ByApi:
         adopt(self.library, lambda _: None)
 
     def add(self, path: Path, title: str, description: str) -> str:
-        entry = self.library.staging.create("import")
-        staged = entry.folder / "source" / path.name
-        staged.parent.mkdir()
-        shutil.copyfile(path, staged)
-        sound = examine(staged)
-        draft = self.library.draft(title, description, sound.format, "added")
-        staged.rename(entry.audio(sound.format))
-        return self.library.keep(entry, draft, sound.duration, sound.peaks).id
+        return add_file(self.library, path, title, description).id
 
     def edit(self, memo: str, field: str, text: str) -> None:
         found = self.library.get(memo)

@@ -11,7 +11,7 @@ from memocast.cli.channel_facts import ChannelArgument, facts_of
 from memocast.cli.commands.channel_rss import rss
 from memocast.cli.context import AppContext, JsonOption, MemosArgument, app_context
 from memocast.cli.output_file import write
-from memocast.cli.publish_to_channel import again, announce, catch_up, own_channel, publish_memos
+from memocast.cli.publish_to_channel import announce, publish_memos
 from memocast.cli.terminal import console
 from memocast.errors import MemocastError, UsageError
 
@@ -37,31 +37,15 @@ def create(
 
     Example: memocast channel create "Anna's notes"
     """
-    from memocast.formats import age, mutable_item
-    from memocast.formats.channel import SALT, ChannelLink, checked_name
+    from memocast.channels.publish import create_channel
 
     current = app_context(context)
-    name = checked_name(name)
-    channels = current.library.channels
-    if channels.is_taken(name):
-        raise UsageError(
-            f"there is a channel '{name}' already",
-            hint=f"choose another name; its link: memocast channel show {_quoted(name)}",
-        )
-    secret = mutable_item.new_secret()
-    link = ChannelLink(
-        public_key=mutable_item.public_key(secret),
-        salt=SALT,
-        name=name,
-        trackers=current.settings.trackers,
-        age_identity=age.new_key() if private else "",
-    )
-    made = channels.add(link, secret)
+    made = create_channel(current.library, name, current.settings.trackers, private=private)
     if json:
         console.document(facts_of(current, made))
     else:
         console.data(str(made.link))
-    console.note(f"publish to it: memocast channel publish --to {_quoted(name)} latest")
+    console.note(f"publish to it: memocast channel publish --to {_quoted(made.name)} latest")
 
 
 def publish(
@@ -80,7 +64,9 @@ def publish(
     current = app_context(context)
     attempts = console.Attempts()
     found = current.memos(memo, attempts)
-    published = publish_memos(current, own_channel(current, to), found, attempts, seed=not no_seed)
+    published = publish_memos(
+        current, current.library.channels.own(to), found, attempts, seed=not no_seed
+    )
     if json:
         console.document(published)
     else:
@@ -156,8 +142,9 @@ def retract(
     current = app_context(context)
     attempts = console.Attempts()
     found = current.memos(memo, attempts)
-    channel = own_channel(current, to)
-    catch_up(current, channel)
+    channel = current.library.channels.own(to)
+    publisher = Publisher(current.library, current.settings, channel)
+    publisher.catch_up()
 
     def retract_one(gone: Memo) -> None:
         feeds = current.library.feed_items
@@ -167,10 +154,10 @@ def retract(
                 f"memo {gone.id} is not in '{channel.name}'",
                 hint=f"see what is: memocast channel show {_quoted(channel.name)}",
             )
-        Publisher(current.library, current.settings, channel).retract(listed)
+        publisher.retract(listed)
 
     if attempts.each(found, retract_one):
-        announce(current, channel)
+        announce(current, publisher)
     attempts.finish()
 
 
@@ -222,7 +209,7 @@ def import_(
         raise UsageError(f"'{known.name}' is here already", hint="memocast channel list")
     if known:
         channels.take_over(known, secret, link.age_identity)
-    made = again(current, known) if known else channels.add(link, secret)
+    made = channels.again(known) if known else channels.add(link, secret)
     if json:
         console.document(facts_of(current, made))
     else:

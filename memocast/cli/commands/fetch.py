@@ -17,10 +17,9 @@ from memocast.cli.terminal.fetch_view import FetchView
 from memocast.errors import Interrupted, MemocastError, NotALink, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from memocast.fetching.downloader import FetchLimits
-    from memocast.formats.age import Identity
+    from memocast.fetching.fetch import FetchRequest
     from memocast.formats.link import Link
     from memocast.formats.memo import Memo
 
@@ -60,23 +59,24 @@ def fetch(
 
     Example: memocast fetch "magnet:?xt=urn:btih:…" --timeout 5m
     """
-    from memocast.fetching.downloader import FetchLimits
+    from memocast.fetching.fetch import FetchRequest
     from memocast.library.identity import identities
 
     current = app_context(context)
     opened_with = identities(current.root, identity)
-    limits = FetchLimits(option_values.seconds(timeout), option_values.byte_count(max_size))
+    seconds, most = option_values.seconds(timeout), option_values.byte_count(max_size)
     peers = tuple(option_values.peer(text) for text in peer or [])
     signals.interrupt_on_end()
     attempts = console.Attempts()
 
     def fetch_one(link: Link) -> None:
         whole = replace(link, peers=(*link.peers, *peers))
+        request = FetchRequest(whole, seconds, most, opened_with)
         if not play:
-            _fetch(current, whole, limits, opened_with, None, json=json)
+            _fetch(current, request, None, json=json)
             return
         with PlayWhileFetching() as listening:
-            memo = _fetch(current, whole, limits, opened_with, listening, json=json)
+            memo = _fetch(current, replace(request, listen=listening.begin), listening, json=json)
         listening.finish(current, memo)
 
     attempts.each(_parsed(_texts(links or []), attempts), fetch_one)
@@ -119,23 +119,17 @@ def _parsed(texts: Iterator[tuple[str, bool]], attempts: console.Attempts) -> It
 
 def _fetch(
     current: AppContext,
-    link: Link,
-    limits: FetchLimits,
-    identities: Sequence[Identity],
+    request: FetchRequest,
     listening: PlayWhileFetching | None,
     *,
     json: bool,
 ) -> Memo:
     from memocast.fetching import fetch as fetching
 
-    library = current.library
     with Display() as display:
         view = FetchView(display, listening.picture if listening else None)
-        listen = listening.begin if listening else None
         try:
-            fetched = fetching.fetch(
-                library, link, current.settings, limits, view.show, identities, listen
-            )
+            fetched = fetching.fetch(current.library, current.settings, request, view.show)
         except KeyboardInterrupt:
             if not view.bytes_arrived:
                 raise Interrupted(

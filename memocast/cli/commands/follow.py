@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import urlsplit
 
 import typer
 
 from memocast.cli import option_values
 from memocast.cli.channel_facts import ChannelArgument, facts_of
-from memocast.cli.context import AppContext, JsonOption, app_context
+from memocast.cli.context import JsonOption, app_context
 from memocast.cli.terminal import console
-from memocast.errors import UsageError
 
 if TYPE_CHECKING:
-    from typing import Any
-
-    from memocast.formats.channel import Channel, FollowLimits
+    pass
 
 
 def follow(
@@ -47,52 +42,25 @@ def follow(
 
     Example: memocast follow "magnet:?xs=urn:btpk:…" --newest 5
     """
-    from dataclasses import replace
-
-    from memocast.formats import age
-    from memocast.formats import channel as parsing
-    from memocast.formats.channel import FollowLimits
-    from memocast.formats.magnet import is_channel
+    from memocast.channels import subscribe
 
     current = app_context(context)
-    channels = current.library.channels
-    wanted = {
-        "newest": newest,
-        "max_size": None if max_size is None else option_values.byte_count(max_size),
-        "keep_days": keep_days,
-    }
-    chosen: dict[str, Any] = {key: value for key, value in wanted.items() if value is not None}
-    known: Channel | None
-    if source := source_of(current, link):
-        known = channels.podcast(source)
-    elif not is_channel(link) and "magnet:" not in link:
-        known = channels.get(link)
+    size = None if max_size is None else option_values.byte_count(max_size)
+    done = subscribe.follow(current.library, link, newest, size, keep_days)
+    found = done.channel
+    if not done.is_new:
+        is_changed = (newest, size, keep_days) != (None, None, None)
+        also = "; what you take of it was changed" if is_changed else ""
+        console.note(f"you follow '{console.safe(found.name)}' already{also}")
     else:
-        where = parsing.parse(link)
-        if where.age_identity:
-            age.identity(where.age_identity)  # a damaged one is told before anything is begun
-        known = channels.known(where)
-    if known and known.is_own and not chosen:
-        raise UsageError(f"'{known.name}' is your own channel", hint="memocast channel show")
-    if known:
-        channels.set_limits(known, replace(known.limits, **chosen))
-        console.note(f"you follow '{console.safe(known.name)}' already{_changed(chosen)}")
-    else:
-        limits = FollowLimits(**chosen)
-        if source:
-            known = follow_podcast(current, source, limits)
-        else:
-            known = channels.add(where, limits=limits)
+        if found.source and not any(current.library.feed_items.count(found)):
+            console.note("there is no audio in its feed so far")
         console.note(
-            f"you follow '{console.safe(known.name)}' now; its memos come with your running"
+            f"you follow '{console.safe(found.name)}' now; its memos come with your running"
             " seeder, or with: memocast sync"
         )
     if json:
-        console.document(facts_of(current, channels.get(known.name)))
-
-
-def _changed(chosen: dict[str, Any]) -> str:
-    return "; what you take of it was changed" if chosen else ""
+        console.document(facts_of(current, found))
 
 
 def unfollow(context: typer.Context, channel: ChannelArgument) -> None:
@@ -100,16 +68,9 @@ def unfollow(context: typer.Context, channel: ChannelArgument) -> None:
 
     Example: memocast unfollow "Anna's notes"
     """
-    library = app_context(context).library
-    found = library.channels.get(channel)
-    if found.is_own:
-        raise UsageError(
-            f"'{found.name}' is your own channel, and its key is nowhere else",
-            hint="followers keep what they have; take memos out with: memocast channel retract",
-        )
-    with library.together():
-        library.feed_pages.forget(found)
-        library.channels.remove(found)
+    from memocast.channels import subscribe
+
+    found = subscribe.unfollow(app_context(context).library, channel)
     console.note(f"you do not follow '{console.safe(found.name)}' any more")
 
 
@@ -134,43 +95,3 @@ def following(context: typer.Context, json: JsonOption = False) -> None:
             f"{facts['key'][:8] or '-'}\t{facts['items']}\t{facts['memos']}\t{facts['unheard']}"
             f"\t{facts['checked'] or '-'}\t{console.safe(facts['name'])}"
         )
-
-
-_LOOK_SECONDS = 30.0
-
-
-def source_of(current: AppContext, text: str) -> str | None:
-    """The address or file that a podcast's feed is at; None when `text` means something else.
-
-    Raises NotALink for an address that memocast does not go to.
-    """
-    from memocast.podcasts import http_get
-
-    if "magnet:" in text:
-        return None
-    if "://" in text:
-        return http_get.checked_url(text)
-    if current.library.channels.is_taken(text):
-        return None
-    try:
-        return str(Path(text).absolute()) if Path(text).is_file() else None
-    except (OSError, ValueError):
-        return None
-
-
-def follow_podcast(current: AppContext, source: str, limits: FollowLimits) -> Channel:
-    """Read the feed, and follow it from now on. Raises what `episodes.look` raises."""
-    from memocast.formats.channel import ChannelLink
-    from memocast.formats.feed import NAME_MAX_BYTES
-    from memocast.podcasts.source import look
-    from memocast.text import cut
-
-    podcast, noted = look(source, "", _LOOK_SECONDS)
-    assert podcast is not None, "nothing was known of it"
-    name = podcast.title or urlsplit(source).hostname or Path(source).stem
-    link = ChannelLink(b"", b"", cut(name, NAME_MAX_BYTES))
-    made = current.library.channels.add(link, limits=limits, source=source)
-    current.library.feed_items.take_podcast(made, podcast.items, noted)
-    if not podcast.items:
-        console.note("there is no audio in its feed so far")
-    return made

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from memocast.cli.context import AppContext, JsonOption, MemoArgument, MemosArgument, app_context
 from memocast.cli.terminal import console
-from memocast.errors import MemocastError, NoSuchMemo, Refused, UsageError
-from memocast.formats.memo import Memo, checked_description, checked_title, rfc3339, title_from_file
+from memocast.errors import NoSuchMemo, UsageError
+from memocast.formats.memo import Memo, checked_description, checked_title, rfc3339
 
 if TYPE_CHECKING:
     from memocast.formats.share import Share
     from memocast.library.library import Library
-
-_STDIN_LIMIT = 4 << 30
 
 
 def add(
@@ -58,73 +56,23 @@ def add(
 
 
 def _add(current: AppContext, name: str, title: str | None, description: str) -> Memo:
-    from memocast.audio.examine import examine
     from memocast.cli.terminal.display import Counter
+    from memocast.library.importing import add_file, add_stream
 
-    source = _source(name)
-    library = current.library
-    with library.translated():
-        entry = library.staging.create("import")
-    try:
-        # In a folder of its own: the entry has files with names too.
-        staged = entry.folder / "source" / (source.name if source else "standard input")
-        progress = Counter(f"reading {staged.name}")
-        try:
-            _copy(current, source, staged)
-            with library.translated():
-                sound = examine(staged, progress)
-        finally:
-            progress.done()
-        called = title or (title_from_file(source.name) if source else None)
-        draft = library.draft(called or "standard input", description, sound.format, "added")
-        with library.translated():
-            staged.rename(entry.audio(sound.format))
-        return library.keep(entry, draft, sound.duration, sound.peaks)
-    except BaseException:
-        entry.discard()
-        raise
-
-
-def _source(name: str) -> Path | None:
-    if name == "-":
-        return None
     path = Path(name)
+    progress = Counter(f"reading {'standard input' if name == '-' else path.name}")
     try:
-        if path.is_dir():
-            raise UsageError(f"'{name}' is a directory", hint=f"name the files: {name}/*")
-        if not path.exists():
-            raise UsageError(f"there is no file '{name}'", hint="check the name")
-        if not path.is_file():
-            raise UsageError(f"'{name}' is no regular file", hint="pipe it: … | memocast add -")
-        with path.open("rb"):
-            pass
-    except (OSError, ValueError) as error:
-        raise UsageError(f"'{name}' cannot be read: {error}", hint="check its owner") from error
-    return path
-
-
-def _copy(current: AppContext, source: Path | None, staged: Path) -> None:
-    translated = current.library.translated
-    with translated():
-        staged.parent.mkdir()
-        target = staged.open("wb")
-    with target, source.open("rb") if source else sys.stdin.buffer as file:
-        while block := _read(file, staged.name):
-            with translated():
-                target.write(block)
-            if not source and target.tell() > _STDIN_LIMIT:
-                raise Refused("standard input is larger than 4 GiB", hint="cut it into parts")
-        with translated():
-            target.flush()
-
-
-def _read(file: IO[bytes], name: str) -> bytes:
-    try:
-        return file.read(1 << 20)
-    except OSError as error:
-        raise MemocastError(
-            f"'{name}' cannot be read: {error.strerror or error}", hint="check the disk it is on"
-        ) from error
+        if name == "-":
+            return add_stream(
+                current.library,
+                sys.stdin.buffer,
+                title or "standard input",
+                description,
+                progress,
+            )
+        return add_file(current.library, path, title, description, progress)
+    finally:
+        progress.done()
 
 
 def list_(

@@ -50,16 +50,11 @@ def play(
 
 def play_memo(current: AppContext, memo: Memo, device: str) -> bool:
     """Play to the end, or until the user stops it: then False."""
-    from memocast.audio.decoder import blocks
-    from memocast.audio.player import Player
+    from memocast.library.playing import start_playing
 
     # The terminal is put back on these too.
     signals.interrupt_on_end()
-    path = current.library.path(memo)
-    player = Player(lambda start: blocks(path, memo.format, start), memo.duration / 1000, device)
-    player.start()
-    if not memo.heard:
-        current.library.feed_items.mark_heard(memo.id)
+    player = start_playing(current.library, memo, device)
     try:
         return until_the_end(player, memo.title, memo.peaks)
     finally:

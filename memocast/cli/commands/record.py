@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,25 +12,20 @@ from memocast.cli.share_link import ensure_seeder, shared_link
 from memocast.cli.terminal import console
 from memocast.cli.terminal.display import Display
 from memocast.cli.terminal.record_view import RecordView
-from memocast.errors import Interrupted, LibraryError, MemocastError, NoSound, UsageError
-from memocast.formats.memo import checked_description, checked_title, title_from_time
+from memocast.errors import Interrupted, MemocastError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
-    from memocast.audio.recorder import Captured, Recorder
+    from memocast.audio.recorder import Recorder
+    from memocast.cli.terminal.record_view import RecordView
     from memocast.formats.channel import Channel
     from memocast.formats.memo import Memo
-    from memocast.library.draft import Draft
-    from memocast.library.staging import StagingEntry
+    from memocast.library.recording import Recorded, Recording
 
 _POLL_SECONDS = 0.05
 _BLIND_POLL_SECONDS = 0.2
 """Where nothing is drawn. Each look takes time from the encoder on a busy machine."""
-
-_QUIET = 0
-"""A peak of no sound at all: a microphone that is muted or not the one that was meant."""
 
 
 def record(
@@ -66,44 +59,36 @@ def record(
     """
     current = app_context(context)
     limit = None if duration is None else option_values.seconds(duration)
-    chosen = _format(format_ or current.settings.format)
-    checked_description(description)
-    channel = _own_channel(current) if publish else None  # told before anybody speaks
-    draft = current.library.draft("untitled", description, chosen, "recorded")
-    title = checked_title(title) if title is not None else title_from_time(draft.created)
-    draft = replace(draft, title=title)
+    # Told before anybody speaks.
+    channel = current.library.channels.own() if publish else None
+    from memocast.library.recording import Recording  # takes time: nothing is there to lose yet
 
-    # What takes time to import is here before there is anything to lose.
-    from memocast.audio import microphone, recorder  # noqa: F401
-
-    with current.library.translated():
-        entry = current.library.staging.create("recording")
-    ignore_signals = signals.interrupt_once()
-    memo, failure = _record(
-        current, entry, draft, device or current.settings.device, limit, ignore_signals
+    recording = Recording(
+        current.library,
+        title,
+        description,
+        format_=format_ or current.settings.format,
+        device=device or current.settings.device,
+        limit=limit,
     )
+    kept = _record(recording, signals.interrupt_once())
+    memo = kept.memo
     if not json:
         console.data(memo.id)
     link = None
-    if channel and failure is None:
+    if channel and not kept.failure:
         link = _published(current, channel, memo)
-    if share and failure is None:
+    if share and not kept.failure:
         _, link = shared_link(current, memo)
     memo = current.library.get(memo.id)
     if link and not json:
         console.data(link)
     if json:
         console.document({**memo.to_json(), "link": link} if share or publish else memo.to_json())
-    if failure:
-        raise failure
+    if kept.failure:
+        raise kept.failure
     if share:
         ensure_seeder(current, [memo])
-
-
-def _own_channel(current: AppContext) -> Channel:
-    from memocast.cli.publish_to_channel import own_channel
-
-    return own_channel(current, None)
 
 
 def _published(current: AppContext, channel: Channel, memo: Memo) -> str:
@@ -116,36 +101,9 @@ def _published(current: AppContext, channel: Channel, memo: Memo) -> str:
     return str(published[0]["link"])
 
 
-def _format(name: str) -> str:
-    from memocast.settings import FORMATS
-
-    if name not in FORMATS:
-        raise UsageError(f"there is no format '{name}'", hint=f"use one of: {', '.join(FORMATS)}")
-    return name
-
-
-def _record(
-    current: AppContext,
-    entry: StagingEntry,
-    draft: Draft,
-    device: str,
-    limit: float | None,
-    ignore_signals: Callable[[], None],
-) -> tuple[Memo, MemocastError | None]:
-    """Record into the entry and keep it; also return what ended the recording, if it failed."""
-    from memocast.audio.microphone import Microphone
-    from memocast.audio.recorder import Recorder
-
-    path = entry.audio(draft.format)
-    try:
-        with current.library.translated():
-            entry.note(draft.to_facts())
-            entry.set_room_aside()
-            recorder = Recorder(path, draft.format, Microphone(device), limit)
-        recorder.start()
-    except BaseException:
-        entry.discard()
-        raise
+def _record(recording: Recording, ignore_signals: Callable[[], None]) -> Recorded:
+    """Record until a key or a signal ends it, and keep it."""
+    recorder = recording.start()
     failure: MemocastError | None = None
     discarded = False
     try:
@@ -155,44 +113,22 @@ def _record(
     except MemocastError as error:
         failure = error
     finally:  # whatever else goes wrong, what was said is not lost
-        captured = recorder.stop()
-    try:
-        recorder.check_writing()  # the disk can fill up with what was still to be written
-    except LibraryError as error:
-        failure = failure or error
-    if isinstance(failure, LibraryError):
-        captured = _salvaged(current, path, draft, captured)
+        captured = recording.stop()
     if discarded:
-        entry.discard()
+        recording.discard()
         raise Interrupted("the recording was discarded")
-    if not captured.duration:
-        entry.discard()
-        raise failure or Interrupted("it ended before a sound arrived; nothing was kept")
-    memo = current.library.keep(entry, draft, captured.duration, captured.peaks, lost=captured.lost)
-    _tell(memo, captured)
-    return memo, failure
+    kept = recording.keep(captured, failure)
+    _tell(kept)
+    return kept
 
 
-def _salvaged(current: AppContext, path: Path, draft: Draft, captured: Captured) -> Captured:
-    """The part of the recording that reached the disk before writing failed, made whole."""
-    from memocast.audio import recording_file
-    from memocast.audio.examine import examine
-
-    with current.library.translated():
-        try:
-            recording_file.salvage(path, draft.format)
-            sound = examine(path, limit=math.inf)
-        except NoSound:
-            return replace(captured, duration=0)
-    return replace(captured, duration=sound.duration, peaks=sound.peaks)
-
-
-def _tell(memo: Memo, captured: Captured) -> None:
-    if max(captured.peaks, default=0) <= _QUIET:
+def _tell(kept: Recorded) -> None:
+    memo = kept.memo
+    if kept.is_silent:
         console.note("nothing was heard; choose another microphone: memocast devices")
-    if captured.lost:
+    if kept.lost:
         console.note(
-            f"{captured.lost / 1000:.1f} s of sound did not arrive: the machine was too busy,"
+            f"{kept.lost / 1000:.1f} s of sound did not arrive: the machine was too busy,"
             " or it slept"
         )
     console.note(

@@ -51,6 +51,25 @@ class Channels:
             hint=f"you have: {names}" if names else "make one: memocast channel create NAME",
         )
 
+    def own(self, reference: str | None = None) -> Channel:
+        """The channel that is meant, or the only one of the user's own. Raises UsageError."""
+        if reference is not None:
+            return self.get(reference)
+        own = [channel for channel in self.all() if channel.is_own]
+        if len(own) == 1:
+            return own[0]
+        if own:
+            names = ", ".join(f"'{channel.name}'" for channel in own)
+            raise UsageError(f"you have several channels: {names}", hint="name one with --to")
+        raise UsageError("you have no channel yet", hint="make one: memocast channel create NAME")
+
+    def again(self, channel: Channel) -> Channel:
+        """The channel as it is now. Raises MemocastError when it was removed."""
+        found = self.known(channel.link)
+        if found is None:
+            raise MemocastError(f"the channel '{channel.name}' was removed", hint="try again")
+        return found
+
     def pair(self) -> Channel | None:
         """What the user's paired devices meet at, if there is any: a channel of theirs."""
         row = self._database.row("SELECT * FROM channel WHERE kind = 'pair'")

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from memocast.library.draft import Draft
+    from memocast.files import FileStamp
+    from memocast.library.draft import NewMemo
     from memocast.library.tables.database import Database
 
 MEMO_COLUMNS = """
@@ -135,20 +136,13 @@ class Memos:
         )
         return row["sha1"] if row else b""
 
-    def insert(
-        self,
-        draft: Draft,
-        size: int,
-        mtime: int,
-        digests: tuple[bytes, bytes],
-        duration: int,
-        peaks: bytes,
-        lost: int,
-    ) -> None:
-        """Add a memo, inside the caller's transaction.
+    def insert(self, new: NewMemo, stamp: FileStamp, digests: tuple[bytes, bytes]) -> None:
+        """Add a memo whose audio file has that `stamp`, inside the caller's transaction.
 
         `digests`: the SHA-256 of its audio, and its joined piece hashes; each may be empty.
         """
+        draft = new.draft
+        size, mtime = stamp
         self._database.execute(
             "INSERT INTO memo (id, title, description, created, duration, bytes,"
             " format, origin, peaks, sha256, mtime, lost, search)"
@@ -158,14 +152,14 @@ class Memos:
                 draft.title,
                 draft.description,
                 int(draft.created.timestamp()),
-                duration,
+                new.duration,
                 size,
                 draft.format,
                 draft.origin,
-                peaks,
+                new.peaks,
                 digests[0],
                 mtime,
-                lost,
+                new.lost,
                 searched(draft.title, draft.description),
             ),
         )

@@ -1,0 +1,255 @@
+"""What `import memocast` can do: what the commands do, as functions.
+
+Each takes a `Library`. Settings are the user's own, as `memocast.settings.load` finds them,
+unless others are given. Failures are MemocastError, with a `message`, a `hint` and an
+`exit_code`. docs/library.md has examples.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from memocast.fetching.progress import Stage
+    from memocast.formats.channel import Channel
+    from memocast.formats.memo import Memo
+    from memocast.formats.share import Mode
+    from memocast.library.library import Library
+    from memocast.settings import Settings
+
+_POLL_SECONDS = 0.05
+
+
+def open_library(folder: Path | str | None = None) -> Library:
+    """The library in that folder, which is made; by default the one that the commands use.
+
+    What a crash left unfinished becomes a memo first. Close it when you are done.
+    """
+    from memocast.library.location import library_root
+    from memocast.library.location import open_library as open_
+
+    return open_(library_root(None if folder is None else str(folder)))
+
+
+def record(
+    library: Library,
+    seconds: float,
+    title: str | None = None,
+    description: str = "",
+    *,
+    format_: str = "opus",
+    device: str = "",
+    until: Callable[[], bool] = lambda: False,
+) -> Memo:
+    """Record for so many seconds, or `until` something is so; Ctrl-C ends and keeps, too.
+
+    `device` is a microphone's number or name, empty for the default one. Raises DeviceError,
+    and Interrupted when there was no sound to keep.
+    """
+    from memocast.errors import MemocastError
+    from memocast.library.recording import Recording
+
+    recording = Recording(
+        library, title, description, format_=format_, device=device, limit=seconds
+    )
+    recorder = recording.start()
+    failure: MemocastError | None = None
+    try:
+        while not recorder.is_finished() and not until():
+            time.sleep(_POLL_SECONDS)
+    except KeyboardInterrupt:
+        pass
+    except MemocastError as error:
+        failure = error
+    finally:
+        captured = recording.stop()
+    return recording.keep(captured, failure).memo
+
+
+def add(
+    library: Library, audio: Path | str | IO[bytes], title: str | None = None, description: str = ""
+) -> Memo:
+    """Take an audio file, or what an open file gives, into the library, byte for byte."""
+    from memocast.library.importing import add_file, add_stream
+
+    if isinstance(audio, Path | str):
+        return add_file(library, Path(audio), title, description)
+    return add_stream(library, audio, title or "untitled", description, name="the stream")
+
+
+def edit(
+    library: Library, memo: Memo, *, title: str | None = None, description: str | None = None
+) -> Memo:
+    """Change what is not None; links already given out stay as they are."""
+    from memocast.formats.memo import checked_description, checked_title
+
+    return library.edit(
+        memo,
+        None if title is None else checked_title(title),
+        None if description is None else checked_description(description),
+    )
+
+
+def share(
+    library: Library,
+    memo: Memo,
+    mode: Mode | None = None,
+    *,
+    recipients: Sequence[str] = (),
+    lan: bool = False,
+    settings: Settings | None = None,
+) -> str:
+    """The memo's magnet link. It answers while a seeder runs: `start_seeder`.
+
+    `mode` is public, private, or addressed to `recipients` (age1…, ssh-…); None is as it was
+    shared before, or as the settings say. With `lan` nobody outside the local network is told.
+    """
+    from memocast.formats import age
+    from memocast.library.sharing import ShareRequest
+    from memocast.library.sharing import share as share_
+
+    settings = settings or _settings()
+    default: Mode = "private" if settings.share == "private" else "public"
+    if recipients:
+        mode = "addressed"
+    request = ShareRequest(mode, default, age.recipients(list(recipients)), lan=lan)
+    return share_(library, memo, request).link(settings.trackers)
+
+
+def start_seeder(library: Library) -> int:
+    """Have a seeder run in the background, and return its pid; it may run already."""
+    from memocast.seeding.background import start_seeder as start
+
+    return start(library.root)
+
+
+def stop_seeder(library: Library) -> bool:
+    """End the library's seeder; False when none was running."""
+    from memocast.library.seeder_lock import SeederLock
+
+    return SeederLock(library.root).stop()
+
+
+def fetch(
+    library: Library,
+    link: str,
+    *,
+    timeout: float = 120.0,
+    max_size: int = 2 << 30,
+    peers: Iterable[tuple[str, int]] = (),
+    notify: Callable[[Stage], None] = lambda _: None,
+    settings: Settings | None = None,
+) -> list[Memo]:
+    """Bring the memos of a link into the library: one, or all of a share URL.
+
+    `timeout` in seconds without progress, `max_size` in bytes; also asks `peers`, IP addresses
+    and ports. `notify` hears each stage of it. Raises NotALink, SwarmTimeout and Refused.
+    """
+    from dataclasses import replace
+
+    from memocast.fetching.fetch import FetchRequest
+    from memocast.fetching.fetch import fetch as fetch_
+    from memocast.formats.link import parse
+    from memocast.library.identity import identities
+
+    settings = settings or _settings()
+    known = identities(library.root, None)
+    memos = []
+    for found in parse(link):
+        where = replace(found, peers=(*found.peers, *peers))
+        request = FetchRequest(where, timeout, max_size, known)
+        memos.append(fetch_(library, settings, request, notify).memo)
+    return memos
+
+
+def create_channel(
+    library: Library, name: str, *, private: bool = False, settings: Settings | None = None
+) -> Channel:
+    """Make a channel of your own; `str(channel.link)` is what others follow it by."""
+    from memocast.channels.publish import create_channel as create
+
+    return create(library, name, (settings or _settings()).trackers, private=private)
+
+
+def publish(
+    library: Library, channel: Channel, memos: Iterable[Memo], *, settings: Settings | None = None
+) -> list[str]:
+    """Publish memos to a channel of your own, and tell the DHT; return their links.
+
+    A memo that is there already stays as it is.
+    """
+    from memocast.channels.publish import Publisher
+
+    settings = settings or _settings()
+    publisher = Publisher(library, settings, channel)
+    publisher.catch_up()
+    items = [(memo, publisher.offer(memo)) for memo in memos]
+    fresh = [(memo, item) for memo, item in items if not publisher.has(item)]
+    if fresh:
+        publisher.publish(fresh)
+    if items and settings.dht:
+        publisher.announce()
+    return [item.link for _, item in items]
+
+
+def follow(
+    library: Library,
+    source: str,
+    *,
+    newest: int | None = None,
+    max_size: int | None = None,
+    keep_days: int | None = None,
+) -> Channel:
+    """Follow a channel's link, or the address or file of a podcast's feed.
+
+    Takes the `newest` memos, none larger than `max_size` bytes, each for `keep_days`; 0 is no
+    limit. What is new comes with `sync`, and by itself while a seeder runs.
+    """
+    from memocast.channels import subscribe
+
+    return subscribe.follow(library, source, newest, max_size, keep_days).channel
+
+
+def sync(
+    library: Library,
+    channel: Channel,
+    *,
+    timeout: float = 30.0,
+    notify: Callable[[Stage], None] = lambda _: None,
+    settings: Settings | None = None,
+) -> list[Memo]:
+    """Look for what is new in a channel that you follow, and fetch it; return the new memos.
+
+    Raises the first error where nothing could be brought at all.
+    """
+    from memocast.channels.follow import Follower
+    from memocast.channels.republish import Republisher
+
+    settings = settings or _settings()
+    follower = Follower(library, settings, Republisher(library, settings), timeout)
+    news = follower.sync(channel, notify)
+    if news.problems and not news.memos:
+        raise news.problems[0]
+    return [library.get(id_) for id_ in news.memos]
+
+
+def play(library: Library, memo: Memo, *, device: str = "") -> None:
+    """Play the memo to its end; Ctrl-C stops. `device` is a speaker's number or name."""
+    from memocast.library.playing import start_playing
+
+    player = start_playing(library, memo, device)
+    try:
+        while not player.wait(_POLL_SECONDS):
+            pass
+    finally:
+        player.stop()
+
+
+def _settings() -> Settings:
+    from memocast.settings import load
+
+    return load()

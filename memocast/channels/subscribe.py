@@ -1,0 +1,95 @@
+"""Beginning and ending to follow: a channel by its link, a podcast by its feed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from memocast.errors import UsageError
+from memocast.formats import age, channel
+from memocast.formats.channel import ChannelLink, FollowLimits
+from memocast.formats.feed import NAME_MAX_BYTES
+from memocast.formats.magnet import is_channel
+from memocast.podcasts.source import look, source_of
+from memocast.text import cut
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from memocast.formats.channel import Channel
+    from memocast.library.library import Library
+
+_LOOK_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """The channel; `is_new` when it was not followed before."""
+
+    channel: Channel
+    is_new: bool
+
+
+def follow(
+    library: Library,
+    source: str,
+    newest: int | None = None,
+    max_size: int | None = None,
+    keep_days: int | None = None,
+) -> Followed:
+    """Follow what is at `source`: a channel's link, or the address or file of a podcast's feed.
+
+    Or, with the name of what is followed already, change what is taken of it. What is not None
+    is, with fields as in `FollowLimits`. Raises NotALink, UsageError, WrongKey, and for a podcast
+    what `podcasts.source.look` raises.
+    """
+    given = {"newest": newest, "max_size": max_size, "keep_days": keep_days}
+    chosen: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    channels = library.channels
+    link: ChannelLink | None = None
+    known: Channel | None
+    if podcast := source_of(library, source):
+        known = channels.podcast(podcast)
+    elif not is_channel(source) and "magnet:" not in source:
+        known = channels.get(source)
+    else:
+        link = channel.parse(source)
+        if link.age_identity:
+            age.identity(link.age_identity)  # a damaged one is told before anything is begun
+        known = channels.known(link)
+    if known and known.is_own and not chosen:
+        raise UsageError(f"'{known.name}' is your own channel", hint="memocast channel show")
+    if known:
+        channels.set_limits(known, replace(known.limits, **chosen))
+        return Followed(channels.get(known.name), is_new=False)
+    limits = FollowLimits(**chosen)
+    if link:
+        return Followed(channels.add(link, limits=limits), is_new=True)
+    assert podcast, "what has no link is a podcast, or known"
+    return Followed(_follow_podcast(library, podcast, limits), is_new=True)
+
+
+def _follow_podcast(library: Library, source: str, limits: FollowLimits) -> Channel:
+    podcast, noted = look(source, "", _LOOK_SECONDS)
+    assert podcast is not None, "nothing was known of it"
+    name = podcast.title or urlsplit(source).hostname or Path(source).stem
+    link = ChannelLink(b"", b"", cut(name, NAME_MAX_BYTES))
+    made = library.channels.add(link, limits=limits, source=source)
+    library.feed_items.take_podcast(made, podcast.items, noted)
+    return made
+
+
+def unfollow(library: Library, name: str) -> Channel:
+    """No longer follow the channel; its memos stay. Raises UsageError."""
+    found = library.channels.get(name)
+    if found.is_own:
+        raise UsageError(
+            f"'{found.name}' is your own channel, and its key is nowhere else",
+            hint="followers keep what they have; take memos out with: memocast channel retract",
+        )
+    with library.together():
+        library.feed_pages.forget(found)
+        library.channels.remove(found)
+    return found

@@ -1,0 +1,49 @@
+"""Where a user's library is, and opening it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from memocast.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from memocast.library.library import Library
+
+
+def library_root(chosen: str | None = None) -> Path:
+    """The library's folder: the chosen one, `$MEMOCAST_LIBRARY`, or the platform's data folder.
+
+    Raises UsageError.
+    """
+    if chosen == "":
+        raise UsageError("--library is empty", hint="name a folder, or leave it out")
+    chosen = chosen or os.environ.get("MEMOCAST_LIBRARY")
+    if chosen:
+        try:
+            return Path(chosen).expanduser().absolute()
+        except RuntimeError as error:
+            raise UsageError(f"'{chosen}': {error}", hint="write the whole path") from error
+    import platformdirs
+
+    return platformdirs.user_data_path("memocast", appauthor=False)
+
+
+def open_library(root: Path, tell: Callable[[str], None] = lambda _: None) -> Library:
+    """The library in `root`, which is made; `tell` which unfinished recordings became memos.
+
+    Raises LibraryError.
+    """
+    from memocast.library.library import Library
+    from memocast.library.recovery import adopt
+
+    library = Library(root)
+    try:
+        adopt(library, tell)
+    except BaseException:
+        library.close()
+        raise
+    return library

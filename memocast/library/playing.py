@@ -1,0 +1,22 @@
+"""Playing a memo, which counts as having heard it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from memocast.audio.decoder import blocks
+from memocast.audio.player import Player
+
+if TYPE_CHECKING:
+    from memocast.formats.memo import Memo
+    from memocast.library.library import Library
+
+
+def start_playing(library: Library, memo: Memo, device: str = "") -> Player:
+    """Play the memo on that speaker, from a thread of its own. Raises DeviceError, LibraryError."""
+    path = library.path(memo)
+    player = Player(lambda start: blocks(path, memo.format, start), memo.duration / 1000, device)
+    player.start()
+    if not memo.heard:
+        library.feed_items.mark_heard(memo.id)
+    return player
