@@ -1,8 +1,9 @@
-/** A memo on the page: what it is, its waveform, its player, and how its transfer fares. */
+/** A memo on the page: its title, waveform and player, and the state of its transfer. */
 
-import { address } from './stream.js'
-import { clock, facts, fileName, people, safe, safeLines, size } from './text.js'
-import { Wave } from './waveform.js'
+import { make, setText, tellScreenReader } from './dom.js'
+import { streamUrl } from './stream.js'
+import { facts, fileName, formatPeople, formatSize, formatTime, safe, safeLines } from './text.js'
+import { Waveform } from './waveform.js'
 
 const NO_TRACKER = 'No tracker could be reached, so nobody can be found. Check your connection; this page keeps trying.'
 const NOBODY = 'Nobody who has this memo is online. Ask the sender to run “memocast seed”; it starts here by itself.'
@@ -12,28 +13,27 @@ let playing = null // one at a time
 
 export class Card {
   /**
-   * `actions` has `canStream()`; `trouble()`, why nobody can be reached, or nothing; and what
+   * `actions` has `canStream()`; `connectionProblem()`, why nobody can be reached, or nothing; and what
    * buttons do with the card: `copyLink`, `edit`, `remove`, or `dismiss` when nothing is kept.
    */
   constructor (actions) {
     this.actions = actions
     this.kept = null
     this.transfer = null
-    this.listed = null // what a channel says of it
+    this.feedItem = null // what a channel says of it
     this.closed = new AbortController()
     this.leave = () => {}
     this.wantsToPlay = false
-    this.streamBroke = false
+    this.streamFailed = false
     this.build()
   }
 
   build () {
-    const make = (name, properties = {}) => Object.assign(document.createElement(name), properties)
     this.element = make('article')
     this.title = make('h3', { tabIndex: -1 })
     this.facts = make('p', { className: 'facts' })
     this.description = make('p', { className: 'description' })
-    this.wave = new Wave(seconds => this.seek(seconds))
+    this.waveform = new Waveform(seconds => this.seek(seconds))
     this.audio = make('audio', { preload: 'none' })
     this.playButton = make('button', { className: 'primary play', textContent: 'Play' })
     this.clock = make('span', { className: 'clock', textContent: '0:00' })
@@ -51,7 +51,7 @@ export class Card {
     const row = make('div', { className: 'row' })
     row.append(this.playButton, this.clock, this.speed, this.saveButton, this.copyButton,
       this.editButton, this.removeButton, this.startButton)
-    this.element.append(this.title, this.facts, this.description, this.wave.element, this.progress,
+    this.element.append(this.title, this.facts, this.description, this.waveform.element, this.progress,
       row, this.status, this.audio)
     this.listen()
   }
@@ -60,7 +60,7 @@ export class Card {
     this.playButton.onclick = () => this.playOrPause()
     this.speed.onchange = () => { this.audio.playbackRate = Number(this.speed.value) }
     this.saveButton.onclick = () => this.save()
-    this.copyButton.onclick = async () => { this.tell(await this.actions.copyLink(this)) }
+    this.copyButton.onclick = async () => { this.showMessage(await this.actions.copyLink(this)) }
     this.editButton.onclick = () => this.actions.edit(this)
     this.removeButton.onclick = () => this.kept ? this.actions.remove(this) : this.actions.dismiss(this)
     this.startButton.onclick = () => this.transfer.start()
@@ -89,56 +89,61 @@ export class Card {
     return this
   }
 
+  /** Use what a channel's feed says of the memo, until the memo itself says more. */
+  setFeedItem (item) {
+    this.feedItem = item
+  }
+
   // -- what is shown -------------------------------------------------------------
 
   /** What is known of the memo by now: the keeper's words before the sender's, then a channel's. */
   get memo () {
-    const said = this.transfer?.said
+    const info = this.transfer?.memoInfo
     const dn = (this.transfer?.name ?? this.link?.dn ?? '').replace(/\.[^.]{1,5}$/, '')
     return {
-      title: this.kept?.title ?? said?.title ?? this.listed?.title ?? (dn || 'A memo'),
-      description: this.kept?.description ?? (said?.description || this.listed?.description) ?? '',
-      created: this.kept?.created ?? said?.created ?? this.listed?.created,
-      duration: this.kept?.duration ?? said?.duration ?? this.heardDuration ?? (this.listed?.duration || null),
-      peaks: this.kept?.peaks ?? said?.peaks ?? new Uint8Array(),
-      size: this.kept?.blob.size ?? (this.transfer?.size || this.listed?.size) ?? 0
+      title: this.kept?.title ?? info?.title ?? this.feedItem?.title ?? (dn || 'A memo'),
+      description: this.kept?.description ?? (info?.description || this.feedItem?.description) ?? '',
+      created: this.kept?.created ?? info?.created ?? this.feedItem?.created,
+      duration: this.kept?.duration ?? info?.duration ?? this.audioDuration ?? (this.feedItem?.duration || null),
+      peaks: this.kept?.peaks ?? info?.peaks ?? new Uint8Array(),
+      size: this.kept?.blob.size ?? (this.transfer?.size || this.feedItem?.size) ?? 0
     }
   }
 
-  get heardDuration () {
+  get audioDuration () {
     return Number.isFinite(this.audio.duration) ? this.audio.duration : null
   }
 
   show () {
     const memo = this.memo
     const { phase } = this
-    write(this.title, safe(memo.title))
-    write(this.description, safeLines(memo.description))
+    setText(this.title, safe(memo.title))
+    setText(this.description, safeLines(memo.description))
     this.description.hidden = !memo.description
-    write(this.facts, facts(memo))
-    if (this.drawn !== memo.peaks || this.wave.duration !== (memo.duration ?? 0)) {
-      this.wave.draw(memo.peaks, memo.duration)
+    setText(this.facts, facts(memo))
+    if (this.drawn !== memo.peaks || this.waveform.duration !== (memo.duration ?? 0)) {
+      this.waveform.draw(memo.peaks, memo.duration)
       this.drawn = memo.peaks
     }
-    this.wave.element.setAttribute('aria-label', `Position in ${safe(memo.title)}`)
+    this.waveform.element.setAttribute('aria-label', `Position in ${safe(memo.title)}`)
     const failed = phase === 'failed'
-    this.wave.element.hidden = failed || phase === 'looking'
+    this.waveform.element.hidden = failed || phase === 'looking'
     this.progress.hidden = phase !== 'downloading'
     this.progress.value = this.transfer?.progress ?? 1
     this.startButton.hidden = phase !== 'asking'
-    write(this.startButton, `Download ${size(memo.size)}`)
+    setText(this.startButton, `Download ${formatSize(memo.size)}`)
     for (const part of [this.playButton, this.clock, this.speed]) {
       part.hidden = failed || phase === 'looking' || phase === 'asking'
     }
     this.saveButton.hidden = phase !== 'whole'
     this.copyButton.hidden = failed
     this.editButton.hidden = !this.kept
-    write(this.removeButton, this.kept ? 'Delete' : 'Dismiss')
+    setText(this.removeButton, this.kept ? 'Delete' : 'Dismiss')
     this.status.classList.toggle('bad', failed)
-    if (!this.told) this.say(this.words())
+    if (!this.messageTimer) setText(this.status, this.statusText())
     if (this.element.dataset.phase !== phase) {
       this.element.dataset.phase = phase
-      this.announce()
+      this.announcePhase()
     }
     this.showPlayer()
   }
@@ -148,64 +153,60 @@ export class Card {
     return this.transfer?.phase ?? 'looking'
   }
 
-  words () {
+  statusText () {
     const { transfer } = this
     if (this.phase === 'failed') return transfer.problem
-    const from = transfer?.people ?? 0
+    const peers = transfer?.peers ?? 0
     if (this.phase === 'looking') {
-      if (!transfer) return this.actions.trouble() || 'Waiting for the sender to be online…'
+      if (!transfer) return this.actions.connectionProblem() || 'Waiting for the sender to be online…'
       if (transfer.noTracker) return NO_TRACKER
       // Others who wait for it too can be connected; whoever has it says so within a second.
-      if (transfer.nobody) return NOBODY
-      return from ? 'Somebody is there. Asking what it is…' : 'Waiting for the sender to be online…'
+      if (transfer.foundNobody) return NOBODY
+      return peers ? 'Somebody is there. Asking what it is…' : 'Waiting for the sender to be online…'
     }
     if (this.phase === 'asking') return 'This is large. Download it?'
     if (this.phase === 'downloading') {
       const percent = Math.floor(100 * transfer.progress)
-      if (!from) return `${percent} % is here. Waiting for somebody who has the rest…`
+      if (!peers) return `${percent} % is here. Waiting for somebody who has the rest…`
       const waiting = !this.wantsToPlay
         ? ''
         : this.streams ? ' It plays in a moment.' : ' It plays as soon as it is complete.'
-      return `${percent} %, from ${people(from)}, ${size(Math.round(transfer.speed))} a second.${waiting}`
+      return `${percent} %, from ${formatPeople(peers)}, ${formatSize(Math.round(transfer.speed))} a second.${waiting}`
     }
-    const isOffered = transfer?.phase === 'whole' && (transfer.heardTracker || from)
+    const isOffered = transfer?.phase === 'whole' && (transfer.heardTracker || peers)
     if (!isOffered) return transfer?.noTracker ? `Kept in this browser. ${NO_TRACKER}` : 'Kept in this browser.'
-    const others = from ? `; connected to ${people(from)}` : ''
+    const others = peers ? `; connected to ${formatPeople(peers)}` : ''
     return `Complete. Keeping it available while this tab is open${others}.`
   }
 
   /** Tell who cannot see the page that it is another thing now: once, and without the numbers. */
-  announce () {
+  announcePhase () {
     const words = {
       asking: 'Found. It is large: download it?',
       downloading: 'Found. Downloading.',
       whole: 'Complete.',
       failed: this.transfer?.problem
     }[this.phase]
-    if (words) document.getElementById('announcer').textContent = `${safe(this.memo.title)}: ${words}`
-  }
-
-  say (words) {
-    write(this.status, words)
+    if (words) tellScreenReader(`${safe(this.memo.title)}: ${words}`)
   }
 
   /** Say something that is more than how the transfer fares, for a while. */
-  tell (words) {
-    this.say(words)
-    document.getElementById('announcer').textContent = words
-    clearTimeout(this.told)
-    this.told = setTimeout(() => { this.told = 0; this.show() }, 6000)
+  showMessage (words) {
+    setText(this.status, words)
+    tellScreenReader(words)
+    clearTimeout(this.messageTimer)
+    this.messageTimer = setTimeout(() => { this.messageTimer = 0; this.show() }, 6000)
   }
 
   showPlayer () {
     const isPlaying = !this.audio.paused
     const verb = isPlaying ? 'Pause' : 'Play'
-    write(this.playButton, verb)
+    setText(this.playButton, verb)
     this.playButton.setAttribute('aria-label', `${verb} ${safe(this.memo.title)}`)
-    const at = this.audio.currentTime
+    const position = this.audio.currentTime
     const duration = this.memo.duration
-    write(this.clock, duration ? `${clock(at)} / ${clock(duration)}` : clock(at))
-    this.wave.show(at)
+    setText(this.clock, duration ? `${formatTime(position)} / ${formatTime(duration)}` : formatTime(position))
+    this.waveform.showPosition(position)
   }
 
   // -- what it does ----------------------------------------------------------------
@@ -232,12 +233,12 @@ export class Card {
     if (this.audio.src) return true
     const blob = this.blob()
     if (blob) this.audio.src = URL.createObjectURL(blob)
-    else if (this.transfer?.kind && this.streams) this.audio.src = address(this.transfer.link.infoHash)
+    else if (this.transfer?.kind && this.streams) this.audio.src = streamUrl(this.transfer.link.infoHash)
     return Boolean(this.audio.src)
   }
 
   get streams () {
-    return this.actions.canStream() && !this.streamBroke
+    return this.actions.canStream() && !this.streamFailed
   }
 
   blob () {
@@ -249,7 +250,7 @@ export class Card {
     if (!this.load()) return
     this.audio.currentTime = seconds
     if (this.audio.readyState === 0) this.audio.load() // it has preload="none", and a place to go to now
-    this.wave.show(seconds)
+    this.waveform.showPosition(seconds)
   }
 
   playerFailed () {
@@ -257,11 +258,11 @@ export class Card {
     if (!source) return
     this.audio.removeAttribute('src')
     if (!source.startsWith('blob:')) {
-      this.streamBroke = true // the whole will do
+      this.streamFailed = true // the whole will do
       return this.play()
     }
     URL.revokeObjectURL(source)
-    this.tell('This browser cannot play this kind of audio. Save it, and open it with another program.')
+    this.showMessage('This browser cannot play this kind of audio. Save it, and open it with another program.')
   }
 
   save () {
@@ -288,9 +289,4 @@ export class Card {
     this.element.remove()
     this.leave()
   }
-}
-
-/** Put words where others are: what is the same is left alone, with whatever is selected in it. */
-function write (element, words) {
-  if (element.textContent !== words) element.textContent = words
 }
