@@ -78,7 +78,7 @@ class Page {
     this.showProblem()
     for (const card of this.cards.values()) if (card.link && !card.kept) this.download(card)
     for (const card of [...this.cards.values()].filter(card => card.kept).slice(0, MAX_SEEDED)) {
-      card.follow(this.session.seed(linkOf(card.kept), card.kept))
+      card.follow(this.session.seed(card.link, card.kept))
     }
     this.canStream = await streaming
   }
@@ -119,13 +119,11 @@ class Page {
   cardFor (link) {
     let card = this.cards.get(link.infoHash)
     if (!card) {
-      card = this.makeCard(link.infoHash)
-      card.link = link
+      card = this.makeCard(link.infoHash, link)
     } else if (card.transfer?.phase === 'failed' && !card.kept) {
       // An intact link to the same memo, after a damaged one.
       this.session.drop(link.infoHash)
-      card.transfer = null
-      card.link = link
+      card.retry(link)
     }
     return card
   }
@@ -184,7 +182,7 @@ class Page {
     const kind = identify(new Uint8Array(await blob.slice(0, 64).arrayBuffer()))
     if (!this.session) throw new Error('this page is not connected')
     const shared = await this.session.share(memo, blob, kind)
-    const card = this.makeCard(shared.infoHash)
+    const card = this.makeCard(shared.infoHash, shared)
     card.follow(this.session.transfers.get(shared.infoHash))
     list.prepend(card.element)
     await this.keep(card, { ...shared, ...memo, origin: 'recorded', kind, blob }, recordingId)
@@ -198,17 +196,17 @@ class Page {
       if (!this.store) throw new Error('it keeps nothing')
       await this.store.keep(kept, recordingId)
       // If it was dismissed in the meantime, nothing of it stays.
-      if (card.closed.signal.aborted) return await this.store.remove(kept.infoHash)
+      if (card.isClosed) return await this.store.remove(kept.infoHash)
       navigator.storage?.persist?.().catch(() => {}) // only a request
     } catch {
       card.showMessage('This browser has no room for it or keeps nothing: it is here until you close the tab.')
     }
-    card.hold(kept)
+    card.keep(kept)
     this.show()
   }
 
   showKept (kept) {
-    list.append(this.makeCard(kept.infoHash).hold(kept).element)
+    list.append(this.makeCard(kept.infoHash).keep(kept).element)
   }
 
   /** Move a card to the list of kept memos. */
@@ -216,15 +214,15 @@ class Page {
     card.move(element => list.prepend(element))
   }
 
-  makeCard (infoHash) {
+  makeCard (infoHash, link = null) {
     const card = new Card({
       canStream: () => this.canStream,
       connectionProblem: () => this.connectionProblem,
       dismiss: card => this.dismiss(card),
-      copyLink: card => copy(pageLink([card.kept ? linkOf(card.kept) : card.link])),
+      copyLink: card => copy(pageLink([card.link])),
       edit: card => this.edit(card),
       remove: card => this.remove(card)
-    })
+    }, link)
     this.cards.set(infoHash, card)
     return card
   }
@@ -237,7 +235,7 @@ class Page {
     } catch {
       return card.showMessage('This browser did not keep the change.')
     }
-    card.hold({ ...card.kept, ...fields })
+    card.keep({ ...card.kept, ...fields })
   }
 
   async remove (card) {

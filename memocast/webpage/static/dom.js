@@ -14,3 +14,10 @@ export function setText (element, text) {
 export function tellScreenReader (text) {
   byId('announcer').textContent = text
 }
+
+/** Save a Blob as a file, by the browser's download. */
+export function saveFile (blob, name) {
+  const href = URL.createObjectURL(blob)
+  make('a', { href, download: name }).click()
+  setTimeout(() => URL.revokeObjectURL(href), 60e3)
+}

@@ -54,6 +54,22 @@ function string (value, maxBytes) {
 const integer = (value, low, high) =>
   Number.isInteger(value) && value >= low && value <= high ? value : null
 
+/**
+ * What is known of a memo, by the name of its file and what else there is: the memo that this
+ * browser keeps comes first, then what its transfer says, then the player, then a channel's feed.
+ */
+export function combineMemo (name, kept, transfer, audioDuration, feedItem) {
+  const info = transfer?.memoInfo
+  return {
+    title: kept?.title ?? info?.title ?? feedItem?.title ?? (name.replace(/\.[^.]{1,5}$/, '') || 'A memo'),
+    description: kept?.description ?? (info?.description || feedItem?.description) ?? '',
+    created: kept?.created ?? info?.created ?? feedItem?.created,
+    duration: kept?.duration ?? info?.duration ?? audioDuration ?? (feedItem?.duration || null),
+    peaks: kept?.peaks ?? info?.peaks ?? new Uint8Array(),
+    size: kept?.blob.size ?? (transfer?.size || feedItem?.size) ?? 0
+  }
+}
+
 /** What we put under the key `memocast` into an info dictionary. */
 export const toMemoInfo = memo => ({
   v: 1,
