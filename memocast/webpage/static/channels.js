@@ -48,7 +48,7 @@ export class Channels {
   dismiss (channel) {
     const inside = [...this.page.cards.values()].filter(card => channel.element.contains(card.element))
     for (const card of inside) {
-      if (card.kept) this.page.moveToKept(card)
+      if (card.kept) this.page.keptMemos.moveHere(card)
       else this.page.dismiss(card)
     }
     for (const infoHash of channel.infoHashes) this.drop(infoHash)

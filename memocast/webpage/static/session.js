@@ -61,7 +61,7 @@ export class Session {
         const { infoHash, torrentFile } = seeded
         const shared = { infoHash, torrentFile, dn, trackers: this.settings.trackers }
         if (this.transfers.has(infoHash)) return resolve(shared)
-        this.addTransfer(shared, { kind, phase: 'whole', heardTracker }).follow(seeded)
+        this.addTransfer(shared, { kind, phase: 'whole' }).follow(seeded, heardTracker)
         resolve(shared)
       })
       torrent.once('trackerAnnounce', () => { heardTracker = true })

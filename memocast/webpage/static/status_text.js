@@ -2,8 +2,10 @@
 
 import { formatPeople, formatSize } from './text.js'
 
-const NO_TRACKER = 'No tracker could be reached, so nobody can be found. Check your connection; this page keeps trying.'
-const NOBODY = 'Nobody who has this memo is online. Ask the sender to run “memocast seed”; it starts here by itself.'
+const NO_TRACKER = 'No tracker could be reached, so nobody can be found. ' +
+  'Check your connection; this page keeps trying.'
+const NOBODY = 'Nobody who has this memo is online. ' +
+  'Ask the sender to run “memocast seed”; it starts here by itself.'
 const WAITING = 'Waiting for the sender to be online…'
 const KEPT = 'Kept in this browser.'
 

@@ -3,11 +3,12 @@
 const CACHE = 'memocast'
 const STREAM = new URL('stream/', self.registration.scope).href
 const PAGE = [
-  './', 'index.html', 'style.css', 'icon.svg', 'age.js', 'age_cdn.js', 'app.js', 'card.js',
-  'channel.js', 'channels.js', 'decrypted_file.js', 'dialogs.js', 'dom.js', 'feed.js', 'ice.js',
-  'link.js', 'memo.js', 'meter.js', 'peaks.js', 'pieces.js', 'player.js', 'recorder.js',
-  'recorder_view.js', 'session.js', 'settings.js', 'status_text.js', 'store.js', 'stream.js',
-  'text.js', 'transfer.js', 'unchecked.js', 'waveform.js', 'webtorrent.js'
+  './', 'index.html', 'style.css', 'icon.svg', 'acceptance.js', 'age.js', 'age_cdn.js', 'app.js',
+  'card.js', 'channel.js', 'channels.js', 'decrypted_file.js', 'dialogs.js', 'dom.js', 'feed.js',
+  'ice.js', 'kept_memos.js', 'link.js', 'memo.js', 'meter.js', 'peaks.js', 'peer_search.js',
+  'pieces.js', 'player.js', 'recorder.js', 'recorder_view.js', 'session.js', 'settings.js',
+  'status_text.js', 'store.js', 'stream.js', 'text.js', 'transfer.js', 'unchecked.js',
+  'waveform.js', 'webtorrent.js'
 ]
 // The page works without these. Instead of webtorrent.min.js it may have cached the CDN's copy.
 const OPTIONAL = ['settings.json', 'webtorrent.min.js', 'age.min.js']

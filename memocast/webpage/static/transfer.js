@@ -1,21 +1,16 @@
 /** The download of a memo or of a feed page, and its seeding afterwards. */
 
+import { refusal } from './acceptance.js'
 import { NOT_LOADED, decryptMemoInfo, loadDecrypt } from './age.js'
 import { DecryptedFile } from './decrypted_file.js'
-import { MAX_PAGE_BYTES, parseFeedPage } from './feed.js'
-import { identify, isFeedPage, isSealedFeedPage, parseMemoInfo, rawMemoInfo, sealedBlock } from './memo.js'
+import { parseFeedPage } from './feed.js'
+import { identify, isFeedPage, parseMemoInfo, rawMemoInfo, sealedBlock } from './memo.js'
+import { PeerSearch } from './peer_search.js'
 import { PieceStore } from './pieces.js'
 
 const CONFIRM_ABOVE = 64e6 // bytes; few people mean to send more than an hour of speech
-const MAX_SIZE = 2 ** 31
-const NO_TRACKER_AFTER = 10e3 // milliseconds
-const NOBODY_AFTER = 30e3
-const ANNOUNCE_EVERY = 15e3
-const STALLED_AFTER = 8e3
-const LONGEST_WAIT = 60e3
+const HEAD_BYTES = 64 // enough to identify audio
 const DAMAGED = 'This memo is damaged, or was tampered with. Ask the sender to share it anew.'
-const LARGE_PAGE = 'The list of this channel is larger than one may be, so it was not downloaded.'
-const NO_PAGE = 'This leads to something that is no feed. Tell whoever publishes the channel.'
 
 /**
  * Emits `change` whenever it changes. When it is complete it emits `whole`, or `feedpage` if it is
@@ -26,17 +21,14 @@ const NO_PAGE = 'This leads to something that is no feed. Tell whoever publishes
  */
 export class Transfer extends EventTarget {
   /**
-   * `slowdown()` is how many times slower than usual to announce. The rest is what is known of the
-   * torrent from the start.
+   * `slowdown()` is how many times slower than usual to announce. With `onlyFeedPage` it refuses a
+   * memo. The rest is what is known of a memo that this browser has.
    */
-  constructor (link, slowdown, {
-    onlyFeedPage = false, kind = null, decryptedBlob = null, phase = 'looking', heardTracker = false
-  } = {}) {
+  constructor (link, slowdown, { onlyFeedPage = false, kind = null, decryptedBlob = null, phase = 'looking' }) {
     super()
     this.link = link
     this.slowdown = slowdown
-    this.announceEvery = ANNOUNCE_EVERY
-    this.stalledAfter = STALLED_AFTER
+    this.onlyFeedPage = onlyFeedPage
     this.phase = phase
     this.problem = ''
     this.name = link.dn
@@ -46,21 +38,18 @@ export class Transfer extends EventTarget {
     this.decrypt = null // a function, if it is private
     this.decryptedFile = null // its audio while it downloads
     this.decryptedBlob = decryptedBlob // its audio when all of it is here
-    this.onlyFeedPage = onlyFeedPage
     this.isFeedPage = false
     this.feedPage = null // when it is here
     this.headPromise = null
     this.torrent = null
-    this.heardTracker = heardTracker
-    this.received = 0
-    this.lastProgress = performance.now()
-    this.began = performance.now()
+    this.search = null
   }
 
   /** Follow a torrent of webtorrent's, which was added without a selection. */
-  follow (torrent) {
+  follow (torrent, heardTracker = false) {
     this.torrent = torrent
-    torrent.on('trackerAnnounce', () => { this.heardTracker = true; this.emitChange() })
+    this.search = new PeerSearch(torrent, this.slowdown, heardTracker)
+    torrent.on('trackerAnnounce', () => this.emitChange())
     torrent.on('warning', () => this.emitChange())
     torrent.on('error', error => this.fail(`This memo cannot be fetched: ${error.message ?? error}`))
     torrent.on('metadata', () => this.checkMetadata().catch(() => this.fail(DAMAGED)))
@@ -71,57 +60,41 @@ export class Transfer extends EventTarget {
     torrent.on('verified', index => { if (index === 0) this.checkAudio().catch(() => this.fail(DAMAGED)) })
     torrent.on('done', () => this.complete().catch(() => this.fail(DAMAGED)))
     this.timer = setInterval(() => this.tick(), 1000)
-    this.nextAnnounce = performance.now() + ANNOUNCE_EVERY
   }
 
-  /** When the metadata is here, check that it can be a memo before any of it is downloaded. */
+  /** When the metadata is here, check it before any of the content is downloaded. */
   async checkMetadata () {
     const { files } = this.torrent
-    if (files.length !== 1) {
-      return this.fail(`This link holds ${files.length} files; a memo is one. Open it with a BitTorrent client.`)
+    if (files.length === 1) {
+      this.name = files[0].name
+      this.size = files[0].length
     }
-    this.name = files[0].name
-    this.size = files[0].length
-    if (!this.size || Math.ceil(this.size / this.torrent.pieceLength) !== this.torrent.pieces.length) {
-      return this.fail('This memo is damaged: its torrent does not fit its length.')
-    }
+    const problem = refusal(this.torrent, this.link.ageIdentity, {
+      onlyFeedPage: this.onlyFeedPage, isDecrypted: Boolean(this.decryptedBlob)
+    })
+    if (problem) return this.fail(problem)
     const raw = rawMemoInfo(this.torrent)
-    if (isFeedPage(raw, this.name)) return this.startFeedPage(isSealedFeedPage(raw, this.name))
-    if (this.onlyFeedPage) return this.fail(NO_PAGE)
-    if (this.size > MAX_SIZE) {
-      return this.fail('This is more than a browser can keep. In a terminal: memocast fetch LINK')
-    }
-    if (this.decryptedBlob) return // this browser keeps it, and knows it
+    if (isFeedPage(raw, this.name)) return this.startFeedPage()
+    if (this.decryptedBlob) return
     const block = sealedBlock(raw)
-    if (!block) {
-      if (this.link.ageIdentity) return this.fail('The link has a key, but its memo is not sealed. Ask the sender about it.')
-      this.memoInfo = parseMemoInfo(raw)
-    } else if (!await this.decryptInfo(block) || this.phase !== 'looking') return
+    if (!block) this.memoInfo = parseMemoInfo(raw)
+    else if (!await this.decryptInfo(block) || this.phase !== 'looking') return
     this.phase = 'asking'
     if (this.size <= CONFIRM_ABOVE) this.start()
     this.emitChange()
   }
 
-  /** Download a page of a feed, unless it cannot be decrypted. */
-  async startFeedPage (isSealed) {
-    if (this.size > MAX_PAGE_BYTES) return this.fail(LARGE_PAGE)
-    if (isSealed !== Boolean(this.link.ageIdentity)) {
-      return this.fail(isSealed
-        ? 'This channel is private, and the link has no key. Copy the link again, whole.'
-        : 'The link has a key, but its channel is not private. Ask the sender about it.')
-    }
-    if (isSealed && !await this.loadDecrypt() || this.phase !== 'looking') return
+  /** Download a page of a feed. That of a private channel needs the decryption. */
+  async startFeedPage () {
+    if (this.link.ageIdentity && !await this.loadDecrypt()) return
+    if (this.phase !== 'looking') return
     this.isFeedPage = true
-    this.torrent.select(0, this.torrent.pieces.length - 1)
+    this.selectAll()
     this.emitChange()
   }
 
   /** Decrypt the info of a private memo. Resolves to whether that worked; if not, it has failed. */
   async decryptInfo (block) {
-    if (!this.link.ageIdentity) {
-      this.fail('This memo is sealed, and the link has no key. Copy the link again, whole; one for an identity opens in a terminal.')
-      return false
-    }
     if (!await this.loadDecrypt()) return false
     try {
       // The error is not shown: it can contain the identity.
@@ -147,8 +120,12 @@ export class Transfer extends EventTarget {
   start () {
     if (this.phase !== 'asking') return
     this.phase = 'downloading'
-    this.torrent.select(0, this.torrent.pieces.length - 1)
+    this.selectAll()
     this.emitChange()
+  }
+
+  selectAll () {
+    this.torrent.select(0, this.torrent.pieces.length - 1)
   }
 
   /** When the first piece is here, check that it is audio before anything decodes it. */
@@ -164,9 +141,11 @@ export class Transfer extends EventTarget {
 
   async readHead () {
     const [file] = this.torrent.files
-    if (!this.decrypt) return new Uint8Array(await file.arrayBuffer({ start: 0, end: Math.min(64, this.size) - 1 }))
+    const endIn = length => Math.min(HEAD_BYTES, length) - 1
+    if (!this.decrypt) return new Uint8Array(await file.arrayBuffer({ start: 0, end: endIn(this.size) }))
     this.decryptedFile = await DecryptedFile.start(this.decrypt, file)
-    const { value } = await this.decryptedFile[Symbol.asyncIterator]({ end: Math.min(64, this.decryptedFile.length) - 1 }).next()
+    const bytes = this.decryptedFile[Symbol.asyncIterator]({ end: endIn(this.decryptedFile.length) })
+    const { value } = await bytes.next()
     return value ?? new Uint8Array()
   }
 
@@ -225,10 +204,6 @@ export class Transfer extends EventTarget {
     if (this.torrent && !this.torrent.destroyed) this.torrent.destroy()
   }
 
-  get peers () {
-    return this.torrent && !this.torrent.destroyed ? this.torrent.numPeers : 0
-  }
-
   get progress () {
     return this.phase === 'whole' ? 1 : this.torrent?.progress ?? 0
   }
@@ -237,53 +212,30 @@ export class Transfer extends EventTarget {
     return this.torrent?.downloadSpeed ?? 0
   }
 
-  get waited () {
-    return performance.now() - this.began
+  get peers () {
+    return this.search?.peers ?? 0
+  }
+
+  get heardTracker () {
+    return this.search?.heardTracker
   }
 
   get noTracker () {
-    return !this.heardTracker && this.waited > NO_TRACKER_AFTER
+    return this.search?.noTracker
   }
 
   get foundNobody () {
-    return this.waited > NOBODY_AFTER
+    return this.search?.foundNobody
   }
 
   tick () {
-    const now = performance.now()
-    const wantsMore = this.phase === 'looking' || this.phase === 'downloading'
-    if (this.torrent.received !== this.received) {
-      this.received = this.torrent.received
-      this.lastProgress = now
-      this.announceEvery = ANNOUNCE_EVERY
-      this.stalledAfter = STALLED_AFTER
-    }
-    if (!wantsMore || !this.peers) this.lastProgress = now
-    if (now > this.lastProgress + this.stalledAfter) {
-      // A tab that crashed looks connected for half a minute, and blocks the pieces it was asked
-      // for. And two that connect before either has the metadata never ask each other again.
-      for (const wire of [...this.torrent.wires]) wire.destroy()
-      this.lastProgress = now
-      this.stalledAfter = Math.min(2 * this.stalledAfter, LONGEST_WAIT)
-      this.nextAnnounce = 0
-    }
-    if (wantsMore && !this.peers && now > this.nextAnnounce) {
-      // A seeder accepts one page from each address at a time, so ask again when that one may be gone.
-      this.torrent.discovery?.tracker?.update()
-      this.nextAnnounce = now + this.announceEvery * this.slowdown()
-      this.announceEvery = Math.min(2 * this.announceEvery, LONGEST_WAIT)
-    }
+    this.search.tick(this.phase === 'looking' || this.phase === 'downloading')
     this.emitChange()
   }
 
-  /** Announce again, as the network is back. By itself that would take minutes. */
+  /** The network is back. */
   reconnect () {
-    if (!this.torrent || this.torrent.destroyed) return
-    this.heardTracker = false
-    this.began = performance.now()
-    this.torrent.discovery?.destroy()
-    this.torrent.discovery = null
-    this.torrent._startDiscovery?.() // not public, but the version is pinned
+    this.search?.reconnect()
   }
 
   emitChange () {
