@@ -143,9 +143,9 @@ def test_older_pages_follow_until_one_is_no_page(net: Net, stranger: Stranger, o
     circle = """async () => {
       const { Channel } = await import('./channel.js')
       const link = { infoHash: 'a' }
-      const transfer = { link, name: '', page: { title: '', items: [], older: link } }
+      const transfer = { link, name: '', feedPage: { title: '', items: [], older: link } }
       const channel = new Channel(transfer, {})
-      channel.goBack()
+      channel.loadOlder()
       return channel.status.textContent
     }"""
     assert tab.evaluate(circle).startswith("This channel leads in circles")

@@ -1,146 +1,96 @@
-/** A memo on the page: what it is, its waveform, its player, and how its transfer fares. */
+/** A memo on the page: its title and facts, its player, its buttons, and the state of its transfer. */
 
-import { address } from './stream.js'
-import { clock, facts, fileName, people, safe, safeLines, size } from './text.js'
-import { Wave } from './waveform.js'
+import { make, saveFile, setText, tellScreenReader } from './dom.js'
+import { linkOf } from './link.js'
+import { combineMemo } from './memo.js'
+import { Player } from './player.js'
+import { phaseText, statusText } from './status_text.js'
+import { streamUrl } from './stream.js'
+import { facts, fileName, formatSize, safe, safeLines } from './text.js'
 
-const NO_TRACKER = 'No tracker could be reached, so nobody can be found. Check your connection; this page keeps trying.'
-const NOBODY = 'Nobody who has this memo is online. Ask the sender to run “memocast seed”; it starts here by itself.'
-const SPEEDS = [0.75, 1, 1.25, 1.5, 2]
-
-let playing = null // one at a time
+const MESSAGE_FOR = 6000 // milliseconds
 
 export class Card {
   /**
-   * `actions` has `canStream()`; `trouble()`, why nobody can be reached, or nothing; and what
-   * buttons do with the card: `copyLink`, `edit`, `remove`, or `dismiss` when nothing is kept.
+   * `actions` has `canStream()`; `connectionProblem()`, which returns a sentence or ''; and what the
+   * buttons do with the card: `copyLink`, `edit` and `remove`, or `dismiss` when it is not kept.
+   * `link` is where to fetch the memo, unless it is here already.
    */
-  constructor (actions) {
+  constructor (actions, link = null) {
     this.actions = actions
-    this.kept = null
+    this.fetchLink = link
+    this.kept = null // the memo, if this browser keeps it
     this.transfer = null
-    this.listed = null // what a channel says of it
-    this.closed = new AbortController()
-    this.leave = () => {}
-    this.wantsToPlay = false
-    this.streamBroke = false
+    this.feedItem = null
+    this.closing = new AbortController()
+    this.onLeave = () => {}
+    this.messageTimer = 0
+    this.player = new Player({
+      source: () => this.source(),
+      onChange: () => this.show(),
+      onProblem: words => this.showMessage(words)
+    })
     this.build()
   }
 
   build () {
-    const make = (name, properties = {}) => Object.assign(document.createElement(name), properties)
     this.element = make('article')
     this.title = make('h3', { tabIndex: -1 })
     this.facts = make('p', { className: 'facts' })
     this.description = make('p', { className: 'description' })
-    this.wave = new Wave(seconds => this.seek(seconds))
-    this.audio = make('audio', { preload: 'none' })
-    this.playButton = make('button', { className: 'primary play', textContent: 'Play' })
-    this.clock = make('span', { className: 'clock', textContent: '0:00' })
-    this.speed = make('select')
-    this.speed.setAttribute('aria-label', 'Speed')
-    for (const speed of SPEEDS) this.speed.append(new Option(`×${speed}`, speed, speed === 1, speed === 1))
+    this.progress = make('progress', { max: 1, value: 0 })
+    this.progress.setAttribute('aria-label', 'Downloaded')
     this.saveButton = make('button', { className: 'save', textContent: 'Save' })
     this.copyButton = make('button', { className: 'copy', textContent: 'Copy link' })
     this.editButton = make('button', { className: 'edit', textContent: 'Edit' })
     this.removeButton = make('button', { className: 'remove', textContent: 'Delete' })
     this.startButton = make('button', { className: 'start' })
-    this.progress = make('progress', { max: 1, value: 0 })
-    this.progress.setAttribute('aria-label', 'Downloaded')
     this.status = make('p', { className: 'status' })
     const row = make('div', { className: 'row' })
-    row.append(this.playButton, this.clock, this.speed, this.saveButton, this.copyButton,
-      this.editButton, this.removeButton, this.startButton)
-    this.element.append(this.title, this.facts, this.description, this.wave.element, this.progress,
-      row, this.status, this.audio)
-    this.listen()
-  }
-
-  listen () {
-    this.playButton.onclick = () => this.playOrPause()
-    this.speed.onchange = () => { this.audio.playbackRate = Number(this.speed.value) }
+    row.append(...this.player.controls, this.saveButton, this.copyButton, this.editButton,
+      this.removeButton, this.startButton)
+    this.element.append(this.title, this.facts, this.description, this.player.waveform.element,
+      this.progress, row, this.status, this.player.audio)
     this.saveButton.onclick = () => this.save()
-    this.copyButton.onclick = async () => { this.tell(await this.actions.copyLink(this)) }
+    this.copyButton.onclick = async () => { this.showMessage(await this.actions.copyLink(this)) }
     this.editButton.onclick = () => this.actions.edit(this)
     this.removeButton.onclick = () => this.kept ? this.actions.remove(this) : this.actions.dismiss(this)
     this.startButton.onclick = () => this.transfer.start()
-    this.audio.onplay = this.audio.onpause = () => this.showPlayer()
-    this.audio.ontimeupdate = () => this.showPlayer()
-    this.audio.onended = () => { this.audio.currentTime = 0; this.showPlayer() }
-    this.audio.ondurationchange = () => this.show()
-    this.audio.onerror = () => this.playerFailed()
   }
 
-  /** Show a transfer, and go on showing how it fares. */
+  // -- where the memo comes from -------------------------------------------------
+
+  /** Show a transfer, and each change of it. */
   follow (transfer) {
     this.transfer = transfer
     transfer.addEventListener('change', () => {
-      if (this.wantsToPlay) this.play()
+      if (this.player.isWaiting) this.player.play()
       else this.show()
-    }, { signal: this.closed.signal })
+    }, { signal: this.closing.signal })
     this.show()
     return this
   }
 
+  /** Forget a transfer that failed, and use another link for the next one. */
+  retry (link) {
+    this.transfer = null
+    this.fetchLink = link
+  }
+
   /** Show a memo that this browser keeps. */
-  hold (kept) {
+  keep (kept) {
     this.kept = kept
     this.show()
     return this
   }
 
-  // -- what is shown -------------------------------------------------------------
-
-  /** What is known of the memo by now: the keeper's words before the sender's, then a channel's. */
-  get memo () {
-    const said = this.transfer?.said
-    const dn = (this.transfer?.name ?? this.link?.dn ?? '').replace(/\.[^.]{1,5}$/, '')
-    return {
-      title: this.kept?.title ?? said?.title ?? this.listed?.title ?? (dn || 'A memo'),
-      description: this.kept?.description ?? (said?.description || this.listed?.description) ?? '',
-      created: this.kept?.created ?? said?.created ?? this.listed?.created,
-      duration: this.kept?.duration ?? said?.duration ?? this.heardDuration ?? (this.listed?.duration || null),
-      peaks: this.kept?.peaks ?? said?.peaks ?? new Uint8Array(),
-      size: this.kept?.blob.size ?? (this.transfer?.size || this.listed?.size) ?? 0
-    }
+  /** Use what a channel's feed says about the memo, until the memo itself is here. */
+  setFeedItem (item) {
+    this.feedItem = item
   }
 
-  get heardDuration () {
-    return Number.isFinite(this.audio.duration) ? this.audio.duration : null
-  }
-
-  show () {
-    const memo = this.memo
-    const { phase } = this
-    write(this.title, safe(memo.title))
-    write(this.description, safeLines(memo.description))
-    this.description.hidden = !memo.description
-    write(this.facts, facts(memo))
-    if (this.drawn !== memo.peaks || this.wave.duration !== (memo.duration ?? 0)) {
-      this.wave.draw(memo.peaks, memo.duration)
-      this.drawn = memo.peaks
-    }
-    this.wave.element.setAttribute('aria-label', `Position in ${safe(memo.title)}`)
-    const failed = phase === 'failed'
-    this.wave.element.hidden = failed || phase === 'looking'
-    this.progress.hidden = phase !== 'downloading'
-    this.progress.value = this.transfer?.progress ?? 1
-    this.startButton.hidden = phase !== 'asking'
-    write(this.startButton, `Download ${size(memo.size)}`)
-    for (const part of [this.playButton, this.clock, this.speed]) {
-      part.hidden = failed || phase === 'looking' || phase === 'asking'
-    }
-    this.saveButton.hidden = phase !== 'whole'
-    this.copyButton.hidden = failed
-    this.editButton.hidden = !this.kept
-    write(this.removeButton, this.kept ? 'Delete' : 'Dismiss')
-    this.status.classList.toggle('bad', failed)
-    if (!this.told) this.say(this.words())
-    if (this.element.dataset.phase !== phase) {
-      this.element.dataset.phase = phase
-      this.announce()
-    }
-    this.showPlayer()
+  get link () {
+    return this.kept ? linkOf(this.kept) : this.fetchLink
   }
 
   get phase () {
@@ -148,96 +98,66 @@ export class Card {
     return this.transfer?.phase ?? 'looking'
   }
 
-  words () {
-    const { transfer } = this
-    if (this.phase === 'failed') return transfer.problem
-    const from = transfer?.people ?? 0
-    if (this.phase === 'looking') {
-      if (!transfer) return this.actions.trouble() || 'Waiting for the sender to be online…'
-      if (transfer.noTracker) return NO_TRACKER
-      // Others who wait for it too can be connected; whoever has it says so within a second.
-      if (transfer.nobody) return NOBODY
-      return from ? 'Somebody is there. Asking what it is…' : 'Waiting for the sender to be online…'
+  /** What is known of the memo. */
+  get memo () {
+    const name = this.transfer?.name ?? this.fetchLink?.dn ?? ''
+    return combineMemo(name, this.kept, this.transfer, this.player.audioDuration, this.feedItem)
+  }
+
+  // -- what is shown -------------------------------------------------------------
+
+  show () {
+    const { memo, phase } = this
+    setText(this.title, safe(memo.title))
+    setText(this.description, safeLines(memo.description))
+    this.description.hidden = !memo.description
+    setText(this.facts, facts(memo))
+    this.progress.hidden = phase !== 'downloading'
+    this.progress.value = this.transfer?.progress ?? 1
+    this.startButton.hidden = phase !== 'asking'
+    setText(this.startButton, `Download ${formatSize(memo.size)}`)
+    this.saveButton.hidden = phase !== 'whole'
+    this.copyButton.hidden = phase === 'failed'
+    this.editButton.hidden = !this.kept
+    setText(this.removeButton, this.kept ? 'Delete' : 'Dismiss')
+    this.status.classList.toggle('bad', phase === 'failed')
+    if (!this.messageTimer) this.showStatus()
+    if (this.element.dataset.phase !== phase) {
+      this.element.dataset.phase = phase
+      const words = phaseText(phase, this.transfer)
+      if (words) tellScreenReader(`${safe(memo.title)}: ${words}`)
     }
-    if (this.phase === 'asking') return 'This is large. Download it?'
-    if (this.phase === 'downloading') {
-      const percent = Math.floor(100 * transfer.progress)
-      if (!from) return `${percent} % is here. Waiting for somebody who has the rest…`
-      const waiting = !this.wantsToPlay
-        ? ''
-        : this.streams ? ' It plays in a moment.' : ' It plays as soon as it is complete.'
-      return `${percent} %, from ${people(from)}, ${size(Math.round(transfer.speed))} a second.${waiting}`
-    }
-    const isOffered = transfer?.phase === 'whole' && (transfer.heardTracker || from)
-    if (!isOffered) return transfer?.noTracker ? `Kept in this browser. ${NO_TRACKER}` : 'Kept in this browser.'
-    const others = from ? `; connected to ${people(from)}` : ''
-    return `Complete. Keeping it available while this tab is open${others}.`
+    this.player.show(memo, phase)
   }
 
-  /** Tell who cannot see the page that it is another thing now: once, and without the numbers. */
-  announce () {
-    const words = {
-      asking: 'Found. It is large: download it?',
-      downloading: 'Found. Downloading.',
-      whole: 'Complete.',
-      failed: this.transfer?.problem
-    }[this.phase]
-    if (words) document.getElementById('announcer').textContent = `${safe(this.memo.title)}: ${words}`
+  showStatus () {
+    const player = { isWaiting: this.player.isWaiting, canStream: this.canStream }
+    setText(this.status, statusText(this.phase, this.transfer, this.actions.connectionProblem(), player))
   }
 
-  say (words) {
-    write(this.status, words)
+  /** Show a message instead of the status, for a while. */
+  showMessage (words) {
+    setText(this.status, words)
+    tellScreenReader(words)
+    clearTimeout(this.messageTimer)
+    this.messageTimer = setTimeout(() => { this.messageTimer = 0; this.show() }, MESSAGE_FOR)
   }
 
-  /** Say something that is more than how the transfer fares, for a while. */
-  tell (words) {
-    this.say(words)
-    document.getElementById('announcer').textContent = words
-    clearTimeout(this.told)
-    this.told = setTimeout(() => { this.told = 0; this.show() }, 6000)
-  }
-
-  showPlayer () {
-    const isPlaying = !this.audio.paused
-    const verb = isPlaying ? 'Pause' : 'Play'
-    write(this.playButton, verb)
-    this.playButton.setAttribute('aria-label', `${verb} ${safe(this.memo.title)}`)
-    const at = this.audio.currentTime
-    const duration = this.memo.duration
-    write(this.clock, duration ? `${clock(at)} / ${clock(duration)}` : clock(at))
-    this.wave.show(at)
-  }
-
-  // -- what it does ----------------------------------------------------------------
-
-  playOrPause () {
-    if (this.audio.paused) this.play()
-    else this.audio.pause()
-  }
+  // -- its audio -----------------------------------------------------------------
 
   play () {
-    if (!this.load()) {
-      this.wantsToPlay = true
-      return this.show()
-    }
-    this.wantsToPlay = false
-    if (playing && playing !== this) playing.audio.pause()
-    playing = this
-    this.audio.playbackRate = Number(this.speed.value)
-    this.audio.play().catch(() => {}) // the element's error event says what is wrong
+    this.player.play()
   }
 
-  /** Give the player its audio: whole, or as it comes. False when it has to wait. */
-  load () {
-    if (this.audio.src) return true
+  get canStream () {
+    return this.actions.canStream() && !this.player.streamFailed
+  }
+
+  /** What the player plays: a Blob when all of it is here, or a URL while it downloads, or null. */
+  source () {
     const blob = this.blob()
-    if (blob) this.audio.src = URL.createObjectURL(blob)
-    else if (this.transfer?.kind && this.streams) this.audio.src = address(this.transfer.link.infoHash)
-    return Boolean(this.audio.src)
-  }
-
-  get streams () {
-    return this.actions.canStream() && !this.streamBroke
+    if (blob) return blob
+    return this.transfer?.kind && this.canStream ? streamUrl(this.transfer.link.infoHash) : null
   }
 
   blob () {
@@ -245,52 +165,29 @@ export class Card {
     return this.transfer?.phase === 'whole' ? this.transfer.blob() : null
   }
 
-  seek (seconds) {
-    if (!this.load()) return
-    this.audio.currentTime = seconds
-    if (this.audio.readyState === 0) this.audio.load() // it has preload="none", and a place to go to now
-    this.wave.show(seconds)
-  }
-
-  playerFailed () {
-    const source = this.audio.getAttribute('src')
-    if (!source) return
-    this.audio.removeAttribute('src')
-    if (!source.startsWith('blob:')) {
-      this.streamBroke = true // the whole will do
-      return this.play()
-    }
-    URL.revokeObjectURL(source)
-    this.tell('This browser cannot play this kind of audio. Save it, and open it with another program.')
-  }
-
   save () {
     const { extension } = this.kept?.kind ?? this.transfer.kind
-    const anchor = document.createElement('a')
-    anchor.href = URL.createObjectURL(this.blob())
-    anchor.download = fileName(this.memo.title, extension)
-    anchor.click()
-    setTimeout(() => URL.revokeObjectURL(anchor.href), 60e3)
+    saveFile(this.blob(), fileName(this.memo.title, extension))
   }
 
-  /** Put it somewhere on the page; `leave` is called when it goes from there. */
-  move (put, leave = () => {}) {
-    this.leave()
-    this.leave = leave
+  // -- its place on the page -----------------------------------------------------
+
+  /** Put its element somewhere with `put`. `onLeave` is called when it goes from there. */
+  move (put, onLeave = () => {}) {
+    this.onLeave()
+    this.onLeave = onLeave
     put(this.element)
+  }
+
+  get isClosed () {
+    return this.closing.signal.aborted
   }
 
   /** Take it off the page. */
   close () {
-    this.closed.abort()
-    this.audio.pause()
-    if (this.audio.src.startsWith('blob:')) URL.revokeObjectURL(this.audio.src)
+    this.closing.abort()
+    this.player.close()
     this.element.remove()
-    this.leave()
+    this.onLeave()
   }
-}
-
-/** Put words where others are: what is the same is left alone, with whatever is selected in it. */
-function write (element, words) {
-  if (element.textContent !== words) element.textContent = words
 }

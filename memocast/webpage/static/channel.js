@@ -1,5 +1,6 @@
-/** A channel on the page: what was published there, and the way to what is older. */
+/** A channel on the page: its memos, and a button that loads older ones. */
 
+import { make, setText } from './dom.js'
 import { facts, safe, safeLines } from './text.js'
 
 const LATER = 'What is published after this link was made is not here: ask for a newer one, or ' +
@@ -9,22 +10,20 @@ const NO_FEED = 'What this channel leads to next is no feed. Tell whoever publis
 const WAITING = 'Waiting for somebody who has the older memos…'
 const NOBODY = 'Nobody who has the older memos is online. This page keeps looking.'
 
-const make = (name, properties = {}) => Object.assign(document.createElement(name), properties)
-
 export class Channel {
   /**
-   * `transfer` has its newest page. `actions` has what buttons do: `copyLink(channel)`,
-   * `dismiss(channel)`, `listen(item, row)`; `lookFor(link)`, which gives an older page's Transfer;
-   * and `drop(infoHash)` when that is of no use.
+   * `transfer` has the newest page of the channel's feed. `actions` are what the buttons do:
+   * `copyLink()`, `dismiss()` and `listen(item, row)`; `fetchFeedPage(link)`, which returns the
+   * Transfer of an older page; and `drop(infoHash)`, which stops one that is of no use.
    */
   constructor (transfer, actions) {
     this.actions = actions
     this.link = transfer.link
-    this.name = transfer.page.title || transfer.name.replace(/\.[^.]{1,5}$/, '') || 'A channel'
-    this.items = new Map()
-    this.pages = [this.link.infoHash]
+    this.name = transfer.feedPage.title || transfer.name.replace(/\.[^.]{1,5}$/, '') || 'A channel'
+    this.rows = new Map() // by the id of the item
+    this.infoHashes = [this.link.infoHash] // of the pages of its feed, newest first
     this.build()
-    this.add(transfer)
+    this.addFeedPage(transfer.feedPage)
   }
 
   build () {
@@ -40,86 +39,83 @@ export class Channel {
     this.dismissButton.setAttribute('aria-label', `Dismiss ${safe(this.name)}`)
     this.status = make('p', { className: 'status' })
     this.status.setAttribute('role', 'status')
-    const row = make('div', { className: 'row' })
-    row.append(this.olderButton, this.copyButton, this.dismissButton)
-    this.element.append(heading, this.facts, this.list, row, this.status)
-    this.olderButton.onclick = () => this.goBack()
-    this.copyButton.onclick = async () => { this.say(await this.actions.copyLink(this)) }
-    this.dismissButton.onclick = () => this.actions.dismiss(this)
+    const buttons = make('div', { className: 'row' })
+    buttons.append(this.olderButton, this.copyButton, this.dismissButton)
+    this.element.append(heading, this.facts, this.list, buttons, this.status)
+    this.olderButton.onclick = () => this.loadOlder()
+    this.copyButton.onclick = async () => setText(this.status, await this.actions.copyLink())
+    this.dismissButton.onclick = () => this.actions.dismiss()
   }
 
-  /** Show what is on one more page; return the rows that are new. */
-  add (transfer) {
-    const rows = []
-    for (const item of transfer.page.items) {
-      if (this.items.has(item.id)) continue
-      const row = new Row(item, () => this.actions.listen(item, row))
-      this.items.set(item.id, row)
-      rows.push(row)
+  /** Show the items of one more page of the feed. Returns the rows that are new. */
+  addFeedPage (feedPage) {
+    const added = []
+    for (const item of feedPage.items) {
+      if (this.rows.has(item.id)) continue
+      const row = new ItemRow(item, () => this.actions.listen(item, row))
+      this.rows.set(item.id, row)
+      added.push(row)
     }
-    this.list.append(...rows.map(row => row.element))
-    this.older = transfer.page.older
+    this.list.append(...added.map(row => row.element))
+    this.older = feedPage.older
     this.olderButton.hidden = !this.older
-    const count = this.items.size
+    const count = this.rows.size
     this.facts.textContent = `${count === 1 ? '1 memo' : `${count} memos`}. ${LATER}`
-    return rows
+    return added
   }
 
-  /** Look for the page before the last one that is shown. */
-  goBack () {
-    if (this.pages.includes(this.older.infoHash)) return this.end(CIRCLE)
-    this.pages.push(this.older.infoHash)
+  /** Fetch the next older page of the feed, and show it. */
+  loadOlder () {
+    if (this.infoHashes.includes(this.older.infoHash)) return this.endAt(CIRCLE)
+    this.infoHashes.push(this.older.infoHash)
     this.olderButton.disabled = true
-    const transfer = this.actions.lookFor(this.older)
-    const stop = new AbortController()
-    const look = () => {
-      if (transfer.phase === 'looking') return this.say(transfer.nobody ? NOBODY : WAITING)
-      stop.abort()
+    const transfer = this.actions.fetchFeedPage(this.older)
+    const listening = new AbortController()
+    const update = () => {
+      if (transfer.phase === 'looking') return setText(this.status, transfer.foundNobody ? NOBODY : WAITING)
+      listening.abort()
       this.olderButton.disabled = false
-      if (!transfer.page) {
+      if (!transfer.feedPage) {
         this.actions.drop(transfer.link.infoHash)
-        return this.end(transfer.problem || NO_FEED)
+        return this.endAt(transfer.problem || NO_FEED)
       }
-      this.say('')
-      this.add(transfer)[0]?.button.focus()
+      setText(this.status, '')
+      this.addFeedPage(transfer.feedPage)[0]?.button.focus()
     }
-    transfer.addEventListener('change', look, { signal: stop.signal })
-    look()
+    transfer.addEventListener('change', update, { signal: listening.signal })
+    update()
   }
 
-  end (problem) {
+  /** Offer no older pages, and say why. */
+  endAt (problem) {
     this.olderButton.hidden = true
-    this.say(problem)
-  }
-
-  say (words) {
-    if (this.status.textContent !== words) this.status.textContent = words
+    setText(this.status, problem)
   }
 }
 
-/** A memo that is in a channel, before anybody asked for it. */
-class Row {
+/** A memo in the channel's list. A card takes its place when somebody wants to listen. */
+class ItemRow {
   constructor (item, listen) {
     this.element = make('article', { className: 'listed' })
     this.button = make('button', { className: 'primary listen', textContent: 'Listen', onclick: listen })
     this.button.setAttribute('aria-label', `Listen to ${safe(item.title)}`)
-    const row = make('div', { className: 'row' })
-    row.append(this.button)
+    const buttons = make('div', { className: 'row' })
+    buttons.append(this.button)
     this.element.append(
       make('h3', { textContent: safe(item.title) }),
       make('p', { className: 'facts', textContent: facts(item) }),
       make('p', { className: 'description', textContent: safeLines(item.description), hidden: !item.description }),
-      row
+      buttons
     )
   }
 
-  /** Have a card stand here instead. */
-  giveWayTo (card) {
-    card.move(element => this.element.after(element), () => this.comeBack())
+  /** Show a card in its place, until the card goes. */
+  replaceWith (card) {
+    card.move(element => this.element.after(element), () => this.restore())
     this.element.hidden = true
   }
 
-  comeBack () {
+  restore () {
     this.element.hidden = false
     this.button.focus()
   }

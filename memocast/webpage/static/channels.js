@@ -1,65 +1,64 @@
-/** The channels on the page, and how what they list becomes cards. */
+/** The channels on the page. A memo that is listed in one becomes a card when the user wants it. */
 
 import { Channel } from './channel.js'
 import { copy } from './dialogs.js'
+import { byId, tellScreenReader } from './dom.js'
 import { pageLink } from './link.js'
 import { safe } from './text.js'
 
-const get = id => document.getElementById(id)
-
 export class Channels {
-  /** `page` has the cards and the swarm. */
+  /** `page` has the cards and the session. */
   constructor (page) {
     this.page = page
-    this.shown = new Map()
+    this.channels = new Map() // by the info-hash of their newest page
   }
 
-  /** Show the channel again whose newest page that is; whether it is here. */
-  goTo (infoHash) {
-    this.shown.get(infoHash)?.element.scrollIntoView()
-    return this.shown.has(infoHash)
+  /** Scroll to the channel with that newest page. Returns whether it is shown. */
+  scrollTo (infoHash) {
+    this.channels.get(infoHash)?.element.scrollIntoView()
+    return this.channels.has(infoHash)
   }
 
-  /** Show the channel whose newest page that transfer has. */
+  /** Show the channel whose newest page was fetched by a transfer. */
   show (transfer) {
     const { link } = transfer
-    if (this.goTo(link.infoHash)) return
+    if (this.scrollTo(link.infoHash)) return
     const channel = new Channel(transfer, {
       listen: (item, row) => this.listen(item, row),
-      lookFor: older => this.page.swarm.fetch(older, { onlyPage: true }),
+      fetchFeedPage: older => this.page.session.fetch(older, { onlyFeedPage: true }),
       drop: infoHash => this.drop(infoHash),
       copyLink: () => copy(pageLink([link])),
       dismiss: () => this.dismiss(channel)
     })
-    this.shown.set(link.infoHash, channel)
-    get('channels').append(channel.element)
-    get('announcer').textContent = `${safe(channel.name)}: a channel. ${channel.facts.textContent}`
+    this.channels.set(link.infoHash, channel)
+    byId('channels').append(channel.element)
+    tellScreenReader(`${safe(channel.name)}: a channel. ${channel.facts.textContent}`)
   }
 
-  /** Show a memo in the place of its row, and play it as soon as it can be. */
+  /** Replace an item's row with its card, and play it as soon as possible. */
   listen (item, row) {
-    const card = this.page.cardOf(item.link)
-    card.listed = item
-    row.giveWayTo(card)
+    const card = this.page.cardFor(item.link)
+    card.setFeedItem(item)
+    row.replaceWith(card)
     card.title.focus() // the button that was pressed is gone
-    this.page.lookFor(card)
+    this.page.startFetch(card)
     card.play()
   }
 
   dismiss (channel) {
     const inside = [...this.page.cards.values()].filter(card => channel.element.contains(card.element))
     for (const card of inside) {
-      if (card.kept) this.page.putAway(card)
+      if (card.kept) this.page.keptMemos.moveHere(card)
       else this.page.dismiss(card)
     }
-    for (const infoHash of channel.pages) this.drop(infoHash)
-    this.shown.delete(channel.link.infoHash)
+    for (const infoHash of channel.infoHashes) this.drop(infoHash)
+    this.channels.delete(channel.link.infoHash)
     channel.element.remove()
-    get('record').focus()
+    byId('record').focus()
   }
 
-  /** Look for a page no more, unless it is a memo that somebody wants. */
+  /** Stop fetching a page of a feed, unless there is a card for the same torrent. */
   drop (infoHash) {
-    if (!this.page.cards.has(infoHash)) this.page.swarm.drop(infoHash)
+    if (!this.page.cards.has(infoHash)) this.page.session.drop(infoHash)
   }
 }

@@ -1,60 +1,61 @@
-/** The audio of a private memo while its ciphertext arrives: opened in order, kept in parts. */
+/** The audio of a private memo while it downloads: decrypted in order, and kept in parts. */
 
-const CHUNK = 1 << 16 // of what is sealed; an age file has 16 bytes more for each, and 16 before all
+const CHUNK = 1 << 16 // bytes of plaintext; age adds 16 to each chunk, and 16 before the first
 const TAG = 16
-const MOST_HEADER = 1 << 16
+const MAX_HEADER_BYTES = 1 << 16
 
-/** A file in the clear: `length` in bytes, and an iterator over a range, as webtorrent's files have. */
-export class OpenedFile {
-  /** Begins to open a file of webtorrent's with `open`, from age.js. Rejects when it is no age file. */
-  static async begin (open, file) {
-    const head = new Uint8Array(await file.arrayBuffer({ start: 0, end: Math.min(file.length, MOST_HEADER) - 1 }))
-    const opened = new OpenedFile(plainLength(file.length, headerLength(head)))
-    const plain = await open(streamed(file))
-    opened.whole = opened.fill(plain.getReader())
-    opened.whole.catch(() => {}) // who waits for it hears of it
-    return opened
+/** A decrypted file. Like a file of webtorrent's it has a `length`, and iterates over a range of bytes. */
+export class DecryptedFile {
+  /** Start to decrypt a file of webtorrent's. `decrypt` is from age.js. Rejects if it is not an age file. */
+  static async start (decrypt, file) {
+    const head = new Uint8Array(await file.arrayBuffer({ start: 0, end: Math.min(file.length, MAX_HEADER_BYTES) - 1 }))
+    const decrypted = new DecryptedFile(plaintextLength(file.length, headerLength(head)))
+    const plaintext = await decrypt(toStream(file))
+    decrypted.whole = decrypted.readAll(plaintext.getReader())
+    decrypted.whole.catch(() => {}) // whoever awaits it gets the error
+    return decrypted
   }
 
   constructor (length) {
     this.length = length
-    this.parts = [] // Blobs, which a browser may keep outside the tab's memory
+    this.whole = null // resolves to a Blob of the file when all of it is here
+    this.parts = [] // of [offset, Blob]; a browser may keep Blobs outside the tab's memory
     this.size = 0
     this.waiting = []
   }
 
-  async fill (reader) {
+  async readAll (reader) {
     try {
       for (;;) {
         const { value, done } = await reader.read()
         if (done) break
         this.parts.push([this.size, new Blob([value])])
         this.size += value.length
-        this.wake()
+        this.wakeReaders()
       }
       return new Blob(this.parts.map(([, blob]) => blob))
     } catch (error) {
-      this.failure = error
+      this.error = error
       throw error
     } finally {
-      this.wake()
+      this.wakeReaders()
     }
   }
 
-  wake () {
+  wakeReaders () {
     for (const resolve of this.waiting.splice(0)) resolve()
   }
 
-  /** The bytes from `start` to `end`, both included, as they are opened. */
+  /** The bytes from `start` to `end`, both included, as they are decrypted. */
   async * [Symbol.asyncIterator] ({ start = 0, end = this.length - 1 } = {}) {
-    for (let place = start; place <= end;) {
-      while (this.size <= place) {
-        if (this.failure) throw this.failure
+    for (let position = start; position <= end;) {
+      while (this.size <= position) {
+        if (this.error) throw this.error
         await new Promise(resolve => this.waiting.push(resolve))
       }
-      const [from, blob] = this.parts.findLast(([first]) => first <= place)
-      const bytes = new Uint8Array(await blob.slice(place - from, end + 1 - from).arrayBuffer())
-      place += bytes.length
+      const [offset, blob] = this.parts.findLast(([first]) => first <= position)
+      const bytes = new Uint8Array(await blob.slice(position - offset, end + 1 - offset).arrayBuffer())
+      position += bytes.length
       yield bytes
     }
   }
@@ -67,12 +68,12 @@ function headerLength (head) {
   return end.index + end[0].length
 }
 
-function plainLength (length, header) {
+function plaintextLength (length, header) {
   const payload = length - header - TAG
   return payload - TAG * Math.ceil(payload / (CHUNK + TAG))
 }
 
-function streamed (file) {
+function toStream (file) {
   const iterator = file[Symbol.asyncIterator]()
   return new ReadableStream({
     async pull (controller) {

@@ -1,30 +1,31 @@
-/** Questions, and the clipboard. */
+/** The dialogs of the page, and the clipboard. */
 
-const get = id => document.getElementById(id)
+import { byId } from './dom.js'
 
-/** A yes-or-no question; closing it is no. */
+/** Ask a yes-or-no question. Closing the dialog means no. */
 export function ask (question) {
-  get('question').textContent = question
-  return opened('ask', { yes: () => true, no: () => false }, false)
+  byId('question').textContent = question
+  return openDialog('ask', { yes: () => true, no: () => false }, false)
 }
 
-/** New words for a memo, or null. */
+/** Let the user edit a memo's title and description. Resolves to both, or to null when cancelled. */
 export function edit ({ title, description }) {
-  get('edit-title').value = title
-  get('edit-description').value = description
-  const words = () => ({
-    title: get('edit-title').value.trim() || title,
-    description: get('edit-description').value
+  byId('edit-title').value = title
+  byId('edit-description').value = description
+  const fields = () => ({
+    title: byId('edit-title').value.trim() || title,
+    description: byId('edit-description').value
   })
-  return opened('edit', { 'edit-save': words, 'edit-cancel': () => null }, null)
+  return openDialog('edit', { 'edit-save': fields, 'edit-cancel': () => null }, null)
 }
 
-function opened (id, buttons, otherwise) {
-  const dialog = get(id)
+/** Open a dialog. Resolves to the result of the button that closes it, or else to `otherwise`. */
+function openDialog (id, buttons, otherwise) {
+  const dialog = byId(id)
   return new Promise(resolve => {
     let answer = otherwise
     for (const [button, result] of Object.entries(buttons)) {
-      get(button).onclick = () => {
+      byId(button).onclick = () => {
         answer = result()
         dialog.close()
       }
@@ -34,15 +35,18 @@ function opened (id, buttons, otherwise) {
   })
 }
 
-/** Put a link on the clipboard; where the browser refuses, show it to be copied by hand. */
-export async function copy (text) {
+/**
+ * Copy a link to the clipboard, or show it to be copied by hand where the browser refuses.
+ * Resolves to what to tell the user.
+ */
+export async function copy (link) {
   try {
-    await navigator.clipboard.writeText(text)
+    await navigator.clipboard.writeText(link)
     return 'Copied. Whoever has the link can listen while somebody keeps the memo available.'
   } catch {
-    get('by-hand').value = text
-    const closed = opened('copy', { 'copy-close': () => null }, null)
-    get('by-hand').select()
+    byId('by-hand').value = link
+    const closed = openDialog('copy', { 'copy-close': () => null }, null)
+    byId('by-hand').select()
     await closed
     return ''
   }

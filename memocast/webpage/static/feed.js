@@ -1,83 +1,88 @@
-/** A page of a channel's feed: a stranger's document, read as memocast/feed.py reads it. */
+/** Parses a page of a channel's feed. It comes from a stranger; memocast/formats/feed.py reads it the same way. */
 
-import { parse } from './link.js'
+import { parseLinks } from './link.js'
 import { cut } from './text.js'
 
-/** In bytes, of a page that is read. */
-export const PAGE_MOST = 1 << 20
+/** The largest page that is read. */
+export const MAX_PAGE_BYTES = 1 << 20
 
-const ITEMS_MOST = 1000
-const NAME_MOST = 100 // bytes of UTF-8, as of all texts
-const TITLE_MOST = 300
-const DESCRIPTION_MOST = 8000
-const LINK_MOST = 4000 // characters
-const ID_MOST = 300
-const SIZE_MOST = 2 ** 50
-const SECONDS_MOST = 1e8
+const MAX_ITEMS = 1000
+const MAX_NAME_BYTES = 100 // as UTF-8, like all texts
+const MAX_TITLE_BYTES = 300
+const MAX_DESCRIPTION_BYTES = 8000
+const MAX_LINK = 4000 // characters
+const MAX_ID = 300
+const MAX_SIZE = 2 ** 50
+const MAX_SECONDS = 1e8
 
 const NO_FEED = 'This channel leads to something that is no feed. Tell whoever publishes it.'
 const TOO_LARGE = 'The list of this channel is larger than one may be. Tell whoever publishes it.'
 
 /**
- * A memo in a channel: `size` in bytes and `duration` in seconds, 0 where they are not told.
- * @typedef {{id: string, title: string, description: string, created: ?Date, link: Link,
- *   size: number, duration: number}} Item
+ * A memo in a channel: `size` in bytes and `duration` in seconds, or 0 where they are unknown.
+ * @typedef {{id: string, title: string, description: string, created: ?Date,
+ *   link: import('./link.js').Link, size: number, duration: number}} FeedItem
  */
 
 /**
- * The page in `bytes`, the newest item first, or a sentence that says why it is none.
- * Its links open with `key`, unless they have one: what a private channel leads to is sealed to it.
- * @returns {{title: string, items: Item[], older: ?Link} | string}
+ * A page of a feed, its newest item first. `older` is the link of the page before it.
+ * @typedef {{title: string, items: FeedItem[], older: ?import('./link.js').Link}} FeedPage
  */
-export function read (bytes, key) {
-  if (bytes.length > PAGE_MOST) return TOO_LARGE
-  let said
+
+/**
+ * Parse a page. Returns a sentence that says why when it is not one.
+ * Links in it that have no age identity get this one: a private channel seals its memos to its own.
+ * @returns {FeedPage | string}
+ */
+export function parseFeedPage (bytes, ageIdentity) {
+  if (bytes.length > MAX_PAGE_BYTES) return TOO_LARGE
+  let json
   try {
-    said = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
   } catch {
     return NO_FEED
   }
-  if (!/^https:\/\/jsonfeed\.org\/version\/1/.test(string(said?.version))) return NO_FEED
-  if (!Array.isArray(said.items)) return NO_FEED
-  if (said.items.length > ITEMS_MOST) return TOO_LARGE
+  if (!/^https:\/\/jsonfeed\.org\/version\/1/.test(string(json?.version))) return NO_FEED
+  if (!Array.isArray(json.items)) return NO_FEED
+  if (json.items.length > MAX_ITEMS) return TOO_LARGE
   const items = new Map()
-  for (const item of said.items.map(item => checked(item, key))) if (item) items.set(item.id, item)
+  for (const item of json.items.map(item => parseItem(item, ageIdentity))) if (item) items.set(item.id, item)
   return {
-    title: cut(string(said.title), NAME_MOST).trim(),
+    title: cut(string(json.title), MAX_NAME_BYTES).trim(),
     items: [...items.values()],
-    older: linkIn(said.next_url, key)
+    older: parseMagnetUrl(json.next_url, ageIdentity)
   }
 }
 
-function checked (said, key) {
-  const file = Array.isArray(said?.attachments) ? said.attachments[0] : null
-  const id = string(said?.id)
-  const link = linkIn(file?.url, key)
-  if (!link || !id || id.length > ID_MOST) return null
+function parseItem (json, ageIdentity) {
+  const file = Array.isArray(json?.attachments) ? json.attachments[0] : null
+  const id = string(json?.id)
+  const link = parseMagnetUrl(file?.url, ageIdentity)
+  if (!link || !id || id.length > MAX_ID) return null
   return {
     id,
-    title: cut(string(said.title), TITLE_MOST).trim() || 'untitled',
-    description: cut(string(said.content_text), DESCRIPTION_MOST),
-    created: moment(string(said.date_published)),
+    title: cut(string(json.title), MAX_TITLE_BYTES).trim() || 'untitled',
+    description: cut(string(json.content_text), MAX_DESCRIPTION_BYTES),
+    created: parseDate(string(json.date_published)),
     link,
-    size: number(file.size_in_bytes, SIZE_MOST),
-    duration: number(file.duration_in_seconds, SECONDS_MOST)
+    size: number(file.size_in_bytes, MAX_SIZE),
+    duration: number(file.duration_in_seconds, MAX_SECONDS)
   }
 }
 
-/** The one link that a browser can open in a magnet, and in nothing else that a URL can be. */
-function linkIn (url, key) {
-  if (!/^magnet:\?/.test(string(url)) || url.length > LINK_MOST) return null
-  const [link] = parse(url).links
-  return link ? { ...link, key: link.key || key } : null
+/** The link in a magnet. Null for any other URL, and for a magnet that browsers cannot fetch. */
+function parseMagnetUrl (url, ageIdentity) {
+  if (!/^magnet:\?/.test(string(url)) || url.length > MAX_LINK) return null
+  const [link] = parseLinks(url).links
+  return link ? { ...link, ageIdentity: link.ageIdentity || ageIdentity } : null
 }
 
 const string = value => typeof value === 'string' ? value : ''
 
-const number = (value, most) => typeof value === 'number' && value >= 0 && value <= most ? value : 0
+const number = (value, max) => typeof value === 'number' && value >= 0 && value <= max ? value : 0
 
-/** When it was published, never later than now. */
-function moment (text) {
-  const said = /^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)$/i.test(text) ? Date.parse(text) : NaN
-  return said > 0 ? new Date(Math.min(said, Date.now())) : null
+/** A date of publication. One in the future becomes now. */
+function parseDate (text) {
+  const time = /^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)$/i.test(text) ? Date.parse(text) : NaN
+  return time > 0 ? new Date(Math.min(time, Date.now())) : null
 }

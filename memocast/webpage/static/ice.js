@@ -1,47 +1,47 @@
 /**
- * Connections that do not wait for a STUN server that is silent.
+ * Stops connections from waiting for a silent STUN server.
  *
- * webtorrent.js tells nobody of a connection until all its candidates are gathered, and waits five
- * seconds for a server that does not answer: for each offer, and again for each answer.
+ * webtorrent.js sends an offer or answer only when all its ICE candidates are gathered. It waits
+ * five seconds for a STUN server that does not answer, each time.
  */
 
-const PATIENCE = 800 // milliseconds; by then a browser has asked three times
-const MOMENT = 100 // for answers that are here, and wait until a busy page has time for them
-const TRY_AGAIN_AFTER = 60e3
+const GATHERING_LIMIT = 800 // milliseconds; by then a browser has asked three times
+const GRACE = 100 // for candidates that are here while the page is too busy to see them
+const SKIP_SERVER_FOR = 60e3
 
-let answered = -Infinity // when a server was last heard, by performance.now()
-let gaveUp = -Infinity // when one was last waited for in vain
+let lastAnswer = -Infinity // of a server, by performance.now()
+let lastTimeout = -Infinity
 
 // On another network it may answer.
-addEventListener('online', () => { gaveUp = -Infinity })
+addEventListener('online', () => { lastTimeout = -Infinity })
 
 /**
- * A kind of RTCPeerConnection that ends its gathering by itself. While a server is known to be
- * silent it is not asked, for a minute: what costs time costs it once.
+ * A subclass of RTCPeerConnection that ends the gathering of candidates early. When the server
+ * did not answer, connections of the next minute leave it out: its silence costs time only once.
  */
-export function impatient (Connection) {
+export function limitGathering (Connection) {
   return class extends Connection {
     constructor (config, ...more) {
-      const isSilent = gaveUp > answered && performance.now() < gaveUp + TRY_AGAIN_AFTER
+      const isSilent = lastTimeout > lastAnswer && performance.now() < lastTimeout + SKIP_SERVER_FOR
       super(isSilent ? { ...config, iceServers: [] } : config, ...more)
-      if (config?.iceServers?.length && !isSilent) hurry(this)
+      if (config?.iceServers?.length && !isSilent) startTimer(this)
     }
   }
 }
 
-function hurry (connection) {
+function startTimer (connection) {
   const began = performance.now()
   let timer
   connection.addEventListener('icecandidate', ({ candidate }) => {
     if (!candidate) return clearTimeout(timer)
-    if (/ typ srflx /.test(candidate.candidate)) answered = performance.now()
-    timer ??= setTimeout(() => { timer = setTimeout(() => giveUp(connection, began), MOMENT) }, PATIENCE)
+    if (/ typ srflx /.test(candidate.candidate)) lastAnswer = performance.now()
+    timer ??= setTimeout(() => { timer = setTimeout(() => endGathering(connection, began), GRACE) }, GATHERING_LIMIT)
   })
 }
 
-function giveUp (connection, began) {
+function endGathering (connection, began) {
   if (connection.signalingState === 'closed') return
-  if (answered < began) gaveUp = performance.now()
-  // What is found after this still serves the connection, but nobody is told of it.
+  if (lastAnswer < began) lastTimeout = performance.now()
+  // The connection can still use candidates that come later, but the peer is not told of them.
   connection.dispatchEvent(new RTCPeerConnectionIceEvent('icecandidate', { candidate: null }))
 }

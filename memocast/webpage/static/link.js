@@ -1,21 +1,21 @@
-/** What people paste, and the links in it: as `memocast fetch` reads them. */
+/** Finds the links in what people paste, the same way as `memocast fetch`. */
 
-const MOST_LINKS = 20
-const MOST_TRACKERS = 30
-const MOST_TRACKER_LENGTH = 300
-const MOST_KEY_LENGTH = 200
+const MAX_LINKS = 20
+const MAX_TRACKERS = 30
+const MAX_TRACKER_LENGTH = 300
+const MAX_IDENTITY_LENGTH = 200
 
 /**
- * A torrent to look for: `infoHash` in hex, the display name `dn`, its trackers, and the age
- * identity `key` of a private memo, which is in the link alone.
- * @typedef {{infoHash: string, dn: string, trackers: string[], key: string}} Link
+ * A torrent to look for: its info-hash in hex, its display name `dn`, its trackers, and for a
+ * private memo the age identity that opens it.
+ * @typedef {{infoHash: string, dn: string, trackers: string[], ageIdentity: string}} Link
  */
 
 /**
- * Every link in a magnet, a page link or an old share URL.
+ * Find every link in a magnet, a link of this page or an old share URL.
  * @returns {{links: Link[], problems: string[]}}
  */
-export function parse (text) {
+export function parseLinks (text) {
   const magnets = magnetsIn(text.trim())
   const links = new Map()
   const problems = []
@@ -24,14 +24,14 @@ export function parse (text) {
     if (typeof link === 'string') problems.push(link)
     else if (!links.has(link.infoHash)) links.set(link.infoHash, link)
   }
-  if (links.size > MOST_LINKS) {
-    problems.push(`This link names ${links.size} memos; the first ${MOST_LINKS} are shown.`)
+  if (links.size > MAX_LINKS) {
+    problems.push(`This link names ${links.size} memos; the first ${MAX_LINKS} are shown.`)
   }
-  return { links: [...links.values()].slice(0, MOST_LINKS), problems }
+  return { links: [...links.values()].slice(0, MAX_LINKS), problems }
 }
 
-/** Whether a page's address carries anything that should be a link. */
-export const carriesLink = location =>
+/** Whether the address of this page has anything in it that should be a link. */
+export const hasLink = location =>
   location.hash.length > 1 || /[?&]seeds=/.test(location.search)
 
 function magnetsIn (text) {
@@ -39,12 +39,12 @@ function magnetsIn (text) {
   if (/^([0-9a-f]{40}|[a-z2-7]{32})$/i.test(text)) return [`magnet:?xt=urn:btih:${text}`]
   const [before, fragment = ''] = splitOnce(text, '#')
   const query = splitOnce(before, '?')[1] ?? ''
-  // Values are decoded once, and a '+' in one belongs to the magnet.
+  // Values are decoded once. A '+' in a value is part of the magnet.
   const found = query.split('&').filter(field => field.startsWith('seeds='))
-    .map(field => decoded(field.slice('seeds='.length)))
+    .map(field => percentDecode(field.slice('seeds='.length)))
   if (/^magnet:/i.test(fragment)) return [...found, fragment].filter(Boolean)
-  const fields = fragment.split('&').map(decoded)
-  // Beside old links in the query, a fragment that has nothing to do with magnets is left alone.
+  const fields = fragment.split('&').map(percentDecode)
+  // When there are old links in the query, a fragment without magnets is ignored.
   const isMeant = !found.length || fields.some(field => /^magnet:/i.test(field))
   return [...found, ...(isMeant ? fields : [])].filter(Boolean)
 }
@@ -54,38 +54,38 @@ function parseMagnet (text) {
     return 'This link is damaged: part of it is no magnet link. Copy it again, whole.'
   }
   let infoHash = ''
-  let isNewer = false
+  let isVersion2 = false
   let dn = ''
-  let key = null
-  let isOfLan = false
+  let ageIdentity = null
+  let isLanOnly = false
   const trackers = new Set()
   for (const field of text.slice('magnet:?'.length).split('&')) {
-    const [first, value = ''] = splitOnce(field, '=').map(part => decoded(part.replace(/\+/g, ' ')))
+    const [first, value = ''] = splitOnce(field, '=').map(part => percentDecode(part.replace(/\+/g, ' ')))
     const name = first.toLowerCase()
     if (name === 'xt' || name.startsWith('xt.')) {
-      infoHash ||= sha1(value)
-      isNewer ||= /^urn:btmh:/i.test(value)
+      infoHash ||= parseInfoHash(value)
+      isVersion2 ||= /^urn:btmh:/i.test(value)
     } else if (name === 'dn') dn ||= value.slice(0, 500)
-    else if (name === 'x.age') key ??= value.trim().slice(0, MOST_KEY_LENGTH)
-    else if (name === 'x.scope') isOfLan ||= value.toLowerCase() === 'lan'
+    else if (name === 'x.age') ageIdentity ??= value.trim().slice(0, MAX_IDENTITY_LENGTH)
+    else if (name === 'x.scope') isLanOnly ||= value.toLowerCase() === 'lan'
     else if ((name === 'tr' || name.startsWith('tr.')) && isTracker(value)) trackers.add(value)
   }
-  if (isOfLan) {
+  if (isLanOnly) {
     return 'This memo stays on the local network, where browsers cannot ask for it. ' +
       'In a terminal there: memocast fetch LINK'
   }
-  if (key !== null && !/^age-secret-key-1[0-9a-z]{58}$/i.test(key)) {
+  if (ageIdentity !== null && !/^age-secret-key-1[0-9a-z]{58}$/i.test(ageIdentity)) {
     return 'The key in this link is damaged. Copy the link again, whole.'
   }
-  if (infoHash) return { infoHash, dn, trackers: [...trackers].slice(0, MOST_TRACKERS), key: key ?? '' }
-  if (isNewer) {
+  if (infoHash) return { infoHash, dn, trackers: [...trackers].slice(0, MAX_TRACKERS), ageIdentity: ageIdentity ?? '' }
+  if (isVersion2) {
     return 'This memo is a torrent of version 2, which browsers cannot fetch. ' +
       'In a terminal: memocast fetch LINK'
   }
   return 'This link is damaged: it does not say which memo it means. Copy it again, whole.'
 }
 
-function sha1 (topic) {
+function parseInfoHash (topic) {
   const digest = /^urn:btih:([0-9a-f]{40}|[a-z2-7]{32})$/i.exec(topic)?.[1] ?? ''
   if (digest.length !== 32) return digest.toLowerCase()
   const bits = [...digest.toUpperCase()]
@@ -95,30 +95,33 @@ function sha1 (topic) {
 }
 
 export const isTracker = url =>
-  /^(udp|https?|wss?):\/\/[^\s]+$/.test(url) && url.length <= MOST_TRACKER_LENGTH
+  /^(udp|https?|wss?):\/\/[^\s]+$/.test(url) && url.length <= MAX_TRACKER_LENGTH
 
-/** Those of the trackers that a page may talk to. */
+/** The trackers that a page can connect to. */
 export const webTrackers = urls => urls.filter(url => /^wss?:/.test(url))
 
-/** The magnet link, as `memocast share` writes it. */
-export function magnet ({ infoHash, dn, trackers, key }) {
+/** The magnet of a link, as `memocast share` writes it. */
+export function magnet ({ infoHash, dn, trackers, ageIdentity }) {
   const fields = [`xt=urn:btih:${infoHash}`, `dn=${encodeURIComponent(dn)}`]
   fields.push(...trackers.map(url => `tr=${encodeURIComponent(url)}`))
-  if (key) fields.push(`x.age=${key}`)
+  if (ageIdentity) fields.push(`x.age=${ageIdentity}`)
   return `magnet:?${fields.join('&')}`
 }
 
-/** A link that opens these in this page: in the fragment, which no web server ever sees. */
+/** The link of a memo that this browser keeps. */
+export const linkOf = ({ infoHash, dn, trackers, key }) => ({ infoHash, dn, trackers, ageIdentity: key ?? '' })
+
+/** A link to this page with these magnets in its fragment, which is never sent to the web server. */
 export const pageLink = links =>
   `${location.origin}${location.pathname}#${links.map(link => encodeURIComponent(magnet(link))).join('&')}`
 
-function splitOnce (text, mark) {
-  const place = text.indexOf(mark)
+function splitOnce (text, separator) {
+  const place = text.indexOf(separator)
   return place < 0 ? [text] : [text.slice(0, place), text.slice(place + 1)]
 }
 
-/** Percent-decoded, but for what was cut in the middle of a character. */
-function decoded (text) {
+/** Percent-decode a text, except for characters that were cut in the middle. */
+function percentDecode (text) {
   return text.replace(/(%[0-9a-f]{2})+/gi, run => {
     try {
       return decodeURIComponent(run)

@@ -1,9 +1,9 @@
-/** What an info dictionary says of its memo, and what a file's first bytes say it is. */
+/** Reads and writes what an info dictionary says about a memo, and identifies audio formats. */
 
-const TITLE_MOST = 300 // bytes of UTF-8, as in docs/formats.md
-const DESCRIPTION_MOST = 8000
-const PEAKS_MOST = 200
-const DICTIONARY_MOST = 1 << 16
+const MAX_TITLE_BYTES = 300 // as UTF-8; docs/formats.md has these limits
+const MAX_DESCRIPTION_BYTES = 8000
+const MAX_PEAKS = 200
+const MAX_DICTIONARY_BYTES = 1 << 16
 
 /**
  * `created` is a Date, `duration` in seconds, `peaks` up to 200 bytes.
@@ -11,42 +11,39 @@ const DICTIONARY_MOST = 1 << 16
  *   peaks: Uint8Array}} Memo
  */
 
-/** What a stranger's torrent has under our key, or an empty object. */
-export function claim (torrent) {
-  const said = torrent.info?.memocast
-  const isDictionary = said && typeof said === 'object' && !ArrayBuffer.isView(said) && !Array.isArray(said)
+/** What a stranger's info dictionary has under the key `memocast`, unchecked. An empty object if nothing. */
+export function rawMemoInfo (torrent) {
+  const raw = torrent.info?.memocast
+  const isDictionary = raw && typeof raw === 'object' && !ArrayBuffer.isView(raw) && !Array.isArray(raw)
   const bytes = (torrent.torrentFile?.length ?? 0) - 20 * torrent.pieces.length
-  return isDictionary && bytes <= DICTIONARY_MOST ? said : {}
+  return isDictionary && bytes <= MAX_DICTIONARY_BYTES ? raw : {}
 }
 
-/** The sealed block of a claim: an age file, or null when the memo is not private. */
-export const sealedBlock = said => said.sealed instanceof Uint8Array ? said.sealed : null
+/** The sealed block of a private memo, which is an age file. Null when the memo is public. */
+export const sealedBlock = raw => raw.sealed instanceof Uint8Array ? raw.sealed : null
 
-/** Whether a claim, in a torrent of that name, is that of a page of a channel's feed. */
-export const isPage = (said, name) => isOpenPage(said) || isSealedPage(said, name)
+/** Whether a torrent of that name is a page of a channel's feed. */
+export const isFeedPage = (raw, name) => raw.feed === 1 || isSealedFeedPage(raw, name)
 
-const isOpenPage = said => said.feed === 1
+/** Whether it is a page of a private channel. Unlike a private memo it has no sealed block. */
+export const isSealedFeedPage = (raw, name) => name === 'memo.age' && Object.keys(raw).join() === 'v'
 
-/** A page of a private channel. What memo is sealed has its description beside it. */
-export const isSealedPage = (said, name) => name === 'memo.age' && Object.keys(said).join() === 'v'
-
-/** The fields of a claim, checked one by one; null where one is not usable. */
-export function describe (said) {
-  const nothing = { title: null, description: '', created: null, duration: null, peaks: new Uint8Array() }
-  const created = integer(said.created, 1, Date.now() / 1000 + 24 * 3600)
-  const duration = integer(said.duration, 0, 1e11)
-  const peaks = said.peaks
+/** Check the fields one by one. Those that are not usable become null or empty. */
+export function parseMemoInfo (raw) {
+  const created = integer(raw.created, 1, Date.now() / 1000 + 24 * 3600)
+  const duration = integer(raw.duration, 0, 1e11)
+  const peaks = raw.peaks
   return {
-    title: string(said.title, TITLE_MOST)?.trim() || null,
-    description: string(said.description, DESCRIPTION_MOST) ?? '',
+    title: string(raw.title, MAX_TITLE_BYTES)?.trim() || null,
+    description: string(raw.description, MAX_DESCRIPTION_BYTES) ?? '',
     created: created === null ? null : new Date(created * 1000),
     duration: duration === null ? null : duration / 1000,
-    peaks: peaks instanceof Uint8Array && peaks.length <= PEAKS_MOST ? peaks : nothing.peaks
+    peaks: peaks instanceof Uint8Array && peaks.length <= MAX_PEAKS ? peaks : new Uint8Array()
   }
 }
 
-function string (value, most) {
-  if (!(value instanceof Uint8Array) || value.length > most) return null
+function string (value, maxBytes) {
+  if (!(value instanceof Uint8Array) || value.length > maxBytes) return null
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(value)
   } catch {
@@ -57,8 +54,24 @@ function string (value, most) {
 const integer = (value, low, high) =>
   Number.isInteger(value) && value >= low && value <= high ? value : null
 
-/** The value of the key `memocast` in an info dictionary of ours. */
-export const toInfo = memo => ({
+/**
+ * What is known of a memo, by the name of its file and what else there is: the memo that this
+ * browser keeps comes first, then what its transfer says, then the player, then a channel's feed.
+ */
+export function combineMemo (name, kept, transfer, audioDuration, feedItem) {
+  const info = transfer?.memoInfo
+  return {
+    title: kept?.title ?? info?.title ?? feedItem?.title ?? (name.replace(/\.[^.]{1,5}$/, '') || 'A memo'),
+    description: kept?.description ?? (info?.description || feedItem?.description) ?? '',
+    created: kept?.created ?? info?.created ?? feedItem?.created,
+    duration: kept?.duration ?? info?.duration ?? audioDuration ?? (feedItem?.duration || null),
+    peaks: kept?.peaks ?? info?.peaks ?? new Uint8Array(),
+    size: kept?.blob.size ?? (transfer?.size || feedItem?.size) ?? 0
+  }
+}
+
+/** What we put under the key `memocast` into an info dictionary. */
+export const toMemoInfo = memo => ({
   v: 1,
   title: memo.title,
   description: memo.description,
@@ -67,14 +80,14 @@ export const toInfo = memo => ({
   peaks: memo.peaks
 })
 
-/** The smallest power of two, at least 16 KiB, that gives at most 1,024 pieces. */
+/** The smallest power of two, at least 16 KiB, that makes at most 1,024 pieces. */
 export function pieceLength (size) {
   let length = 1 << 14
   while (length * 1024 < size) length *= 2
   return length
 }
 
-/** `{extension, type}` by the first bytes of a file, or null when they are no audio we know. */
+/** Identify audio by its first bytes: `{extension, type}`, or null for anything else. */
 export function identify (head) {
   const text = String.fromCharCode(...head.subarray(0, 64))
   const kind = (extension, type) => ({ extension, type })

@@ -1,6 +1,6 @@
-/* An audio worklet: tells the largest amplitude of every few blocks of what the microphone hears. */
+/* An audio worklet that reports the peak amplitude of the microphone, a hundred times a second or so. */
 
-const BLOCKS = 4 // of 128 frames: a hundred times a second or so
+const BLOCKS = 4 // of 128 frames, for each report
 
 registerProcessor('meter', class extends AudioWorkletProcessor {
   constructor () {

@@ -1,38 +1,38 @@
-/** The waveform of a recording, gathered while it goes on: as docs/formats.md describes peaks. */
+/** Computes the waveform of a recording as it goes on. docs/formats.md describes peaks. */
 
 const SLICES = 200
-const MOST = 1 << 15 // past this many, each two become one: memory is constant
+const MAX_VALUES = 1 << 15 // beyond this, pairs are merged, so that memory stays constant
 
 export class Peaks {
   constructor () {
-    this.gathered = []
-    this.width = 1 // how many of what is fed make one that is gathered
+    this.values = []
+    this.blocksPerValue = 1
     this.current = 0
-    this.count = 0
+    this.blocks = 0
   }
 
-  /** Take the largest absolute amplitude, 0 to 1, of the next block; blocks are of equal length. */
-  feed (amplitude) {
+  /** Add the peak amplitude of the next block, from 0 to 1. All blocks are equally long. */
+  add (amplitude) {
     this.current = Math.max(this.current, Math.min(255, Math.round(amplitude * 255)))
-    if (++this.count < this.width) return
-    this.gathered.push(this.current)
-    this.current = this.count = 0
-    if (this.gathered.length > MOST) this.halve()
+    if (++this.blocks < this.blocksPerValue) return
+    this.values.push(this.current)
+    this.current = this.blocks = 0
+    if (this.values.length > MAX_VALUES) this.mergePairs()
   }
 
-  halve () {
-    const pairs = Math.ceil(this.gathered.length / 2)
-    this.gathered = Array.from({ length: pairs }, (_, pair) =>
-      Math.max(this.gathered[2 * pair], this.gathered[2 * pair + 1] ?? 0))
-    this.width *= 2
+  mergePairs () {
+    const pairs = Math.ceil(this.values.length / 2)
+    this.values = Array.from({ length: pairs }, (_, pair) =>
+      Math.max(this.values[2 * pair], this.values[2 * pair + 1] ?? 0))
+    this.blocksPerValue *= 2
   }
 
-  /** At most 200 peaks, each of an equal part of what was fed. */
+  /** At most 200 peaks, each of an equal part of the recording. */
   slices () {
-    const total = this.gathered.length
+    const total = this.values.length
     const count = Math.min(SLICES, total)
     const edge = index => Math.floor(index * total / count)
     return Uint8Array.from({ length: count }, (_, index) =>
-      Math.max(...this.gathered.slice(edge(index), edge(index + 1))))
+      Math.max(...this.values.slice(edge(index), edge(index + 1))))
   }
 }

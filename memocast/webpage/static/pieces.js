@@ -1,6 +1,6 @@
 /**
- * A chunk store for webtorrent: pieces as Blobs, which a browser may keep outside the tab's memory.
- * With `blob` in its options it serves that, whole.
+ * A chunk store for webtorrent that holds pieces as Blobs, which a browser may keep outside the
+ * tab's memory. With the option `blob` it starts with the pieces of that Blob.
  */
 export class PieceStore {
   constructor (chunkLength, { length, blob }) {
@@ -24,8 +24,8 @@ export class PieceStore {
     piece.slice(start, end).arrayBuffer().then(buffer => done(null, new Uint8Array(buffer)), done)
   }
 
-  /** The whole file; every piece must be here. */
-  whole (type) {
+  /** The whole file. Every piece must be here. */
+  toBlob (type) {
     return new Blob(this.pieces, { type })
   }
 

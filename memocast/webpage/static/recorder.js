@@ -1,14 +1,14 @@
-/** A microphone's sound on its way into a file. */
+/** Records the microphone into a file. */
 
 import { Peaks } from './peaks.js'
 
 const TYPES = ['audio/ogg;codecs=opus', 'audio/webm;codecs=opus', 'audio/mp4']
 const PART_EVERY = 1000 // milliseconds
-const DECODE_BELOW = 300 // seconds; decoded, that is 58 MB
-const BLOCK_FRAMES = 4 * 128 // what the meter tells at a time
+const DECODE_BELOW = 300 // seconds; that is 58 MB of samples
+const BLOCK_FRAMES = 4 * 128 // for each report of the meter
 
-/** Why there is no microphone, for a person; `error` is what the browser said. */
-export function whyNot (error) {
+/** Why recording did not start, as a sentence. `error` is what the browser threw. */
+export function explain (error) {
   if (!globalThis.isSecureContext) return 'Recording works only when this page is opened by https.'
   switch (error?.name) {
     case 'NotAllowedError':
@@ -25,21 +25,21 @@ export function whyNot (error) {
   }
 }
 
-export class Recording {
+export class Recorder {
   /**
-   * Begin. `onPart` gets the file piece by piece, with its duration and peaks up to there;
-   * `onLevel` how loud it is, 0 to 255; `onEnd` hears that the microphone has gone.
+   * Start to record. `onPart` gets the file part by part, with the duration and peaks so far;
+   * `onLevel` gets the level, from 0 to 255; `onEnd` is called when the microphone is gone.
    */
   static async start ({ onPart, onLevel, onEnd }) {
     const audio = { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: false }
     const stream = await navigator.mediaDevices.getUserMedia({ audio })
     try {
-      const recording = new Recording(stream, onPart, onLevel)
-      // A microphone that is pulled ends the recording, and what it heard stays.
+      const recorder = new Recorder(stream, onPart, onLevel)
+      // Unplugging the microphone ends the recording, and what was recorded stays.
       stream.getTracks()[0].addEventListener('ended', onEnd)
-      recording.recorder.onerror = onEnd
-      await recording.listen()
-      return recording
+      recorder.mediaRecorder.onerror = onEnd
+      await recorder.begin()
+      return recorder
     } catch (error) {
       for (const track of stream.getTracks()) track.stop()
       throw new Error(error.message || 'it knows no way to', { cause: error })
@@ -53,50 +53,50 @@ export class Recording {
     this.blocks = 0
     this.parts = []
     const mimeType = TYPES.find(type => MediaRecorder.isTypeSupported(type))
-    this.recorder = new MediaRecorder(stream, { mimeType, audioBitsPerSecond: 48_000 })
-    this.type = (mimeType ?? this.recorder.mimeType).split(';')[0]
-    this.recorder.ondataavailable = ({ data }) => {
+    this.mediaRecorder = new MediaRecorder(stream, { mimeType, audioBitsPerSecond: 48_000 })
+    this.type = (mimeType ?? this.mediaRecorder.mimeType).split(';')[0]
+    this.mediaRecorder.ondataavailable = ({ data }) => {
       if (!data.size) return
       this.parts.push(data)
       onPart({ blob: data, duration: this.seconds, peaks: this.peaks.slices() })
     }
-    this.stopped = new Promise(resolve => { this.recorder.onstop = resolve })
+    this.stopped = new Promise(resolve => { this.mediaRecorder.onstop = resolve })
   }
 
-  async listen () {
+  async begin () {
     this.context = new AudioContext()
     await this.context.audioWorklet.addModule('meter.js')
     const meter = new AudioWorkletNode(this.context, 'meter', { numberOfOutputs: 0 })
     meter.port.onmessage = ({ data }) => {
-      if (this.recorder.state !== 'recording') return
+      if (this.mediaRecorder.state !== 'recording') return
       this.blocks += 1
-      this.peaks.feed(data)
+      this.peaks.add(data)
       this.onLevel(Math.min(255, Math.round(data * 255)))
     }
-    // Firefox cannot have two sample rates: it throws, and nothing must have been recorded by then.
+    // Firefox throws if the sample rates differ, so this comes before anything is recorded.
     const source = this.context.createMediaStreamSource(this.stream)
-    this.recorder.start(PART_EVERY)
+    this.mediaRecorder.start(PART_EVERY)
     source.connect(meter)
   }
 
-  /** Seconds recorded so far, pauses left out. */
+  /** Seconds recorded so far, without pauses. */
   get seconds () {
     return this.blocks * BLOCK_FRAMES / this.context.sampleRate
   }
 
   get isPaused () {
-    return this.recorder.state === 'paused'
+    return this.mediaRecorder.state === 'paused'
   }
 
-  pause () {
-    if (this.isPaused) this.recorder.resume()
-    else if (this.recorder.state === 'recording') this.recorder.pause()
+  togglePause () {
+    if (this.isPaused) this.mediaRecorder.resume()
+    else if (this.mediaRecorder.state === 'recording') this.mediaRecorder.pause()
   }
 
-  /** End it: `{blob, duration, peaks}`, the duration in seconds. */
+  /** Stop. Resolves to `{blob, duration, peaks}`, with the duration in seconds. */
   async stop () {
     const duration = this.seconds
-    if (this.recorder.state !== 'inactive') this.recorder.stop()
+    if (this.mediaRecorder.state !== 'inactive') this.mediaRecorder.stop()
     await this.stopped
     for (const track of this.stream.getTracks()) track.stop()
     await this.context.close()
@@ -107,8 +107,8 @@ export class Recording {
 }
 
 /**
- * Length and waveform of what is in the file. The meter begins a moment before or after the
- * recorder does, which shows in the waveform of a short memo.
+ * Decode the file for its exact duration and peaks. The meter starts a moment before or after the
+ * MediaRecorder, which would show in the waveform of a short memo.
  */
 async function examine (blob) {
   const rate = 48_000
@@ -121,7 +121,7 @@ async function examine (blob) {
     for (const samples of channels) {
       for (const sample of samples.subarray(start, start + step)) peak = Math.max(peak, Math.abs(sample))
     }
-    peaks.feed(peak)
+    peaks.add(peak)
   }
   return { duration: sound.duration, peaks: peaks.slices() }
 }

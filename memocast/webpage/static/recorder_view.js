@@ -1,178 +1,178 @@
 /** The part of the page that records: title, record, pause, stop, listen, share or discard. */
 
 import { ask } from './dialogs.js'
-import { Recording, whyNot } from './recorder.js'
-import { clock, cut } from './text.js'
+import { byId } from './dom.js'
+import { Recorder, explain } from './recorder.js'
+import { cut, formatTime } from './text.js'
 
-const TITLE_MOST = 300
-const DESCRIPTION_MOST = 8000
+const MAX_TITLE_BYTES = 300
+const MAX_DESCRIPTION_BYTES = 8000
 const NOT_DELETED = 'This browser did not delete the recording, and will offer it again. ' +
   'To be rid of it, delete what this page has stored in the settings of the browser.'
-const get = id => document.getElementById(id)
 
-export class Recorder {
+export class RecorderView {
   /**
-   * `share(memo, blob, recording)` makes a memo of a recording, in the place of its draft; `store`
-   * keeps the draft, or is null.
+   * `store` stores the draft of a recording, or is null.
+   * `share(memo, blob, recordingId)` makes a memo of a recording, and deletes its draft.
    */
   constructor (store, share) {
     this.store = store
     this.share = share
-    this.recording = null
-    this.isEnding = false
+    this.recorder = null
+    this.isStopping = false
     this.draft = null
-    get('record').onclick = () => this.start()
-    get('pause').onclick = () => this.pause()
-    get('stop').onclick = () => this.stop()
-    get('keep').onclick = () => this.keep()
-    get('discard').onclick = () => this.discard()
-    addEventListener('beforeunload', event => { if (this.recording || this.draft) event.preventDefault() })
+    byId('record').onclick = () => this.start()
+    byId('pause').onclick = () => this.togglePause()
+    byId('stop').onclick = () => this.stop()
+    byId('keep').onclick = () => this.shareDraft()
+    byId('discard').onclick = () => this.discard()
+    addEventListener('beforeunload', event => { if (this.recorder || this.draft) event.preventDefault() })
   }
 
-  /** Offer what a tab that died had recorded, after these words; that of one that lives is its own. */
+  /** Offer a recording that a crashed tab left behind, unless a living tab owns it. Say `words` first. */
   async recover (words = '') {
-    this.say(words)
-    for (const [recording, parts] of await this.store?.drafts() ?? []) {
-      if (!await held(recording)) continue
-      this.recordingId = recording
+    this.showStatus(words)
+    for (const [recordingId, parts] of await this.store?.drafts() ?? []) {
+      if (!await lock(recordingId)) continue
+      this.recordingId = recordingId
       const { duration, peaks, created } = parts.at(-1)
       const blob = new Blob(parts.map(part => part.blob), { type: parts[0].blob.type })
-      this.say(`${words} A recording was interrupted. This is what was recorded of it.`.trim())
-      return this.review({ blob, duration, peaks, created })
+      this.showStatus(`${words} A recording was interrupted. This is what was recorded of it.`.trim())
+      return this.showDraft({ blob, duration, peaks, created })
     }
   }
 
   async start () {
-    get('elapsed').textContent = clock(0)
-    get('level').value = 0
-    get('record').disabled = true
+    byId('elapsed').textContent = formatTime(0)
+    byId('level').value = 0
+    byId('record').disabled = true
     try {
       this.created = new Date()
       this.recordingId = crypto.randomUUID()
-      await held(this.recordingId)
+      await lock(this.recordingId)
       if (!navigator.mediaDevices || !globalThis.MediaRecorder) throw new Error()
-      this.recording = await Recording.start({
-        onPart: part => this.remember(part),
-        onLevel: level => { get('level').value = level },
+      this.recorder = await Recorder.start({
+        onPart: part => this.storePart(part),
+        onLevel: level => { byId('level').value = level },
         onEnd: () => this.stop()
       })
     } catch (error) {
-      return this.say(whyNot(error), true)
+      return this.showStatus(explain(error), true)
     } finally {
-      get('record').disabled = false
+      byId('record').disabled = false
     }
-    this.timer = setInterval(() => { get('elapsed').textContent = clock(this.recording.seconds) }, 200)
-    this.say('Recording.')
+    this.timer = setInterval(() => { byId('elapsed').textContent = formatTime(this.recorder.seconds) }, 200)
+    this.showStatus('Recording.')
     this.show()
-    get('stop').focus()
+    byId('stop').focus()
   }
 
-  pause () {
-    this.recording.pause()
-    this.say(this.recording.isPaused ? 'Paused.' : 'Recording.')
+  togglePause () {
+    this.recorder.togglePause()
+    this.showStatus(this.recorder.isPaused ? 'Paused.' : 'Recording.')
     this.show()
   }
 
   async stop () {
-    if (!this.recording || this.isEnding) return
-    this.isEnding = true
+    if (!this.recorder || this.isStopping) return
+    this.isStopping = true
     this.show()
     clearInterval(this.timer)
-    let heard
+    let recorded
     try {
-      heard = await this.recording.stop()
+      recorded = await this.recorder.stop()
     } finally {
-      this.recording = null
-      this.isEnding = false
+      this.recorder = null
+      this.isStopping = false
     }
-    if (!heard.blob.size || !heard.duration) {
-      await this.forget()
+    if (!recorded.blob.size || !recorded.duration) {
+      await this.deleteDraft()
       this.show()
-      return this.say('Nothing was recorded.', true)
+      return this.showStatus('Nothing was recorded.', true)
     }
-    this.say('')
-    this.review({ ...heard, created: this.created })
-    get('keep').focus()
+    this.showStatus('')
+    this.showDraft({ ...recorded, created: this.created })
+    byId('keep').focus()
   }
 
-  review (draft) {
+  /** Let the user listen to a recording, and decide. */
+  showDraft (draft) {
     this.draft = draft
     this.url = URL.createObjectURL(draft.blob)
-    get('listen').src = this.url
+    byId('listen').src = this.url
     this.show()
   }
 
-  async keep () {
+  async shareDraft () {
     const { blob, duration, peaks, created } = this.draft
-    const title = cut(get('title').value.trim(), TITLE_MOST) || created.toLocaleString()
-    const description = cut(get('description').value, DESCRIPTION_MOST)
-    this.isBusy(true)
+    const title = cut(byId('title').value.trim(), MAX_TITLE_BYTES) || created.toLocaleString()
+    const description = cut(byId('description').value, MAX_DESCRIPTION_BYTES)
+    this.setBusy(true)
     try {
       await this.share({ title, description, created, duration, peaks }, blob, this.recordingId)
     } catch (error) {
-      this.isBusy(false)
-      return this.say(`It could not be shared: ${error.message}. It is still here.`, true)
+      this.setBusy(false)
+      return this.showStatus(`It could not be shared: ${error.message}. It is still here.`, true)
     }
-    get('title').value = get('description').value = ''
-    const isGone = await this.forget()
-    await this.goOn(`It is in the list below. Copy its link and send that.${isGone ? '' : ` ${NOT_DELETED}`}`)
+    byId('title').value = byId('description').value = ''
+    const isDeleted = await this.deleteDraft()
+    await this.finish(`It is in the list below. Copy its link and send that.${isDeleted ? '' : ` ${NOT_DELETED}`}`)
   }
 
   async discard () {
     if (!await ask('Discard this recording? It cannot be brought back.')) return
-    this.isBusy(true)
-    const isGone = await this.forget()
-    await this.goOn(isGone ? 'Discarded.' : NOT_DELETED)
+    this.setBusy(true)
+    const isDeleted = await this.deleteDraft()
+    await this.finish(isDeleted ? 'Discarded.' : NOT_DELETED)
   }
 
-  /** Take a recording off the page, and out of what the browser keeps; whether that worked. */
-  async forget () {
-    const isGone = await this.store?.dropDraft(this.recordingId).then(() => true, () => false) ?? true
+  /** Remove a recording from the page and from the store. Resolves to whether that worked. */
+  async deleteDraft () {
+    const isDeleted = await this.store?.deleteDraft(this.recordingId).then(() => true, () => false) ?? true
     this.draft = null
     URL.revokeObjectURL(this.url)
-    get('listen').removeAttribute('src')
-    return isGone
+    byId('listen').removeAttribute('src')
+    return isDeleted
   }
 
-  /** Turn to what else was interrupted, or be ready to record. */
-  async goOn (words) {
-    await this.recover(words).catch(() => {}) // what cannot be read is told by the next visit
-    this.isBusy(false)
+  /** Offer the next interrupted recording, or get ready to record. */
+  async finish (words) {
+    await this.recover(words).catch(() => {}) // if the store cannot be read, the next visit says so
+    this.setBusy(false)
     this.show()
   }
 
-  async remember (part) {
-    // A full disk takes the safety net away, and nothing else.
+  async storePart (part) {
+    // Recording goes on when the disk is full; only a crash would then lose it.
     await this.store?.addToDraft(this.recordingId, { ...part, created: this.created }).catch(() => {})
   }
 
-  /** While something is done with a recording, nothing else is. */
-  isBusy (isBusy) {
-    for (const id of ['keep', 'discard']) get(id).disabled = isBusy
+  setBusy (isBusy) {
+    for (const id of ['keep', 'discard']) byId(id).disabled = isBusy
   }
 
-  say (words, bad = false) {
-    get('recorder-status').textContent = words
-    get('recorder-status').classList.toggle('bad', bad)
+  showStatus (words, isBad = false) {
+    byId('recorder-status').textContent = words
+    byId('recorder-status').classList.toggle('bad', isBad)
   }
 
   show () {
-    const isOn = Boolean(this.recording)
-    get('record').hidden = isOn || Boolean(this.draft)
-    for (const id of ['pause', 'stop', 'elapsed', 'level']) get(id).hidden = !isOn
-    for (const id of ['pause', 'stop']) get(id).disabled = this.isEnding
-    get('pause').textContent = this.recording?.isPaused ? 'Go on' : 'Pause'
-    get('draft').hidden = !this.draft
+    const isOn = Boolean(this.recorder)
+    byId('record').hidden = isOn || Boolean(this.draft)
+    for (const id of ['pause', 'stop', 'elapsed', 'level']) byId(id).hidden = !isOn
+    for (const id of ['pause', 'stop']) byId(id).disabled = this.isStopping
+    byId('pause').textContent = this.recorder?.isPaused ? 'Go on' : 'Pause'
+    byId('draft').hidden = !this.draft
   }
 }
 
-/** Hold a recording for as long as this tab lives; false when another tab does. */
-function held (recording) {
+/** Lock a recording for as long as this tab lives. Resolves to false when another tab has the lock. */
+function lock (recordingId) {
   if (!navigator.locks) return Promise.resolve(true)
   return new Promise(resolve => {
-    navigator.locks.request(`memocast-${recording}`, { ifAvailable: true }, lock => {
-      resolve(Boolean(lock))
-      return lock ? new Promise(() => {}) : null
-    }).catch(() => resolve(true)) // a browser that hands out no locks tells of no other tab
+    navigator.locks.request(`memocast-${recordingId}`, { ifAvailable: true }, granted => {
+      resolve(Boolean(granted))
+      return granted ? new Promise(() => {}) : null
+    }).catch(() => resolve(true)) // a browser without working locks cannot tell of other tabs
   })
 }

@@ -1,14 +1,17 @@
-/** What `memocast page` wrote into settings.json: `trackers` (URLs) and `stun` (`host:port`). */
-export async function load () {
-  let said = {}
+/**
+ * Load settings.json, which `memocast page` wrote: `trackers` (URLs) and `stun` (`host:port`).
+ * Resolves to `{trackers, iceServers}`, which are empty when there is no such file.
+ */
+export async function loadSettings () {
+  let json = {}
   try {
     const response = await fetch('settings.json')
-    if (response.ok) said = await response.json()
+    if (response.ok) json = await response.json()
   } catch {
-    // hosted without it, or offline for the first time
+    // The page is hosted without it, or is offline for the first time.
   }
   return {
-    trackers: Array.isArray(said.trackers) ? said.trackers.filter(url => typeof url === 'string') : [],
-    iceServers: typeof said.stun === 'string' && said.stun ? [{ urls: `stun:${said.stun}` }] : []
+    trackers: Array.isArray(json.trackers) ? json.trackers.filter(url => typeof url === 'string') : [],
+    iceServers: typeof json.stun === 'string' && json.stun ? [{ urls: `stun:${json.stun}` }] : []
   }
 }

@@ -1,16 +1,25 @@
-/** What this browser keeps, in IndexedDB: memos, and a recording that is not finished. */
+/** Stores memos and unfinished recordings in IndexedDB. */
 
 const VERSION = 1
 
-/** Opens the store; rejects where the browser keeps nothing, as in some private windows. */
-export async function open () {
+/**
+ * A memo that this browser keeps. Users' databases have these names, so they must not change.
+ * `key` is the age identity of a private memo, `sealed` its encrypted file, and `blob` its audio.
+ * @typedef {{infoHash: string, torrentFile: Uint8Array, dn: string, trackers: string[],
+ *   origin: 'fetched' | 'recorded', title: string, description: string, created: Date,
+ *   duration: number, peaks: Uint8Array, kind: {extension: string, type: string}, blob: Blob,
+ *   arrived: number, key?: string, sealed?: Blob}} KeptMemo
+ */
+
+/** Open the store. Rejects where the browser stores nothing, as in some private windows. */
+export async function openStore () {
   const store = new Store()
   await store.connection()
   return store
 }
 
 class Store {
-  /** The database, opened again when the browser has closed it, as Safari does in the background. */
+  /** The database. It is opened again after the browser has closed it, as Safari does in the background. */
   connection () {
     const forget = () => { this.opening = null }
     this.opening ??= connect(forget).catch(error => {
@@ -22,21 +31,21 @@ class Store {
 
   /** The memos, newest first. */
   async memos () {
-    const memos = await this.act(['memos'], 'readonly', store => store.getAll())
+    const memos = await this.transact(['memos'], 'readonly', store => store.getAll())
     return memos.sort((a, b) => b.arrived - a.arrived)
   }
 
-  /** Keep a memo, in the place of the draft of the `recording` that it was made of. */
-  async keep (memo, recording = null) {
-    await this.act(['memos', 'draft'], 'readwrite', (memos, draft) => {
+  /** Store a memo. In the same transaction, delete the draft that it was made from. */
+  async keep (memo, recordingId = null) {
+    await this.transact(['memos', 'draft'], 'readwrite', (memos, draft) => {
       memos.put(memo)
-      if (recording) drop(draft, recording)
+      if (recordingId) deleteParts(draft, recordingId)
     })
   }
 
-  /** Change fields of a memo; whether it is still here, as another tab may have deleted it. */
+  /** Change fields of a memo. Resolves to whether it is still stored: another tab may have deleted it. */
   async change (infoHash, fields) {
-    const found = await this.act(['memos'], 'readwrite', memos => {
+    const found = await this.transact(['memos'], 'readwrite', memos => {
       const request = memos.get(infoHash)
       request.onsuccess = () => { if (request.result) memos.put({ ...request.result, ...fields }) }
       return request
@@ -45,29 +54,29 @@ class Store {
   }
 
   async remove (infoHash) {
-    await this.act(['memos'], 'readwrite', memos => memos.delete(infoHash))
+    await this.transact(['memos'], 'readwrite', memos => memos.delete(infoHash))
   }
 
-  /** Add to a recording in progress, so that a tab that dies does not take it along. */
-  async addToDraft (recording, part) {
-    await this.act(['draft'], 'readwrite', draft => draft.add({ ...part, recording }))
+  /** Store the next part of a recording in progress, so that it survives a crash of the tab. */
+  async addToDraft (recordingId, part) {
+    await this.transact(['draft'], 'readwrite', draft => draft.add({ ...part, recording: recordingId }))
   }
 
-  /** The parts of recordings that were neither shared nor discarded, by recording. */
+  /** The recordings that were neither shared nor discarded: a Map of their parts by recording id. */
   async drafts () {
-    const parts = await this.act(['draft'], 'readonly', draft => draft.getAll())
-    return grouped(parts)
+    const parts = await this.transact(['draft'], 'readonly', draft => draft.getAll())
+    return groupByRecording(parts)
   }
 
-  async dropDraft (recording) {
-    await this.act(['draft'], 'readwrite', draft => drop(draft, recording))
+  async deleteDraft (recordingId) {
+    await this.transact(['draft'], 'readwrite', draft => deleteParts(draft, recordingId))
   }
 
   /**
-   * Do something with these object stores, all of it or nothing, in the order of the calls.
-   * Resolves to the result of the request that `action` returns, if it does, once all is written.
+   * Run `action` with these object stores in one transaction, after all earlier ones.
+   * If it returns a request, resolves to its result, once everything is written.
    */
-  async act (names, mode, action) {
+  async transact (names, mode, action) {
     const database = await this.connection()
     return new Promise((resolve, reject) => {
       const transaction = database.transaction(names, mode)
@@ -83,7 +92,7 @@ class Store {
   }
 }
 
-/** The database; `onClose` hears that it is closed. */
+/** Open the database. `onClose` is called when it is closed. */
 function connect (onClose) {
   return new Promise((resolve, reject) => {
     const request = indexedDB.open('memocast', VERSION)
@@ -104,18 +113,18 @@ function connect (onClose) {
   })
 }
 
-/** Delete the parts of a recording. What a handler throws here would undo the whole transaction. */
-function drop (draft, recording) {
+/** Delete the parts of a recording. An error thrown in a handler would undo the whole transaction. */
+function deleteParts (draft, recordingId) {
   const parts = draft.getAll()
   const keys = draft.getAllKeys()
   keys.onsuccess = () => {
-    for (const [place, part] of parts.result.entries()) {
-      if (part.recording === recording) draft.delete(keys.result[place])
+    for (const [index, part] of parts.result.entries()) {
+      if (part.recording === recordingId) draft.delete(keys.result[index])
     }
   }
 }
 
-function grouped (parts) {
+function groupByRecording (parts) {
   const recordings = new Map()
   for (const part of parts) {
     if (!recordings.has(part.recording)) recordings.set(part.recording, [])

@@ -1,14 +1,17 @@
-/** Playing what is still on its way: the page's half. The service worker asks for a range of bytes. */
+/** Plays audio that is still downloading: the page answers when the service worker asks for bytes. */
 
-const AWAKE_EVERY = 15e3 // a browser ends a service worker that hears nothing for 30 s
+const KEEP_AWAKE_EVERY = 15e3 // a browser stops a service worker that gets no message for 30 s
 const CONTROL_WITHIN = 3e3
 
-/** Registers the service worker; resolves to whether audio can be streamed through it. */
-export async function start (find) {
+/**
+ * Register the service worker. Resolves to whether audio can be streamed through it.
+ * `findTransfer(infoHash)` returns a Transfer, or undefined.
+ */
+export async function startStreaming (findTransfer) {
   const container = navigator.serviceWorker
   if (!container) return false
   container.addEventListener('message', event => {
-    if (event.data?.type === 'memocast-range') serve(event.data, event.ports[0], find)
+    if (event.data?.type === 'memocast-range') serve(event.data, event.ports[0], findTransfer)
   })
   await container.register('sw.js')
   if (container.controller) return true
@@ -18,16 +21,16 @@ export async function start (find) {
   ])
 }
 
-/** The address under which the service worker answers for a memo. */
-export const address = infoHash => `stream/${infoHash}`
+/** The URL at which the service worker serves a memo's audio. */
+export const streamUrl = infoHash => `stream/${infoHash}`
 
-async function serve ({ infoHash, range }, port, find) {
-  const transfer = find(infoHash)
+async function serve ({ infoHash, range }, port, findTransfer) {
+  const transfer = findTransfer(infoHash)
   const file = transfer?.file
   if (!file || !transfer.kind) return port.postMessage({ status: 404, headers: {} })
-  const asked = /^bytes=(\d+)-(\d*)$/.exec(range ?? '')
-  const start = asked ? Number(asked[1]) : 0
-  const end = asked?.[2] ? Math.min(Number(asked[2]), file.length - 1) : file.length - 1
+  const requested = /^bytes=(\d+)-(\d*)$/.exec(range ?? '')
+  const start = requested ? Number(requested[1]) : 0
+  const end = requested?.[2] ? Math.min(Number(requested[2]), file.length - 1) : file.length - 1
   if (start > end) {
     const headers = { 'Content-Range': `bytes */${file.length}` }
     return port.postMessage({ status: 416, headers })
@@ -39,11 +42,11 @@ async function serve ({ infoHash, range }, port, find) {
     'Content-Type': transfer.kind.type,
     'X-Content-Type-Options': 'nosniff'
   }
-  if (asked) headers['Content-Range'] = `bytes ${start}-${end}/${file.length}`
+  if (requested) headers['Content-Range'] = `bytes ${start}-${end}/${file.length}`
   const iterator = file[Symbol.asyncIterator]({ start, end })
-  const awake = setInterval(() => navigator.serviceWorker.controller?.postMessage('awake'), AWAKE_EVERY)
+  const timer = setInterval(() => navigator.serviceWorker.controller?.postMessage('awake'), KEEP_AWAKE_EVERY)
   const finish = () => {
-    clearInterval(awake)
+    clearInterval(timer)
     iterator.return?.()
     port.onmessage = null
   }
@@ -54,9 +57,9 @@ async function serve ({ infoHash, range }, port, find) {
       port.postMessage(done ? null : value)
       if (done) finish()
     } catch {
-      port.postMessage(null) // the transfer has ended; the player asks again, and is told 404
+      port.postMessage(null) // the transfer was stopped; the player asks again, and gets a 404
       finish()
     }
   }
-  port.postMessage({ status: asked ? 206 : 200, headers })
+  port.postMessage({ status: requested ? 206 : 200, headers })
 }

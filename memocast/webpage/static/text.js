@@ -1,16 +1,16 @@
-/** How numbers and words are shown. Words may come from strangers. */
+/** Formats numbers and texts for display. Texts may come from strangers. */
 
-/** Controls, marks that turn the writing direction, line separators and half characters. */
-const ACTING = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
+/** Control characters, direction marks, line separators and lone surrogates. */
+const UNSAFE = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
 
-/** `text` on one line, with nothing in it that acts on what surrounds it. */
-export const safe = text => text.replace(/[\t\n\r]+/g, ' ').replace(ACTING, '\ufffd')
+/** `text` on one line, without characters that affect the text around it. */
+export const safe = text => text.replace(/[\t\n\r]+/g, ' ').replace(UNSAFE, '\ufffd')
 
-/** The same, but line feeds stay. */
+/** The same, but with its line feeds. */
 export const safeLines = text => text.split('\n').map(safe).join('\n')
 
-/** `1:05` or `1:02:05`. */
-export function clock (seconds) {
+/** A time, as `1:05` or `1:02:05`. */
+export function formatTime (seconds) {
   const whole = Math.max(0, Math.floor(seconds))
   const two = number => String(number).padStart(2, '0')
   const minutes = Math.floor(whole / 60) % 60
@@ -18,8 +18,8 @@ export function clock (seconds) {
   return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`
 }
 
-/** `640 B`, `12.3 kB`, `4.5 MB`: decimal units, as in the terminal. */
-export function size (bytes) {
+/** A size, as `640 B`, `12.3 kB` or `4.5 MB`: in decimal units, as in the terminal. */
+export function formatSize (bytes) {
   let unit = 'B'
   for (const next of ['kB', 'MB', 'GB']) {
     if (bytes < 999.5) break
@@ -30,16 +30,17 @@ export function size (bytes) {
 }
 
 /** `1 person`, `2 people`. */
-export const people = number => number === 1 ? '1 person' : `${number} people`
+export const formatPeople = number => number === 1 ? '1 person' : `${number} people`
 
-/** A date as the reader's language writes it. */
-export const when = date => date.toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' })
+/** A date and time, in the user's language. */
+export const formatDate = date => date.toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' })
 
-/** Date, length and size of a memo, of those that are known. */
-export const facts = ({ created, duration, size: bytes }) =>
-  [created && when(created), duration && clock(duration), bytes && size(bytes)].filter(Boolean).join(' · ')
+/** A memo's date, duration and size, as far as they are known. */
+export const facts = ({ created, duration, size }) =>
+  [created && formatDate(created), duration && formatTime(duration), size && formatSize(size)]
+    .filter(Boolean).join(' · ')
 
-/** A name for a file on any system: at most 120 bytes, no path in it. */
+/** A file name that every system allows: at most 120 bytes, and not a path. */
 export function fileName (title, extension) {
   const plain = safe(title).replace(/[/\\:*?"<>|\ufffd]/g, ' ').replace(/\s+/g, ' ')
     .replace(/^[. ]+/, '')
@@ -49,7 +50,7 @@ export function fileName (title, extension) {
   return `${cut(plain, room).replace(/[. ]+$/, '') || 'memo'}.${extension}`
 }
 
-/** At most the first `limit` bytes of `text` as UTF-8, never half a character. */
+/** At most the first `limit` bytes of `text` as UTF-8, without half a character. */
 export function cut (text, limit) {
   const bytes = new TextEncoder().encode(text).subarray(0, limit)
   return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes, { stream: true })

@@ -1,125 +1,104 @@
-/** One memo, or page of a feed, in the swarm: what is known of it, and how far it is. */
+/** The download of a memo or of a feed page, and its seeding afterwards. */
 
-import { NOT_LOADED, opener, openText } from './age.js'
-import { PAGE_MOST, read } from './feed.js'
-import { claim, describe, identify, isPage, isSealedPage, sealedBlock } from './memo.js'
-import { OpenedFile } from './decrypted_file.js'
+import { refusal } from './acceptance.js'
+import { NOT_LOADED, decryptMemoInfo, loadDecrypt } from './age.js'
+import { DecryptedFile } from './decrypted_file.js'
+import { parseFeedPage } from './feed.js'
+import { identify, isFeedPage, parseMemoInfo, rawMemoInfo, sealedBlock } from './memo.js'
+import { PeerSearch } from './peer_search.js'
 import { PieceStore } from './pieces.js'
 
-const ASK_ABOVE = 64e6 // bytes; more than an hour of speech is rarely meant
-const MOST = 2 ** 31
-const NO_TRACKER_AFTER = 10e3 // milliseconds
-const NOBODY_AFTER = 30e3
-const ASK_AGAIN_EVERY = 15e3
-const STALLED_AFTER = 8e3
-const LONGEST_WAIT = 60e3
+const CONFIRM_ABOVE = 64e6 // bytes; few people mean to send more than an hour of speech
+const HEAD_BYTES = 64 // enough to identify audio
 const DAMAGED = 'This memo is damaged, or was tampered with. Ask the sender to share it anew.'
-const LARGE_PAGE = 'The list of this channel is larger than one may be, so it was not downloaded.'
-const NO_PAGE = 'This leads to something that is no feed. Tell whoever publishes the channel.'
 
 /**
- * Emits `change` whenever something about it is new, and once `whole`, or `page` when it is no memo.
+ * Emits `change` whenever it changes. When it is complete it emits `whole`, or `feedpage` if it is
+ * a page of a feed.
  *
- * `phase` is `looking` (nobody has sent the metadata, or the page), `asking` (it is large: `start` it),
- * `downloading`, `whole` or `failed` (`problem` says why).
+ * `phase` is `looking` (for somebody who sends the metadata, or the feed page), `asking` (it is
+ * large, and waits for `start`), `downloading`, `whole` or `failed` (`problem` says why).
  */
 export class Transfer extends EventTarget {
-  /** `pace()` tells how many times slower than usual to ask, as when many are waited for. */
-  constructor (link, pace) {
+  /**
+   * `slowdown()` is how many times slower than usual to announce. With `onlyFeedPage` it refuses a
+   * memo. The rest is what is known of a memo that this browser has.
+   */
+  constructor (link, slowdown, { onlyFeedPage = false, kind = null, decryptedBlob = null, phase = 'looking' }) {
     super()
     this.link = link
-    this.pace = pace
-    this.askEvery = ASK_AGAIN_EVERY
-    this.stalledAfter = STALLED_AFTER
-    this.phase = 'looking'
+    this.slowdown = slowdown
+    this.onlyFeedPage = onlyFeedPage
+    this.phase = phase
     this.problem = ''
     this.name = link.dn
     this.size = 0
-    this.said = null
-    this.kind = null
-    this.open = null // what opens it, when it is sealed
-    this.opening = null // its audio on the way
-    this.opened = null // and when all of it is here
-    this.onlyPage = false
-    this.isPage = false
-    this.page = null // what it lists, once it is here
+    this.memoInfo = null
+    this.kind = kind
+    this.decrypt = null // a function, if it is private
+    this.decryptedFile = null // its audio while it downloads
+    this.decryptedBlob = decryptedBlob // its audio when all of it is here
+    this.isFeedPage = false
+    this.feedPage = null // when it is here
+    this.headPromise = null
     this.torrent = null
-    this.heardTracker = false
-    this.received = 0
-    this.lastNews = performance.now()
-    this.began = performance.now()
+    this.search = null
   }
 
-  /** Follow a torrent of webtorrent's that was added with nothing selected. */
-  follow (torrent) {
+  /** Follow a torrent of webtorrent's, which was added without a selection. */
+  follow (torrent, heardTracker = false) {
     this.torrent = torrent
-    torrent.on('trackerAnnounce', () => { this.heardTracker = true; this.changed() })
-    torrent.on('warning', () => this.changed())
+    this.search = new PeerSearch(torrent, this.slowdown, heardTracker)
+    torrent.on('trackerAnnounce', () => this.emitChange())
+    torrent.on('warning', () => this.emitChange())
     torrent.on('error', error => this.fail(`This memo cannot be fetched: ${error.message ?? error}`))
-    torrent.on('metadata', () => this.preview().catch(() => this.fail(DAMAGED)))
+    torrent.on('metadata', () => this.checkMetadata().catch(() => this.fail(DAMAGED)))
     torrent.on('wire', (wire) => {
-      this.changed()
-      wire.once('close', () => this.changed())
+      this.emitChange()
+      wire.once('close', () => this.emitChange())
     })
-    torrent.on('verified', index => { if (index === 0) this.look().catch(() => this.fail(DAMAGED)) })
+    torrent.on('verified', index => { if (index === 0) this.checkAudio().catch(() => this.fail(DAMAGED)) })
     torrent.on('done', () => this.complete().catch(() => this.fail(DAMAGED)))
     this.timer = setInterval(() => this.tick(), 1000)
-    this.nextAsk = performance.now() + ASK_AGAIN_EVERY
   }
 
-  /** Metadata is here: see whether it can be a memo before a byte of it is asked for. */
-  async preview () {
+  /** When the metadata is here, check it before any of the content is downloaded. */
+  async checkMetadata () {
     const { files } = this.torrent
-    if (files.length !== 1) {
-      return this.fail(`This link holds ${files.length} files; a memo is one. Open it with a BitTorrent client.`)
+    if (files.length === 1) {
+      this.name = files[0].name
+      this.size = files[0].length
     }
-    this.name = files[0].name
-    this.size = files[0].length
-    if (!this.size || Math.ceil(this.size / this.torrent.pieceLength) !== this.torrent.pieces.length) {
-      return this.fail('This memo is damaged: its torrent does not fit its length.')
-    }
-    if (isPage(claim(this.torrent), this.name)) return this.previewPage()
-    if (this.onlyPage) return this.fail(NO_PAGE)
-    if (this.size > MOST) {
-      return this.fail('This is more than a browser can keep. In a terminal: memocast fetch LINK')
-    }
-    if (this.opened) return // kept here, and known
-    const said = claim(this.torrent)
-    const block = sealedBlock(said)
-    if (!block) {
-      if (this.link.key) return this.fail('The link has a key, but its memo is not sealed. Ask the sender about it.')
-      this.said = describe(said)
-    } else if (!await this.unseal(block) || this.phase !== 'looking') return
+    const problem = refusal(this.torrent, this.link.ageIdentity, {
+      onlyFeedPage: this.onlyFeedPage, isDecrypted: Boolean(this.decryptedBlob)
+    })
+    if (problem) return this.fail(problem)
+    const raw = rawMemoInfo(this.torrent)
+    if (isFeedPage(raw, this.name)) return this.startFeedPage()
+    if (this.decryptedBlob) return
+    const block = sealedBlock(raw)
+    if (!block) this.memoInfo = parseMemoInfo(raw)
+    else if (!await this.decryptInfo(block) || this.phase !== 'looking') return
     this.phase = 'asking'
-    if (this.size <= ASK_ABOVE) this.start()
-    this.changed()
+    if (this.size <= CONFIRM_ABOVE) this.start()
+    this.emitChange()
   }
 
-  /** It is a page of a feed: ask for it, unless it cannot be opened. */
-  async previewPage () {
-    if (this.size > PAGE_MOST) return this.fail(LARGE_PAGE)
-    const isSealed = isSealedPage(claim(this.torrent), this.name)
-    if (isSealed !== Boolean(this.link.key)) {
-      return this.fail(isSealed
-        ? 'This channel is private, and the link has no key. Copy the link again, whole.'
-        : 'The link has a key, but its channel is not private. Ask the sender about it.')
-    }
-    if (isSealed && !await this.loadOpener() || this.phase !== 'looking') return
-    this.isPage = true
-    this.torrent.select(0, this.torrent.pieces.length - 1)
-    this.changed()
+  /** Download a page of a feed. That of a private channel needs the decryption. */
+  async startFeedPage () {
+    if (this.link.ageIdentity && !await this.loadDecrypt()) return
+    if (this.phase !== 'looking') return
+    this.isFeedPage = true
+    this.selectAll()
+    this.emitChange()
   }
 
-  /** Open a private memo's description, or say why that cannot be; whether it could. */
-  async unseal (block) {
-    if (!this.link.key) {
-      this.fail('This memo is sealed, and the link has no key. Copy the link again, whole; one for an identity opens in a terminal.')
-      return false
-    }
-    if (!await this.loadOpener()) return false
+  /** Decrypt the info of a private memo. Resolves to whether that worked; if not, it has failed. */
+  async decryptInfo (block) {
+    if (!await this.loadDecrypt()) return false
     try {
-      // What age says of a key that does not fit can contain that key.
-      this.said = describe(await openText(this.open, block))
+      // The error is not shown: it can contain the identity.
+      this.memoInfo = parseMemoInfo(await decryptMemoInfo(this.decrypt, block))
     } catch {
       this.fail('The key in this link does not open this memo. Copy the link again, whole.')
       return false
@@ -127,99 +106,102 @@ export class Transfer extends EventTarget {
     return true
   }
 
-  /** Have what opens things with the link's key, or say why not; whether it is there. */
-  async loadOpener () {
+  /** Load the decryption. Resolves to whether that worked; if not, the transfer has failed. */
+  async loadDecrypt () {
     try {
-      this.open = await opener(this.link.key)
+      this.decrypt = await loadDecrypt(this.link.ageIdentity)
     } catch {
       this.fail(NOT_LOADED)
     }
-    return Boolean(this.open)
+    return Boolean(this.decrypt)
   }
 
-  /** Download it. */
+  /** Download the memo. */
   start () {
     if (this.phase !== 'asking') return
     this.phase = 'downloading'
-    this.torrent.select(0, this.torrent.pieces.length - 1)
-    this.changed()
+    this.selectAll()
+    this.emitChange()
   }
 
-  /** The first piece is here: see whether it is audio, before anything decodes it. */
-  async look () {
-    if (this.kind || this.isPage || this.phase === 'failed') return
-    this.looking ??= this.head()
-    const kind = identify(await this.looking)
+  selectAll () {
+    this.torrent.select(0, this.torrent.pieces.length - 1)
+  }
+
+  /** When the first piece is here, check that it is audio before anything decodes it. */
+  async checkAudio () {
+    if (this.kind || this.isFeedPage || this.phase === 'failed') return
+    this.headPromise ??= this.readHead()
+    const kind = identify(await this.headPromise)
     if (this.kind || this.phase === 'failed') return
     this.kind = kind
     if (!this.kind) this.fail('This is not audio that memocast knows, so it was not downloaded.')
-    this.changed()
+    this.emitChange()
   }
 
-  async head () {
+  async readHead () {
     const [file] = this.torrent.files
-    if (!this.open) return new Uint8Array(await file.arrayBuffer({ start: 0, end: Math.min(64, this.size) - 1 }))
-    this.opening = await OpenedFile.begin(this.open, file)
-    const { value } = await this.opening[Symbol.asyncIterator]({ end: Math.min(64, this.opening.length) - 1 }).next()
+    const endIn = length => Math.min(HEAD_BYTES, length) - 1
+    if (!this.decrypt) return new Uint8Array(await file.arrayBuffer({ start: 0, end: endIn(this.size) }))
+    this.decryptedFile = await DecryptedFile.start(this.decrypt, file)
+    const bytes = this.decryptedFile[Symbol.asyncIterator]({ end: endIn(this.decryptedFile.length) })
+    const { value } = await bytes.next()
     return value ?? new Uint8Array()
   }
 
-  /** What is played: the audio, as it arrives. */
+  /** The audio, to be read while it downloads. */
   get file () {
-    return this.opening ?? this.torrent?.files[0]
+    return this.decryptedFile ?? this.torrent?.files[0]
   }
 
   async complete () {
-    if (this.isPage) return this.readPage()
-    await this.look()
-    if (this.opening) this.opened = await this.opening.whole
+    if (this.isFeedPage) return this.readFeedPage()
+    await this.checkAudio()
+    if (this.decryptedFile) this.decryptedBlob = await this.decryptedFile.whole
     if (this.phase === 'failed' || this.phase === 'whole' || this.torrent.destroyed) return
     this.phase = 'whole'
-    this.changed()
+    this.emitChange()
     this.dispatchEvent(new Event('whole'))
   }
 
-  /** The page is here: see what it lists. */
-  async readPage () {
+  /** Parse the page of a feed, when all of it is here. */
+  async readFeedPage () {
     if (this.phase !== 'looking') return
-    const content = new Uint8Array(await this.content('').arrayBuffer())
-    const bytes = this.open ? await this.open(content).catch(() => null) : content
+    const content = new Uint8Array(await this.torrentBlob('').arrayBuffer())
+    const bytes = this.decrypt ? await this.decrypt(content).catch(() => null) : content
     if (this.phase !== 'looking' || this.torrent.destroyed) return
     if (!bytes) return this.fail('The key in this link does not open this channel. Copy the link again, whole.')
-    const page = read(bytes, this.link.key)
-    if (typeof page === 'string') return this.fail(page)
-    this.page = page
+    const feedPage = parseFeedPage(bytes, this.link.ageIdentity)
+    if (typeof feedPage === 'string') return this.fail(feedPage)
+    this.feedPage = feedPage
     this.phase = 'whole'
-    this.dispatchEvent(new Event('page'))
-    this.changed()
+    this.dispatchEvent(new Event('feedpage'))
+    this.emitChange()
   }
 
-  /** The whole audio as a Blob, once all of it is here. */
+  /** The audio as a Blob, when all of it is here. */
   blob () {
-    return this.opened ? this.opened.slice(0, this.opened.size, this.kind.type) : this.content(this.kind.type)
+    const { type } = this.kind
+    return this.decryptedBlob ? this.decryptedBlob.slice(0, this.decryptedBlob.size, type) : this.torrentBlob(type)
   }
 
-  /** What the torrent holds, sealed or not. */
-  content (type) {
+  /** The file in the torrent as a Blob, which may be encrypted. */
+  torrentBlob (type) {
     let store = this.torrent.store
     while (!(store instanceof PieceStore)) store = store.store // webtorrent wraps it in caches
-    return store.whole(type)
+    return store.toBlob(type)
   }
 
   fail (problem) {
     this.stop()
     this.phase = 'failed'
     this.problem = problem
-    this.changed()
+    this.emitChange()
   }
 
   stop () {
     clearInterval(this.timer)
     if (this.torrent && !this.torrent.destroyed) this.torrent.destroy()
-  }
-
-  get people () {
-    return this.torrent && !this.torrent.destroyed ? this.torrent.numPeers : 0
   }
 
   get progress () {
@@ -230,56 +212,33 @@ export class Transfer extends EventTarget {
     return this.torrent?.downloadSpeed ?? 0
   }
 
-  get waited () {
-    return performance.now() - this.began
+  get peers () {
+    return this.search?.peers ?? 0
+  }
+
+  get heardTracker () {
+    return this.search?.heardTracker
   }
 
   get noTracker () {
-    return !this.heardTracker && this.waited > NO_TRACKER_AFTER
+    return this.search?.noTracker
   }
 
-  get nobody () {
-    return this.waited > NOBODY_AFTER
+  get foundNobody () {
+    return this.search?.foundNobody
   }
 
   tick () {
-    const moment = performance.now()
-    const wantsMore = this.phase === 'looking' || this.phase === 'downloading'
-    if (this.torrent.received !== this.received) {
-      this.received = this.torrent.received
-      this.lastNews = moment
-      this.askEvery = ASK_AGAIN_EVERY
-      this.stalledAfter = STALLED_AFTER
-    }
-    if (!wantsMore || !this.people) this.lastNews = moment
-    if (moment > this.lastNews + this.stalledAfter) {
-      // A tab that died looks connected for half a minute, and holds what it was asked for. And
-      // two that meet before either knows what the torrent is never ask each other again.
-      for (const wire of [...this.torrent.wires]) wire.destroy()
-      this.lastNews = moment
-      this.stalledAfter = Math.min(2 * this.stalledAfter, LONGEST_WAIT)
-      this.nextAsk = 0
-    }
-    if (wantsMore && !this.people && moment > this.nextAsk) {
-      // A seeder lets in one page from an address at a time: ask again when that one may be gone.
-      this.torrent.discovery?.tracker?.update()
-      this.nextAsk = moment + this.askEvery * this.pace()
-      this.askEvery = Math.min(2 * this.askEvery, LONGEST_WAIT)
-    }
-    this.changed()
+    this.search.tick(this.phase === 'looking' || this.phase === 'downloading')
+    this.emitChange()
   }
 
-  /** The network is back: the trackers would be tried again only after minutes. */
+  /** The network is back. */
   reconnect () {
-    if (!this.torrent || this.torrent.destroyed) return
-    this.heardTracker = false
-    this.began = performance.now()
-    this.torrent.discovery?.destroy()
-    this.torrent.discovery = null
-    this.torrent._startDiscovery?.() // there is no public way, and the version is pinned
+    this.search?.reconnect()
   }
 
-  changed () {
+  emitChange () {
     this.dispatchEvent(new Event('change'))
   }
 }

@@ -1,2 +1,3 @@
-/* The import map of index.html has a wrong hash for this file: only a browser that checks none loads it. */
+/* The import map of index.html has a wrong hash for this file. Only a browser that checks no
+   hashes loads it. */
 export {}

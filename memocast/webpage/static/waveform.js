@@ -1,12 +1,12 @@
-/** The waveform, as a slider: it shows where the audio is, and a click or a key goes elsewhere. */
+/** A waveform that is a slider: it shows the position, and a click or a key seeks. */
 
-import { clock } from './text.js'
+import { formatTime } from './text.js'
 
 const STEP = 5 // seconds
 const SVG = 'http://www.w3.org/2000/svg'
 
-export class Wave {
-  /** `onSeek(seconds)` hears where the person wants to be. */
+export class Waveform {
+  /** `onSeek(seconds)` is called when the user chooses a position. */
   constructor (onSeek) {
     this.onSeek = onSeek
     this.duration = 0
@@ -21,10 +21,10 @@ export class Wave {
       const { left, width } = this.element.getBoundingClientRect()
       this.seek(this.duration * (event.clientX - left) / width)
     })
-    this.element.addEventListener('keydown', event => this.press(event))
+    this.element.addEventListener('keydown', event => this.handleKey(event))
   }
 
-  /** Draw these peaks, 0 to 255; none make a line. */
+  /** Draw these peaks, from 0 to 255. Without any it is a flat line. */
   draw (peaks, duration) {
     this.duration = duration ?? 0
     const levels = peaks.length ? [...peaks] : Array(100).fill(4)
@@ -44,25 +44,25 @@ export class Wave {
     }
     this.played = svg.lastChild
     this.element.replaceChildren(svg)
-    this.show(this.position)
+    this.showPosition(this.position)
   }
 
-  /** The audio is at this second. */
-  show (seconds) {
+  /** Show the position of the audio. */
+  showPosition (seconds) {
     this.position = seconds
-    const part = this.duration ? Math.min(1, seconds / this.duration) : 0
-    if (this.played) this.played.style.clipPath = `inset(0 ${100 * (1 - part)}% 0 0)`
+    const fraction = this.duration ? Math.min(1, seconds / this.duration) : 0
+    if (this.played) this.played.style.clipPath = `inset(0 ${100 * (1 - fraction)}% 0 0)`
     this.element.setAttribute('aria-valuemax', String(Math.round(this.duration)))
     this.element.setAttribute('aria-valuenow', String(Math.round(seconds)))
-    this.element.setAttribute('aria-valuetext', `${clock(seconds)} of ${clock(this.duration)}`)
+    this.element.setAttribute('aria-valuetext', `${formatTime(seconds)} of ${formatTime(this.duration)}`)
   }
 
   seek (seconds) {
     this.onSeek(Math.min(Math.max(0, seconds), this.duration))
   }
 
-  press (event) {
-    const places = {
+  handleKey (event) {
+    const positions = {
       ArrowRight: this.position + STEP,
       ArrowUp: this.position + STEP,
       ArrowLeft: this.position - STEP,
@@ -72,8 +72,8 @@ export class Wave {
       Home: 0,
       End: this.duration
     }
-    if (!(event.key in places)) return
+    if (!(event.key in positions)) return
     event.preventDefault()
-    this.seek(places[event.key])
+    this.seek(positions[event.key])
   }
 }

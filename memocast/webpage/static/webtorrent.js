@@ -1,27 +1,27 @@
-/** webtorrent.js: a copy beside this page when there is one, else a pinned one from a CDN. */
+/** Loads webtorrent.js: the copy beside this page, or else a pinned version from a CDN. */
 
-import { impatient } from './ice.js'
+import { limitGathering } from './ice.js'
 
 const LOCAL = new URL('webtorrent.min.js', import.meta.url).href
 const CDN = 'https://cdn.jsdelivr.net/npm/webtorrent@2.8.5/dist/webtorrent.min.js'
 const INTEGRITY = 'sha384-1Wi1WEBQVMNKYdh3DwnWoC/u5D90UI95baVk62RPx/K7mu3qytbrUUrXulxXBxhc'
 
-// It takes the kind of connection that is there when it is loaded.
-if (globalThis.RTCPeerConnection) globalThis.RTCPeerConnection = impatient(RTCPeerConnection)
+// webtorrent.js takes the class that is there when it is loaded.
+if (globalThis.RTCPeerConnection) globalThis.RTCPeerConnection = limitGathering(RTCPeerConnection)
 
 /**
- * The class WebTorrent; `attempt` counts from 0.
- * Rejects when there is no copy, or only one that is not as it should be.
+ * Resolves to the class WebTorrent. `attempt` counts from 0.
+ * Rejects when no copy can be loaded, or the CDN's does not match its hash.
  */
-export async function load (attempt) {
-  // A browser may remember for as long as the page lives that a module could not be had.
+export async function loadWebTorrent (attempt) {
+  // A browser may not try a module again that it once failed to load, as long as the page lives.
   const again = attempt ? `?${attempt}` : ''
   const cdn = CDN + again
   try {
     return (await import(LOCAL + again)).default
   } catch {
-    // import() takes no integrity hash. A script element does, and a module that it has
-    // loaded is the one that import() then gives.
+    // import() takes no integrity hash, but a script element does. import() then returns the
+    // module that the element has loaded.
     await new Promise((resolve, reject) => {
       const script = document.createElement('script')
       Object.assign(script, {
@@ -30,14 +30,14 @@ export async function load (attempt) {
       })
       document.head.append(script)
     })
-    const library = (await import(cdn)).default
-    remember().catch(() => {}) // then it is not there without a network
-    return library
+    const { default: WebTorrent } = await import(cdn)
+    cacheForOffline().catch(() => {}) // then it is missing when offline
+    return WebTorrent
   }
 }
 
-/** Keep the CDN's copy for when there is no network; a local one is kept by the service worker. */
-async function remember () {
+/** Cache the CDN's copy for when there is no network. A copy beside the page is the service worker's. */
+async function cacheForOffline () {
   const cache = await globalThis.caches?.open('memocast')
   if (!cache || await cache.match(CDN)) return
   await cache.add(new Request(CDN, { integrity: INTEGRITY, mode: 'cors', credentials: 'omit' }))
