@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from memocast.formats.memo import Memo
     from memocast.formats.share import Mode
     from memocast.library.library import Library
-    from memocast.library.tables.listed import ListedItem
+    from memocast.library.tables.feed_items import ListedItem
     from memocast.settings import Settings
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from memocast.audio.devices import Device
+    from memocast.formats.memo import Memo
     from memocast.library.library import Library
     from memocast.settings import Settings
 
@@ -65,49 +66,59 @@ def examine_library(library: Library) -> Iterator[Finding]:
 
 def _audio_files(library: Library) -> Iterator[Finding]:
     found = audit(library)
-    if found.missing:
-        named = ", ".join(f"{memo.filename} '{memo.title}'" for memo in found.missing[:_SOME])
-        yield Finding(
+    problems = [
+        _wrong(
             "missing audio",
-            ok=False,
-            detail=f"{_files(found.missing)} gone from 'memos': {named}",
-            fix=f"put it back from a backup into {library.audio_folder}, or give the memo up:"
-            f" memocast remove {found.missing[0].id}",
-        )
-    if found.changed:
-        named = ", ".join(memo.filename for memo in found.changed[:_SOME])
-        yield Finding(
+            [f"{memo.filename} '{memo.title}'" for memo in found.missing],
+            "gone from 'memos': {names}",
+            f"put it back from a backup into {library.audio_folder}, or give the memo up:"
+            " memocast remove {first}",
+            found.missing,
+        ),
+        _wrong(
             "changed audio",
-            ok=False,
-            detail=f"{_files(found.changed)} not what memocast kept: {named}",
-            fix="put the original back from a backup; or, to keep what it is now,"
+            [memo.filename for memo in found.changed],
+            "not what memocast kept: {names}",
+            "put the original back from a backup; or, to keep what it is now,"
             " 'memocast add' it as a new memo and remove the old one; it is not seeded",
-        )
-    if found.unknown:
-        named = ", ".join(path.name for path in found.unknown[:_SOME])
-        yield Finding(
+        ),
+        _wrong(
             "unknown files",
-            ok=False,
-            detail=f"{_files(found.unknown)} in 'memos' without a memo: {named}",
-            fix="those named like a memo are taken back by 'memocast doctor --repair';"
+            [path.name for path in found.unknown],
+            "in 'memos' without a memo: {names}",
+            "those named like a memo are taken back by 'memocast doctor --repair';"
             " 'memocast add' others, or move them away",
-        )
-    if found.unsealed:
-        named = ", ".join(f"{memo.id} '{memo.title}'" for memo in found.unsealed[:_SOME])
-        yield Finding(
+        ),
+        _wrong(
             "sealed files",
-            ok=False,
-            detail=f"{_files(found.unsealed)} in 'sealed' gone or changed, of {named}",
-            fix="put it back from a backup; or end that link, and share the memo anew:"
-            f" memocast unshare {found.unsealed[0].id}; one that came by a link, remove and"
-            " fetch it again",
-        )
-    if not (found.missing or found.changed or found.unknown or found.unsealed):
-        yield Finding("audio files", ok=True, detail="all there, and as memocast kept them")
+            [f"{memo.id} '{memo.title}'" for memo in found.unsealed],
+            "in 'sealed' gone or changed, of {names}",
+            "put it back from a backup; or end that link, and share the memo anew:"
+            " memocast unshare {first}; one that came by a link, remove and fetch it again",
+            found.unsealed,
+        ),
+    ]
+    wrong = [problem for problem in problems if problem]
+    yield from wrong or [
+        Finding("audio files", ok=True, detail="all there, and as memocast kept them")
+    ]
 
 
-def _files(found: Sequence[object]) -> str:
-    return "1 file is" if len(found) == 1 else f"{len(found)} files are"
+def _wrong(
+    what: str, names: Sequence[str], detail: str, fix: str, memos: Sequence[Memo] = ()
+) -> Finding | None:
+    """What is wrong with these files, the first of which are named; None when there are none."""
+    if not names:
+        return None
+    count = "1 file is" if len(names) == 1 else f"{len(names)} files are"
+    shown = ", ".join(names[:_SOME])
+    first = memos[0].id if memos else ""
+    return Finding(
+        what,
+        ok=False,
+        detail=f"{count} {detail.replace('{names}', shown)}",
+        fix=fix.replace("{first}", first),
+    )
 
 
 def _seeder(library: Library, settings: Settings) -> Finding:

@@ -1,8 +1,9 @@
-"""Arrival: one torrent from the swarm into a folder, held at its metadata until it is approved."""
+"""One torrent from the swarm into a folder, held at its metadata until it is approved."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from memocast.bittorrent import events
@@ -84,8 +85,9 @@ class Downloader:
             if self._settings.dht and time.monotonic() > next_look:
                 self.sessions.look_again()
                 next_look = time.monotonic() + _DHT_RETRY_SECONDS
-            self._looking.dht_nodes = self.sessions.dht_nodes
-            self._looking.peers = self.sessions.peers
+            self._looking = replace(
+                self._looking, dht_nodes=self.sessions.dht_nodes, peers=self.sessions.peers
+            )
             if not self._looking.peers and time.monotonic() > next_dial:
                 self.sessions.dial()
                 next_dial = time.monotonic() + _DIAL_SECONDS
@@ -148,9 +150,9 @@ class Downloader:
         for event in self.sessions.poll(_POLL_SECONDS):
             match event:
                 case events.TrackerAnswered(url=url, peers=peers):
-                    self._looking.trackers[url] = f"answered, {peers} peers"
+                    self._note(url, f"answered, {peers} peers")
                 case events.TrackerFailed(url=url, reason=reason):
-                    self._looking.trackers[url] = f"failed: {reason}"
+                    self._note(url, f"failed: {reason}")
                 case events.ResumeData(content=content):
                     self._resume_data.append(content)
                 case events.PieceRead(index=index, content=content) if self._growing:
@@ -169,6 +171,9 @@ class Downloader:
                         if full
                         else "check the library's disk, then fetch it again",
                     )
+
+    def _note(self, tracker: str, said: str) -> None:
+        self._looking = replace(self._looking, trackers={**self._looking.trackers, tracker: said})
 
     def _timeout(self, what: str) -> SwarmTimeout:
         return SwarmTimeout(

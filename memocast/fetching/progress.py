@@ -12,7 +12,7 @@ class Waiting:
     """Another process is fetching the same torrent into this library."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Looking:
     """Nobody has sent the metadata yet. `trackers` maps each URL to what it said so far.
 

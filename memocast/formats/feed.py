@@ -7,16 +7,14 @@ channel of thousands of memos reads one small page at first.
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
 from memocast.errors import Refused
-from memocast.formats import json_pieces
+from memocast.formats import json_pieces, untrusted
 from memocast.formats.memo import DESCRIPTION_MAX_BYTES, TITLE_MAX_BYTES, rfc3339
-from memocast.text import cut
 
 VERSION = "https://jsonfeed.org/version/1.1"
 MAX_PAGE_BYTES = 1 << 20
@@ -120,7 +118,7 @@ def parsed(content: bytes) -> FeedPage:
         raise Refused("the feed's page has too many items", hint="tell the channel's owner")
     found = {item.id: item for item in map(_item, map(_said, items)) if item}
     return FeedPage(
-        title=_text(_said(document.get("title")), NAME_MAX_BYTES).strip(),
+        title=untrusted.cut_text(_said(document.get("title")), NAME_MAX_BYTES).strip(),
         items=tuple(found.values()),
         next=_magnet(_said(document.get("next_url"))),
     )
@@ -142,38 +140,31 @@ def _item(said: object) -> FeedItem | None:
     if not isinstance(first, dict):
         return None
     link, id_ = _magnet(first.get("url")), said.get("id")
-    if not link or not isinstance(id_, str) or not 0 < len(id_) <= MAX_ID or _is_broken(id_):
+    if (
+        not link
+        or not isinstance(id_, str)
+        or not 0 < len(id_) <= MAX_ID
+        or untrusted.is_broken(id_)
+    ):
         return None
-    text = _text(said.get("content_text"), DESCRIPTION_MAX_BYTES)
+    text = untrusted.cut_text(said.get("content_text"), DESCRIPTION_MAX_BYTES)
     return FeedItem(
         id=id_,
-        title=_text(said.get("title"), TITLE_MAX_BYTES).strip() or "untitled",
+        title=untrusted.cut_text(said.get("title"), TITLE_MAX_BYTES).strip() or "untitled",
         text=text,
         published=_moment(said.get("date_published")),
         link=link,
-        mime=_text(first.get("mime_type"), 100),
-        size=int(_number(first.get("size_in_bytes"), MAX_SIZE)),
-        duration=round(_number(first.get("duration_in_seconds"), MAX_MILLISECONDS / 1000) * 1000),
+        mime=untrusted.cut_text(first.get("mime_type"), 100),
+        size=int(untrusted.number(first.get("size_in_bytes"), MAX_SIZE)),
+        duration=round(
+            untrusted.number(first.get("duration_in_seconds"), MAX_MILLISECONDS / 1000) * 1000
+        ),
     )
 
 
 def _magnet(value: object) -> str:
     is_one = isinstance(value, str) and value.startswith("magnet:?") and len(value) <= MAX_LINK
-    return str(value) if is_one and not _is_broken(str(value)) else ""
-
-
-def _text(value: object, limit: int) -> str:
-    return cut(value.replace("\0", ""), limit) if isinstance(value, str) else ""
-
-
-def _is_broken(text: str) -> bool:
-    """Whether it has half a character, or a zero, which no database column should have."""
-    return "\0" in text or any("\ud800" <= char <= "\udfff" for char in text)
-
-
-def _number(value: object, most: float) -> float:
-    is_number = type(value) in (int, float)  # True is a number to Python, and JSON has it
-    return value if is_number and 0 <= value <= most else 0  # type: ignore[operator,return-value]
+    return str(value) if is_one and not untrusted.is_broken(str(value)) else ""
 
 
 def _moment(value: object) -> datetime:
@@ -183,7 +174,7 @@ def _moment(value: object) -> datetime:
         seconds = int((found if found and found.tzinfo else _EPOCH).timestamp())
     except (ValueError, OverflowError, OSError):
         seconds = 0
-    return datetime.fromtimestamp(min(max(seconds, 0), int(time.time())), UTC)
+    return untrusted.past(seconds)
 
 
 _EPOCH = datetime.fromtimestamp(0, UTC)

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from memocast.errors import Refused
-from memocast.formats import age
+from memocast.formats import age, untrusted
 from memocast.formats.memo import DESCRIPTION_MAX_BYTES, PEAK_SLICES, TITLE_MAX_BYTES
 
 if TYPE_CHECKING:
@@ -108,13 +108,13 @@ def _checked(said: dict[str, Any]) -> Description:
     # A date to come would make it the newest memo for good. Zero is what
     # libtorrent makes of numbers too large for it.
     tomorrow = int(time.time()) + 24 * 3600
-    created = _integer(said.get("created"), 1, tomorrow)
+    created = untrusted.integer(said.get("created"), 1, tomorrow)
     peaks = said.get("peaks")
     return Description(
         title=_text(said.get("title"), TITLE_MAX_BYTES, empty=False),
         description=_text(said.get("description"), DESCRIPTION_MAX_BYTES, empty=True),
         created=None if created is None else datetime.fromtimestamp(created, UTC),
-        duration=_integer(said.get("duration"), 0, 10**11),
+        duration=untrusted.integer(said.get("duration"), 0, 10**11),
         peaks=peaks if isinstance(peaks, bytes) and 0 < len(peaks) <= PEAK_SLICES else None,
     )
 
@@ -139,8 +139,3 @@ def _text(value: object, limit: int, *, empty: bool) -> str | None:
     except UnicodeDecodeError:
         return None
     return text if empty or text.strip() else None
-
-
-def _integer(value: object, low: int, high: int) -> int | None:
-    # True is a number to Python, and JSON has it.
-    return value if type(value) is int and low <= value <= high else None

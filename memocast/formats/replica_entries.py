@@ -6,12 +6,13 @@ those that a field has elsewhere: in `edit`, in links, in what comes with audio.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from memocast.errors import MemocastError, Refused
-from memocast.formats import json_pieces, link
+from memocast.formats import json_pieces, link, untrusted
 from memocast.formats.feed import MAX_MILLISECONDS, MAX_SIZE
 from memocast.formats.memo import DESCRIPTION_MAX_BYTES, ID_PATTERN, TITLE_MAX_BYTES
 from memocast.formats.replica import (
@@ -189,12 +190,10 @@ def _description(value: object) -> str:
 
 
 def _text(value: object, most: int, reason: str) -> str:
-    try:
-        if isinstance(value, str) and "\0" not in value and len(value.encode()) <= most:
-            return value
-    except UnicodeEncodeError:
-        pass
-    raise _Unfit(reason)
+    text = untrusted.whole_text(value, most)
+    if text is None:
+        raise _Unfit(reason)
+    return text
 
 
 def _link(value: object) -> str:
@@ -227,14 +226,14 @@ def _stamp(value: object) -> EditStamp:
 
 def _created(value: object) -> int:
     # It is believed where it is used: a device whose clock was wrong says it for good.
-    return min(_number(value, None), MAX_COUNT)
+    return min(_number(value, math.inf), MAX_COUNT)
 
 
-def _number(value: object, most: int | None) -> int:
-    # True is a number to Python, and JSON has it.
-    if type(value) is not int or value < 0 or (most is not None and value > most):
+def _number(value: object, most: float) -> int:
+    number = untrusted.integer(value, 0, most)
+    if number is None:
         raise _Unfit("a number that is none")
-    return value
+    return number
 
 
 def _origin(value: object) -> str:

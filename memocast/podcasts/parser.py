@@ -11,13 +11,12 @@ import calendar
 import hashlib
 import io
 import re
-import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from memocast.errors import Refused
+from memocast.formats import untrusted
 from memocast.formats.feed import (
     MAX_ID,
     MAX_LINK,
@@ -28,10 +27,10 @@ from memocast.formats.feed import (
 )
 from memocast.formats.memo import DESCRIPTION_MAX_BYTES, TITLE_MAX_BYTES
 from memocast.podcasts import html_text
-from memocast.text import cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
 MAX_FEED_BYTES = 16 << 20
 MAX_ITEMS = 1_000
@@ -122,11 +121,11 @@ def _item(entry: Any, base: str, torrents: list[str]) -> FeedItem | None:
     title = str(entry.get("itunes_title") or "") or _line(entry.get("title_detail"))
     return FeedItem(
         id=_id(entry.get("id") or audio or torrent),
-        title=_clean(title, TITLE_MAX_BYTES).strip() or "untitled",
+        title=untrusted.cut_text(title, TITLE_MAX_BYTES).strip() or "untitled",
         text=_text(entry),
         published=_moment(entry),
         link=torrent or audio,
-        mime=_clean(str(plain_one.get("type", "")), 100),
+        mime=untrusted.cut_text(str(plain_one.get("type", "")), 100),
         size=_size(plain_one.get("length")),
         duration=_duration(str(entry.get("itunes_duration") or "")),
         audio=audio,
@@ -176,20 +175,16 @@ def _id(value: object) -> str:
 
 def _text(entry: Any) -> str:
     contents = entry.get("content") or [entry.get("summary_detail") or {}]
-    return _clean(_plain(contents[0]), DESCRIPTION_MAX_BYTES)
+    return untrusted.cut_text(_plain(contents[0]), DESCRIPTION_MAX_BYTES)
 
 
 def _line(detail: Any, limit: int = TITLE_MAX_BYTES) -> str:
-    return _clean(" ".join(_plain(detail or {}).split()), limit).strip()
+    return untrusted.cut_text(" ".join(_plain(detail or {}).split()), limit).strip()
 
 
 def _plain(detail: Any) -> str:
     said = str(detail.get("value") or "")[: html_text.MAX_HTML]
     return html_text.to_text(said) if "html" in str(detail.get("type")) else said.strip()
-
-
-def _clean(text: str, limit: int) -> str:
-    return cut(text.replace("\0", ""), limit)
 
 
 def _is_broken(text: str) -> bool:
@@ -206,7 +201,7 @@ def _moment(entry: Any) -> datetime:
         seconds = calendar.timegm(said) if said else 0
     except (ValueError, OverflowError, TypeError):
         seconds = 0
-    return datetime.fromtimestamp(min(max(seconds, 0), int(time.time())), UTC)
+    return untrusted.past(seconds)
 
 
 def _size(said: object) -> int:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from memocast.formats.feed import FeedItem
     from memocast.formats.memo import Memo
     from memocast.library.library import Library
-    from memocast.library.tables.listed import ListedItem
+    from memocast.library.tables.feed_items import ListedItem
 
 FEED_NAME = "feed.xml"
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from memocast.formats.channel import Channel
     from memocast.formats.memo import Memo
-    from memocast.library.tables.listed import ListedItem
+    from memocast.library.tables.feed_items import ListedItem
 
 _KEY_FILE_BYTES = 1 << 16
 

@@ -1,22 +1,42 @@
-"""Feeds: the items of a library's channels, and which memos they became."""
+"""The items of the channels' feeds, and which memos they became."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from memocast.library.tables.listed import listed
+from memocast.formats.feed import FeedItem
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Sequence
 
     from memocast.formats.channel import Channel
-    from memocast.formats.feed import FeedItem
     from memocast.library.tables.database import Database
-    from memocast.library.tables.listed import ListedItem
-
 
 _SELECT = "SELECT * FROM item WHERE "
+
+
+@dataclass(frozen=True, slots=True)
+class ListedItem:
+    """An item of a channel's feed, and what became of it here.
+
+    `memo` is the id of the memo, once it has arrived; `arrived`, in unix seconds, stays when
+    that was removed. `problem` says why it did not arrive, `tries` how often and `tried`, in unix
+    seconds, when it did not.
+    """
+
+    number: int
+    item: FeedItem
+    page: str | None
+    memo: str | None
+    arrived: int | None
+    heard: bool
+    problem: str
+    tries: int
+    tried: int
 
 
 class FeedItems:
@@ -52,7 +72,7 @@ class FeedItems:
     def of_memo(self, memo: str) -> list[tuple[int, ListedItem]]:
         """The items that became this memo, each with its channel's number."""
         rows = self._database.rows("SELECT * FROM item WHERE memo = ?", (memo,))
-        return [(row["channel"], listed(row)) for row in rows]
+        return [(row["channel"], _listed_item(row)) for row in rows]
 
     def count(self, channel: Channel) -> tuple[int, int, int]:
         """How many items it has, how many of them are memos here, how many of those unheard."""
@@ -66,7 +86,7 @@ class FeedItems:
     def _listed(self, condition: str, *values: object) -> list[ListedItem]:
         query = _SELECT + condition
         rows = self._database.rows(query, values)
-        return [listed(row) for row in rows]
+        return [_listed_item(row) for row in rows]
 
     def add_own(self, channel: Channel, item: FeedItem, memo: str) -> None:
         """Add an item of the user's own, which the next page is to have."""
@@ -156,3 +176,28 @@ class FeedItems:
                 item.audio,
             ),
         )
+
+
+def _listed_item(row: sqlite3.Row) -> ListedItem:
+    """The item of a row."""
+    return ListedItem(
+        number=row["number"],
+        item=FeedItem(
+            id=row["id"],
+            title=row["title"],
+            text=row["text"],
+            published=datetime.fromtimestamp(row["published"], UTC),
+            link=row["link"],
+            mime=row["mime"],
+            size=row["bytes"],
+            duration=row["duration"],
+            audio=row["audio"],
+        ),
+        page=row["page"],
+        memo=row["memo"],
+        arrived=row["arrived"],
+        heard=bool(row["heard"]),
+        problem=row["problem"],
+        tries=row["tries"],
+        tried=row["tried"],
+    )

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from memocast.formats.channel import Channel
     from memocast.formats.feed import FeedItem
     from memocast.library.tables.database import Database
-    from memocast.library.tables.feed_items import FeedItems
-    from memocast.library.tables.listed import ListedItem
+    from memocast.library.tables.feed_items import FeedItems, ListedItem
     from memocast.library.tables.pending_deletes import PendingDeletes
 
 _KEPT = 10
