@@ -25,22 +25,24 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from alone import PRIVATE
+from helpers.command_spawner import Spawner
+from helpers.full_or_short import scaled
+from helpers.private_settings import PRIVATE
 from memocast.library.library import Library
 from memocast.library.seeder_lock import SeederLock
-from scale import scaled
-from spawner import Spawner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
-    from namespaces import Host
+    from helpers.network_namespaces import Host
 
 # A shell has its background jobs ignore Ctrl-C, and what they start inherits that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-pytest_plugins = ["a_dht", "browser", "sound_card", "web_server"]
+pytest_plugins = [
+    f"helpers.{name}" for name in ("browser", "dht_network", "sound_card", "web_server")
+]
 
 
 @pytest.hookimpl(wrapper=True)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conftest import needs
+from helpers.private_memos import SAID, share
+from helpers.shared_memo import info_hash, sha256
 from memocast.formats.age import new_key, recipient_of
-from private import SAID, share
-from transfer import info_hash, sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,8 +10,8 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from conftest import DEADLINE, Memocast, needs, running, wait_for
+from helpers.shared_memo import sha256
 from test_docs import README
-from transfer import sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable

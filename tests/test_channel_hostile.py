@@ -11,6 +11,7 @@ import libtorrent as lt
 import pytest
 
 from conftest import wait_for
+from helpers.shared_memo import bare_session
 from memocast import settings as settings_
 from memocast.bittorrent import dht
 from memocast.channels.follow import Follower
@@ -21,7 +22,6 @@ from memocast.formats.channel import SALT, ChannelLink
 from memocast.formats.feed import MAX_ITEMS, VERSION, FeedItem, FeedPage, parsed
 from memocast.library.library import Library
 from memocast.library.tables.feed_pages import StoredPage
-from transfer import bare_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from helpers.private_memos import key_in
+from helpers.shared_memo import address_of
 from memocast.channels.publish import Publisher
 from memocast.formats import mutable_item
 from memocast.formats.channel import ChannelLink
@@ -15,9 +17,7 @@ from memocast.library.library import Library
 from memocast.seeding import webrtc_worker
 from memocast.seeding.webrtc_worker import WebRtcWorker
 from memocast.settings import Settings
-from private import key_in
 from test_channels import create, publish
-from transfer import address_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from a_dht import ForgetfulDht
 from conftest import wait_for
-from transfer import sha256
+from helpers.dht_network import ForgetfulDht
+from helpers.shared_memo import sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from conftest import Memocast
-    from sound_card import SoundCard
+    from helpers.sound_card import SoundCard
 
 
 def create(user: Memocast, *options: str, name: str = "Anna's notes") -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conftest import Result
-from terminal import Terminal
+from helpers.terminal import Terminal
 
 if TYPE_CHECKING:
     from pathlib import Path

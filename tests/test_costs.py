@@ -18,15 +18,15 @@ import soundfile
 
 from bench.libraries import COMMON, RARE, fill
 from conftest import encoded, wait_for
+from helpers.full_or_short import pause, scaled
 from memocast.cli.lazy_commands import HOMES
-from scale import pause, scaled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from conftest import Memocast
 
-COUNTED = Path(__file__).with_name("counted.py")
+COUNTED = Path(__file__).parent / "helpers" / "cost_meter.py"
 HEAVY = {"libtorrent", "numpy", "soundfile", "sounddevice", "av", "rich", "mutagen", "pyrage"}
 NEEDED = {
     "record": {"numpy", "soundfile", "sounddevice"},

@@ -8,10 +8,10 @@ import libtorrent as lt
 import pytest
 
 from conftest import wait_for
+from helpers.shared_memo import address_of, bare_session
 from memocast.bittorrent.session_settings import EVERYBODY
 from memocast.bittorrent.torrent_status import Peer, TorrentStatus
 from memocast.seeding.upload_slots import FEW, UploadSlots
-from transfer import address_of, bare_session
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Self
 import libtorrent as lt
 import pytest
 
-from a_dht import dht_nodes
 from conftest import DEADLINE, Memocast, wait_for
+from helpers.dht_network import dht_nodes
+from helpers.hostile.case import run
 from memocast.bittorrent import dht
 from memocast.bittorrent.krpc import Krpc
 from memocast.errors import Refused
 from memocast.formats import mutable_item
-from strangers import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

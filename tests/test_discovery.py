@@ -7,10 +7,11 @@ from urllib.parse import quote
 
 import pytest
 
-from a_dht import dht_nodes
-from conftest import PRIVATE, wait_for
-from trackers import HttpTracker, UdpTracker
-from transfer import address_of, assert_same_memo, info_hash
+from conftest import wait_for
+from helpers.dht_network import dht_nodes
+from helpers.private_settings import PRIVATE
+from helpers.shared_memo import address_of, assert_same_memo, info_hash
+from helpers.trackers import HttpTracker, UdpTracker
 
 if TYPE_CHECKING:
     from collections.abc import Callable

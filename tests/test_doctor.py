@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from trackers import HttpTracker
+from helpers.trackers import HttpTracker
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,8 +12,8 @@ import pytest
 import soundfile
 
 from conftest import running, wait_for
-from trackers import HttpTracker
-from transfer import address_of, assert_same_memo, info_hash
+from helpers.shared_memo import address_of, assert_same_memo, info_hash
+from helpers.trackers import HttpTracker
 
 if TYPE_CHECKING:
     from pathlib import Path

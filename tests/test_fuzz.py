@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fuzz import seeds, targets
-from scale import scaled
+from helpers.full_or_short import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

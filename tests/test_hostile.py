@@ -14,7 +14,7 @@ import libtorrent as lt
 import pytest
 
 from conftest import wait_for
-from transfer import bare_session
+from helpers.shared_memo import bare_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,15 +17,15 @@ import numpy as np
 import pytest
 
 from conftest import wait_for
+from helpers.full_or_short import scaled
+from helpers.hostile.case import MOST_MEMORY
+from helpers.hostile.headers import code_books
 from memocast.audio.decoder import blocks
 from memocast.audio.examine import examine
 from memocast.audio.joined_files import MOST_PARTS
 from memocast.errors import NoSound, Refused
 from memocast.fetching.growing_audio import streamed
 from memocast.fetching.growing_file import GrowingFile
-from scale import scaled
-from strangers import MOST_MEMORY
-from strangers_decoders import code_books
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from helpers.full_or_short import scaled
+from helpers.hostile.case import MOST_MEMORY
+from helpers.hostile.headers import movie, opus_of_one_packet, repaged
 from memocast.audio.decoder import blocks
 from memocast.audio.examine import examine
 from memocast.audio.joined_files import parts
 from memocast.errors import Refused
-from scale import scaled
-from strangers import MOST_MEMORY
-from strangers_decoders import movie, opus_of_one_packet, repaged
 from test_joined import LISTEN, PLAIN, SLACK, Tone, heard, mp3, pitch
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conftest import wait_for
+from helpers.shared_memo import info_hash
+from helpers.trackers import HttpTracker
 from memocast.bittorrent.session import Session
 from memocast.settings import Settings
-from trackers import HttpTracker
-from transfer import info_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable

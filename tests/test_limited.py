@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conftest import wait_for
+from helpers.hostile.headers import silent_vorbis
 from memocast import limited_process
 from memocast.channels.pair_missing import MissingMemos
 from memocast.errors import MemocastError, NotALink, Refused, SwarmTimeout
 from memocast.formats.replica import EditStamp, ReplicaEntry
 from memocast.library.library import Library
-from strangers_decoders import silent_vorbis
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -23,16 +23,16 @@ import pytest
 import soundfile
 
 from conftest import needs, running, wait_for
-from namespaces import two_hosts
-from trackers import HttpTracker, UdpTracker
-from transfer import bare_session
+from helpers.network_namespaces import two_hosts
+from helpers.shared_memo import bare_session
+from helpers.trackers import HttpTracker, UdpTracker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from conftest import Memocast
-    from namespaces import Host
-    from trackers import Tracker
+    from helpers.network_namespaces import Host
+    from helpers.trackers import Tracker
 
 TITLE = "Grüße aus Köln"
 

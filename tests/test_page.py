@@ -12,10 +12,10 @@ from urllib.parse import quote, unquote
 import numpy as np
 import pytest
 
-from browser import WEBTORRENT, Net, Site, card, until, wait_whole
 from conftest import running, wait_for
-from sounds import decoded, likeness
-from transfer import address_of, info_hash, sha256
+from helpers.browser import WEBTORRENT, Net, Site, card, until, wait_whole
+from helpers.heard_sounds import decoded, likeness
+from helpers.shared_memo import address_of, info_hash, sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable

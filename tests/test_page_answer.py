@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from browser import Net, card, hearing, until
 from conftest import wait_for
+from helpers.browser import Net, card, hearing, until
+from helpers.heard_sounds import RATE, decoded, likeness
 from memocast.audio.examine import examine
-from sounds import RATE, decoded, likeness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 import pytest
 
-from browser import Net, card, until, wait_whole
-from private import key_in
+from helpers.browser import Net, card, until, wait_whole
+from helpers.private_memos import key_in
 from test_channels import create, publish
 from test_page_trouble import SCRIPT, guarded, stranger
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from browser import Net, card, until
 from conftest import wait_for
+from helpers.browser import Net, card, until
 from test_page_answer import TITLE, microphone, profile, record, share
 
 if TYPE_CHECKING:

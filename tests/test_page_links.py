@@ -13,13 +13,13 @@ from urllib.parse import quote, unquote
 
 import pytest
 
-from camera import photographed
+from helpers.qr_reader import photographed
+from helpers.terminal import Terminal
 from memocast.bittorrent import stun
 from memocast.formats.link import listening_page_link, parse
 from memocast.formats.trackers import web_trackers
 from memocast.settings import Settings
 from memocast.webpage.export import SOURCE, WEBTORRENT
-from terminal import Terminal
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,11 +8,11 @@ from urllib.parse import quote
 
 import pytest
 
-from browser import AGE, Net, Site, card, until, wait_whole
 from conftest import wait_for
+from helpers.browser import AGE, Net, Site, card, until, wait_whole
+from helpers.private_memos import key_in
+from helpers.shared_memo import info_hash, sha256
 from memocast.formats.age import new_key
-from private import key_in
-from transfer import info_hash, sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable

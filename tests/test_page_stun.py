@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from browser import Net, Site, wait_whole
 from conftest import wait_for
+from helpers.browser import Net, Site, wait_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

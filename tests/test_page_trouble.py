@@ -10,9 +10,9 @@ from urllib.parse import quote
 import libtorrent as lt
 import pytest
 
-from browser import Net, card, until, wait_whole
 from conftest import wait_for
-from transfer import bare_session
+from helpers.browser import Net, card, until, wait_whole
+from helpers.shared_memo import bare_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from browser import until
+from helpers.browser import until
 
 if TYPE_CHECKING:
-    from browser import Net
+    from helpers.browser import Net
 
 ON_THE_PAGE = {
     "a timer": "setTimeout(() => { throw new Error('a timer') })",

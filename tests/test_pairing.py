@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from camera import photographed
-from transfer import sha256
+from helpers.qr_reader import photographed
+from helpers.shared_memo import sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 import pytest
 
-from clock import Clock
+from helpers.fake_clock import Clock
+from helpers.odd_replica_entries import BAD
 from memocast import settings as settings_
 from memocast.bittorrent import dht
 from memocast.channels.republish import Republisher
@@ -18,7 +19,6 @@ from memocast.formats import age, mutable_item, torrent
 from memocast.formats.replica import bucket
 from memocast.library.library import Library
 from memocast.library.tables.feed_pages import StoredPage
-from odd_entries import BAD
 from test_pairing import library
 
 if TYPE_CHECKING:

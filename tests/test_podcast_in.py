@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 from conftest import wait_for
+from helpers.podcast_feeds import item, rss, titles
+from helpers.shared_memo import assert_same_memo, info_hash, sha256
+from helpers.trackers import HttpTracker
+from helpers.web_server import Reply, WebServer
 from memocast.formats.torrent import with_trackers
 from memocast.library.library import Library
 from memocast.podcasts.html_text import to_text
 from memocast.podcasts.parser import parsed
-from podcasts import item, rss, titles
-from trackers import HttpTracker
-from transfer import assert_same_memo, info_hash, sha256
-from web_server import Reply, WebServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

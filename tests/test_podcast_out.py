@@ -12,7 +12,7 @@ import feedparser
 import podcastparser
 import pytest
 
-from transfer import sha256
+from helpers.shared_memo import sha256
 
 if TYPE_CHECKING:
     from pathlib import Path

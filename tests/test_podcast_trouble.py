@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from helpers.podcast_feeds import item, problem, rss, titles
+from helpers.web_server import Reply, WebServer
 from memocast.errors import Refused, SwarmTimeout
 from memocast.podcasts import http_get, parser_process
 from memocast.podcasts.parser import parsed
-from podcasts import item, problem, rss, titles
-from web_server import Reply, WebServer
 
 if TYPE_CHECKING:
     from http.server import BaseHTTPRequestHandler

@@ -10,11 +10,11 @@ import libtorrent as lt
 import pytest
 
 from conftest import needs, wait_for
+from helpers.private_memos import SAID, flipped, key_in, share
+from helpers.shared_memo import TRAVELS, address_of, bare_session, info_hash, sha256
+from helpers.trackers import HttpTracker
 from memocast.formats.age import identity, new_key, recipient_of, unseal
 from memocast.formats.memo_info import SEALED_BYTES
-from private import SAID, flipped, key_in, share
-from trackers import HttpTracker
-from transfer import TRAVELS, address_of, bare_session, info_hash, sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable

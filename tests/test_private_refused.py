@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conftest import running, wait_for
+from helpers.private_memos import flipped, in_the_clear, key_in, share
+from helpers.shared_memo import info_hash, sha256
 from memocast.formats.age import new_key, recipient_of, seal
 from memocast.formats.memo_info import SEALED_BYTES
-from private import flipped, in_the_clear, key_in, share
 from test_hostile import nothing_left, stranger
-from transfer import info_hash, sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable

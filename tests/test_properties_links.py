@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fuzz import seeds, targets
+from helpers.hypothesis_strategies import PEERS, TRACKERS
 from memocast.errors import MemocastError
 from memocast.formats.link import MAX_PEERS, MAX_TRACKERS, Link, parse
 from memocast.formats.torrent import magnet, stored
-from strategies import PEERS, TRACKERS
 
 if TYPE_CHECKING:
     from memocast.formats.torrent import Torrent

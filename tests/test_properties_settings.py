@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers.full_or_short import scaled
+from helpers.hypothesis_strategies import ANY_TEXT, PEERS, TRACKERS
 from memocast.errors import UsageError
 from memocast.formats.addresses import address, host_and_port
 from memocast.formats.trackers import is_tracker
 from memocast.settings import FORMATS, Settings, load
-from scale import scaled
-from strategies import ANY_TEXT, PEERS, TRACKERS
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,11 +15,11 @@ import pytest
 import soundfile
 
 from conftest import running, wait_for
-from sound_card import start_sound_card
+from helpers.sound_card import start_sound_card
 
 if TYPE_CHECKING:
     from conftest import Memocast
-    from sound_card import SoundCard
+    from helpers.sound_card import SoundCard
 
 
 def start_recording(user: Memocast, card: SoundCard, *options: str) -> subprocess.Popen[str]:

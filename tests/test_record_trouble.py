@@ -13,14 +13,14 @@ import pytest
 import soundfile
 
 from conftest import mounted, running, wait_for
-from sound_card import start_sound_card
+from helpers.sound_card import start_sound_card
 from test_record import alignment, end, staged, start_recording, voice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from conftest import Memocast
-    from sound_card import SoundCard
+    from helpers.sound_card import SoundCard
 
 
 def fill_up(folder: Path) -> None:

@@ -13,11 +13,11 @@ import pytest
 import soundfile
 
 from conftest import wait_for
+from helpers.fake_microphone import BLOCK_FRAMES, RATE, Tape, in_real_time
 from memocast.audio.examine import examine
 from memocast.audio.peaks import Peaks
 from memocast.audio.recorder import Captured, Recorder
 from memocast.errors import LibraryError
-from tape import BLOCK_FRAMES, RATE, Tape, in_real_time
 
 if TYPE_CHECKING:
     from pathlib import Path

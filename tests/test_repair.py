@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conftest import running, wait_for
+from helpers.shared_memo import info_hash
 from memocast.errors import LibraryError
 from memocast.library.repair import repair
 from test_library import keep
-from transfer import info_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from helpers.full_or_short import scaled
 from memocast.channels.follow import News
 from memocast.channels.pair import Pairing
 from memocast.formats.channel import ChannelLink
@@ -28,7 +29,6 @@ from memocast.formats.replica import (
 )
 from memocast.formats.replica_entries import entries_in
 from memocast.library.library import Library
-from scale import scaled
 from test_library import keep
 
 if TYPE_CHECKING:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conftest import mounted
-from killed_at import BACKUP, Commands, leftovers, let_a_minute_go_by, state
-from killed_commands import CASES, ORDINARY, channel, memo, paired
-from podcasts import item, rss, titles
-from scale import FULL, record, scaled
+from helpers.full_or_short import FULL, record, scaled
+from helpers.kill_at_steps import BACKUP, Commands, leftovers, let_a_minute_go_by, state
+from helpers.killed_commands import CASES, ORDINARY, channel, memo, paired
+from helpers.podcast_feeds import item, rss, titles
+from helpers.web_server import Reply, WebServer
 from test_channels import create
-from web_server import Reply, WebServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from a_dht import dht_nodes
 from conftest import needs, running, wait_for
+from helpers.dht_network import dht_nodes
+from helpers.network_namespaces import two_hosts
+from helpers.private_memos import key_in
+from helpers.shared_memo import info_hash
+from helpers.terminal import Terminal
+from helpers.trackers import HttpTracker
 from memocast.errors import Refused
 from memocast.formats.age import identity, new_key, recipient_of, seal, unseal
 from memocast.text import redacted
-from namespaces import two_hosts
-from private import key_in
-from terminal import Terminal
-from trackers import HttpTracker
-from transfer import info_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conftest import mounted, running, wait_for
-from trackers import HttpTracker
+from helpers.trackers import HttpTracker
 
 if TYPE_CHECKING:
     from collections.abc import Callable

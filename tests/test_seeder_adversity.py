@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from clock import Clock
 from conftest import running, wait_for
-from namespaces import two_hosts
+from helpers.fake_clock import Clock
+from helpers.network_namespaces import two_hosts
+from helpers.shared_memo import address_of, assert_same_memo
+from helpers.trackers import BadTracker
 from test_seeder import pid, seeding
-from trackers import BadTracker
-from transfer import address_of, assert_same_memo
 
 if TYPE_CHECKING:
     from collections.abc import Callable

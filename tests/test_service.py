@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conftest import needs, running, wait_for
+from helpers.shared_memo import assert_same_memo
 from memocast.errors import UsageError
 from memocast.seeding import service
 from test_seeder import pid, seeding
-from transfer import assert_same_memo
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ import libtorrent as lt
 import pytest
 
 from conftest import running, wait_for
-from transfer import address_of, assert_same_memo, bare_session, info_hash
+from helpers.shared_memo import address_of, assert_same_memo, bare_session, info_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,18 +12,18 @@ import libtorrent as lt
 import pytest
 
 from conftest import running, wait_for
+from helpers.hostile.case import victim
+from helpers.raw_peer import BLOCK, CHOKE, EXTENDED, INTERESTED, PIECE, UNCHOKE, RawPeer, Wire
+from helpers.shared_memo import address_of, info_hash
+from helpers.trackers import HttpTracker
 from memocast.formats.torrent import make, piece_length
 from memocast.library.library import Library
-from raw_peer import BLOCK, CHOKE, EXTENDED, INTERESTED, PIECE, UNCHOKE, RawPeer, Wire
-from strangers import victim
-from trackers import HttpTracker
-from transfer import address_of, info_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from conftest import Memocast
-    from raw_peer import Address
+    from helpers.raw_peer import Address
 
 NEVER = 2**31 - 1
 """An index, offset or length that no memo has."""

@@ -6,30 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import strangers_audio
-import strangers_decoders
-import strangers_links
-import strangers_metadata
-import strangers_names
-import strangers_text
-from scale import scaled
-from strangers import Case, check, standing, victim
-from terminal import Terminal, assert_usable
+from helpers.full_or_short import scaled
+from helpers.hostile import audio, headers, links, metadata, names, text
+from helpers.hostile.case import Case, check, standing, victim
+from helpers.terminal import Terminal, assert_usable
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 CASES: list[Case] = [
-    case
-    for table in (
-        strangers_names,
-        strangers_metadata,
-        strangers_text,
-        strangers_links,
-        strangers_audio,
-        strangers_decoders,
-    )
-    for case in table.CASES
+    case for table in (names, metadata, text, links, audio, headers) for case in table.CASES
 ]
 BY_NAME = {case.name: case for case in CASES}
 

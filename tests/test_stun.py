@@ -15,21 +15,21 @@ from typing import TYPE_CHECKING, Any, Self
 import libtorrent as lt
 import pytest
 
-from browser import WEB, WebTracker, wait_whole
 from conftest import DEADLINE, wait_for
+from helpers.browser import WEB, WebTracker, wait_whole
+from helpers.network_namespaces import ip, two_hosts
+from helpers.shared_memo import assert_same_memo
 from memocast.bittorrent import stun
 from memocast.bittorrent.webrtc_session import WebRtcSession
 from memocast.settings import Settings
-from namespaces import ip, two_hosts
-from transfer import assert_same_memo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from browser import Net
     from conftest import Memocast, Result
-    from namespaces import Host
+    from helpers.browser import Net
+    from helpers.network_namespaces import Host
 
 ERROR = 0x0111
 SUCCESS = 0x0101

@@ -19,9 +19,9 @@ import pytest
 from mutagen.ogg import OggPage
 
 from conftest import running, wait_for
-from scale import scaled
-from strangers import MOST_MEMORY, family, run, voice
-from strangers_audio import converted
+from helpers.full_or_short import scaled
+from helpers.hostile.audio import converted
+from helpers.hostile.case import MOST_MEMORY, family, run, voice
 
 if TYPE_CHECKING:
     from collections.abc import Callable

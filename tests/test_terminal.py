@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conftest import running
-from terminal import (
+from helpers.terminal import (
     HOSTILE,
     ID,
     SHOWN_HOSTILE,

@@ -11,7 +11,8 @@ import pytest
 import soundfile
 
 from conftest import encoded, running, wait_for
-from terminal import (
+from helpers.shared_memo import sha256
+from helpers.terminal import (
     HOSTILE,
     ID,
     RATE,
@@ -26,13 +27,12 @@ from terminal import (
     wav,
 )
 from test_record import alignment, voice
-from transfer import sha256
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from conftest import Memocast
-    from sound_card import SoundCard
+    from helpers.sound_card import SoundCard
 
 
 @pytest.fixture

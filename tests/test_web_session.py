@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from browser import Net, WebTracker, wait_whole
 from conftest import running, wait_for
-from scale import FULL
+from helpers.browser import Net, WebTracker, wait_whole
+from helpers.full_or_short import FULL
+from helpers.shared_memo import address_of, assert_same_memo
 from test_seeder import seeding
-from transfer import address_of, assert_same_memo
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conftest import mounted, needs, running, wait_for
+from helpers.full_or_short import scaled
+from helpers.hostile.case import run
 from memocast.files import copy, creating
-from scale import scaled
-from strangers import run
 from test_podcast_out import publish
 
 if TYPE_CHECKING:

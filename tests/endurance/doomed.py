@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import soundfile
 
+from helpers.fake_microphone import BLOCK_FRAMES, RATE, Tape
 from memocast.audio.recorder import Recorder
-from tape import BLOCK_FRAMES, RATE, Tape
 
 SPEED = 4
 """Times real time."""

@@ -16,15 +16,15 @@ import pytest
 import soundfile
 
 from conftest import running, wait_for
+from helpers.full_or_short import chances, pause, record, scaled
 from memocast.formats.memo import ID_PATTERN
-from scale import chances, pause, record, scaled
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
 
     from conftest import Memocast
-    from sound_card import SoundCard
+    from helpers.sound_card import SoundCard
 
 TIMES = scaled(40, 1)
 

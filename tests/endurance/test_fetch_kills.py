@@ -17,8 +17,8 @@ import pytest
 import soundfile
 
 from conftest import running, wait_for
-from scale import chances, pause, record, scaled
-from transfer import info_hash, sha256
+from helpers.full_or_short import chances, pause, record, scaled
+from helpers.shared_memo import info_hash, sha256
 
 if TYPE_CHECKING:
     import random

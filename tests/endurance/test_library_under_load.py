@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conftest import wait_for
+from helpers.full_or_short import chances, pause, record, scaled
+from helpers.shared_memo import sha256
 from ledger import Ledger
-from scale import chances, pause, record, scaled
-from transfer import sha256
 
 if TYPE_CHECKING:
     import random

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from browser import Net, card, until
 from conftest import wait_for
-from scale import FULL, chances, pause, record, scaled
+from helpers.browser import Net, card, until
+from helpers.full_or_short import FULL, chances, pause, record, scaled
 from test_seeder import is_running
 
 if TYPE_CHECKING:

@@ -16,14 +16,14 @@ import pytest
 import soundfile
 
 from conftest import running, wait_for
+from helpers.full_or_short import chances, pause, record, scaled
 from memocast.audio import recording_file
 from memocast.errors import NoSound
-from scale import chances, pause, record, scaled
 from test_record import alignment
 
 if TYPE_CHECKING:
     from conftest import Memocast
-    from sound_card import SoundCard
+    from helpers.sound_card import SoundCard
 
 RATE = 48_000
 HERE = Path(__file__).parent

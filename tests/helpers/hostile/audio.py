@@ -13,7 +13,7 @@ import soundfile
 from mutagen import id3, oggopus
 from mutagen.ogg import OggPage
 
-from strangers import Case, Offer, info, named, offer, voice
+from helpers.hostile.case import Case, Offer, info, named, offer, voice
 
 if TYPE_CHECKING:
     from collections.abc import Callable

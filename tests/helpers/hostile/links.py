@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from strangers import Case, Offer, named
+from helpers.hostile.case import Case, Offer, named
 
 if TYPE_CHECKING:
     from collections.abc import Callable

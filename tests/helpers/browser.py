@@ -20,19 +20,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conftest import DEADLINE, Memocast, wait_for
+from helpers.network_namespaces import two_hosts
+from helpers.uncaught_errors import Uncaught
 from memocast.settings import Settings
 from memocast.webpage import export
-from namespaces import two_hosts
-from uncaught import Uncaught
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
     from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
-    from namespaces import Host
+    from helpers.network_namespaces import Host
 
-WEB = Path(__file__).with_name("web")
+WEB = Path(__file__).parents[1] / "web"
 WEBTORRENT = WEB / "node_modules" / "webtorrent" / "dist" / "webtorrent.min.js"
 AGE = WEB / "node_modules" / "age.min.js"
 

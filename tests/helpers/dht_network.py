@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Self
 import libtorrent as lt
 import pytest
 
-from clock import Clock
 from conftest import DEADLINE, running, wait_for
+from helpers.fake_clock import Clock
+from helpers.shared_memo import bare_session
+from helpers.trackers import HttpTracker
 from memocast.bittorrent import dht
-from trackers import HttpTracker
-from transfer import bare_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -83,7 +83,8 @@ class ForgetfulDht:
     def __init__(self, folder: Path) -> None:
         self._clock = Clock(folder)
         self._process = subprocess.Popen(
-            [sys.executable, Path(__file__).with_name("dht_server.py"), str(NODES)],
+            [sys.executable, "-m", "helpers.dht_server", str(NODES)],
+            cwd=Path(__file__).parents[1],
             env={**os.environ, **self._clock.environment},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""A DHT in a process of its own: python dht_server.py COUNT.
+"""A DHT in a process of its own: python -m helpers.dht_server COUNT.
 
 Prints where its nodes are, and ends with its standard input.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from a_dht import dht_nodes
+from helpers.dht_network import dht_nodes
 
 if __name__ == "__main__":
     # BEP 44 has nodes forget after two hours; libtorrent's, by default, never do.

@@ -1,4 +1,4 @@
-"""A command that counts what it does: `python counted.py FILE COMMAND…` writes the counts to FILE.
+"""A command that counts what it does: `python cost_meter.py FILE COMMAND…` writes them to FILE.
 
 modules     the names of all that were imported
 statements  of SQL that were run

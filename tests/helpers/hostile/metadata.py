@@ -8,7 +8,18 @@ from typing import Any
 
 import libtorrent as lt
 
-from strangers import HERE, Case, Offer, info, named, offer, raw, spliced, torrent_file, voice
+from helpers.hostile.case import (
+    HERE,
+    Case,
+    Offer,
+    info,
+    named,
+    offer,
+    raw,
+    spliced,
+    torrent_file,
+    voice,
+)
 
 HUGE = 2**62
 

@@ -110,7 +110,7 @@ class Terminal:
         return re.search(pattern, self.screen(), re.MULTILINE)
 
     def wait_for(self, what: str, probe: Callable[[], Any]) -> Any:
-        """As conftest's `wait_for`, but a failure shows the screen."""
+        """As `wait_for` elsewhere, but a failure shows the screen."""
         try:
             return wait_for(what, probe)
         except pytest.fail.Exception as failure:

@@ -5,7 +5,7 @@ what most commands then do, and the suite runs thousands of them. Each command i
 own all the same, with its own streams, environment and working directory. Whatever looks at how a
 process begins (its command line, its interpreter's options, what it imports) uses `start`.
 
-    python spawner.py DESCRIPTOR
+    python -m helpers.command_spawner DESCRIPTOR
 
 serves requests that come over that socket: four descriptors (the command's three streams, and
 where to write its pid and its exit code, a line each), the length of a JSON document and that.
@@ -24,13 +24,13 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from namespaces import Host
+from helpers.network_namespaces import Host
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 _LENGTH_BYTES = 8
 _BLOCK = 1 << 16
@@ -43,7 +43,8 @@ class Spawner:
         self._socket, theirs = socket.socketpair()
         environment = {**os.environ, "LANG": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
-            [sys.executable, __file__, str(theirs.fileno())],
+            [sys.executable, "-m", "helpers.command_spawner", str(theirs.fileno())],
+            cwd=Path(__file__).parents[1],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             env=environment,

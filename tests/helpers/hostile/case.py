@@ -1,7 +1,7 @@
 """The corpus of hostile cases: what a case is, and the one checker that all of them go through.
 
-The cases themselves are the tables in `strangers_names`, `_metadata`, `_text`,
-`_links`, `_audio` and `_decoders`; `test_strangers` runs them.
+The cases themselves are the tables in `names`, `metadata`, `text`, `links`, `audio`
+and `headers`; `test_strangers` runs them.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ import numpy as np
 import soundfile
 
 from conftest import Memocast, Result
+from helpers.raw_peer import BLOCK, Address, RawPeer
+from helpers.trackers import CannedTracker
 from memocast.audio.examine import MAX_DURATION
-from raw_peer import BLOCK, Address, RawPeer
-from trackers import CannedTracker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

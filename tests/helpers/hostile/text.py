@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import libtorrent as lt
 
-from strangers import Case, Offer, info, named, offer, raw, voice
+from helpers.hostile.case import Case, Offer, info, named, offer, raw, voice
 
 if TYPE_CHECKING:
     from collections.abc import Callable

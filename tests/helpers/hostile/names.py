@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from strangers import Case, Offer, named, offer, torrent_file, voice
+from helpers.hostile.case import Case, Offer, named, offer, torrent_file, voice
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from killed_at import state
+from helpers.full_or_short import scaled
+from helpers.kill_at_steps import state
 from memocast.formats.feed import PAGE_BYTES
 from memocast.formats.memo import DESCRIPTION_MAX_BYTES
-from scale import scaled
 from test_channels import create
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import numpy as np
 import soundfile
 from mutagen.ogg import OggPage
 
-from strangers import Case, named, voice
-from strangers_audio import LONG_SILENCE, converted, made, opus_pages, sent
+from helpers.hostile.audio import LONG_SILENCE, converted, made, opus_pages, sent
+from helpers.hostile.case import Case, named, voice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
