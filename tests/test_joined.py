@@ -191,11 +191,11 @@ LISTEN = """
 import sys
 from pathlib import Path
 from memocast.errors import Refused
-from memocast.fetching.growing_file import Growing
+from memocast.fetching.growing_file import GrowingFile
 from memocast.fetching.growing_audio import streamed
 
 path = Path(sys.argv[1])
-growing = Growing(path.stat().st_size, 1 << 20, lambda _: None)
+growing = GrowingFile(path.stat().st_size, 1 << 20, lambda _: None)
 growing.settle(path)
 try:
     print(sum(len(block) for _, block in streamed(growing.open, float(sys.argv[2]))))
