@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import needs
 from helpers.private_memos import SAID, share
+from helpers.programs import needs
 from helpers.shared_memo import info_hash, sha256
 from memocast.formats.age import new_key, recipient_of
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 
 def test_a_memo_for_somebodys_identity_opens_for_them_alone_and_the_link_has_no_key(

@@ -9,13 +9,17 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from conftest import DEADLINE, Memocast, needs, running, wait_for
+from helpers.processes import running
+from helpers.programs import needs
+from helpers.repository import README
 from helpers.shared_memo import sha256
-from test_docs import README
+from helpers.waiting import DEADLINE, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from helpers.memocast_user import Memocast
 
 
 def documented_commands(source: Path, target: Path) -> str:

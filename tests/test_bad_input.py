@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import running, wait_for
+from helpers.processes import running
+from helpers.waiting import wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Memocast, Result
+    from helpers.memocast_user import Memocast, Result
 
 
 def assert_said(result: Result, *texts: str) -> None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import libtorrent as lt
 import pytest
 
-from conftest import wait_for
 from helpers.shared_memo import bare_session
+from helpers.waiting import wait_for
 from memocast import settings as settings_
 from memocast.bittorrent import dht
 from memocast.channels.follow import Follower
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 EVIL = "\x1b[31mred\x1b[0m \u202egnp"
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from helpers.channel_commands import create, publish
 from helpers.private_memos import key_in
 from helpers.shared_memo import address_of
 from memocast.channels.publish import Publisher
@@ -17,12 +18,11 @@ from memocast.library.library import Library
 from memocast.seeding import webrtc_worker
 from memocast.seeding.webrtc_worker import WebRtcWorker
 from memocast.settings import Settings
-from test_channels import create, publish
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 PAGE = "https://example.org/listen/"
 TRACKER = "ws://127.0.0.1:9"

@@ -10,29 +10,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import wait_for
+from helpers.channel_commands import create, publish
 from helpers.dht_network import ForgetfulDht
 from helpers.shared_memo import sha256
+from helpers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
     from helpers.sound_card import SoundCard
-
-
-def create(user: Memocast, *options: str, name: str = "Anna's notes") -> str:
-    """A channel of the user's; its link."""
-    return user.run("channel", "create", name, *options).out.strip()
-
-
-def publish(user: Memocast, audio: Path, *titles: str) -> list[str]:
-    """Publish a memo of each title, made of that file; their ids."""
-    memos = [user.add(audio, title=title) for title in titles]
-    published = user.run("channel", "publish", *memos, "--json").json
-    assert [item["id"] for item in published] == memos
-    return memos
 
 
 def titles(user: Memocast, *options: str) -> set[str]:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import Result
+from helpers.memocast_user import Result
 from helpers.terminal import Terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 SHELLS = ["bash", "zsh", "fish"]
 

@@ -17,14 +17,15 @@ import pytest
 import soundfile
 
 from bench.libraries import COMMON, RARE, fill
-from conftest import encoded, wait_for
 from helpers.full_or_short import pause, scaled
+from helpers.made_sounds import encoded
+from helpers.waiting import wait_for
 from memocast.cli.lazy_commands import HOMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 COUNTED = Path(__file__).parent / "helpers" / "cost_meter.py"
 HEAVY = {"libtorrent", "numpy", "soundfile", "sounddevice", "av", "rich", "mutagen", "pyrage"}

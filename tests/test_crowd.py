@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import libtorrent as lt
 import pytest
 
-from conftest import wait_for
 from helpers.shared_memo import address_of, bare_session
+from helpers.waiting import wait_for
 from memocast.bittorrent.session_settings import EVERYBODY
 from memocast.bittorrent.torrent_status import Peer, TorrentStatus
 from memocast.seeding.upload_slots import FEW, UploadSlots
@@ -16,7 +16,7 @@ from memocast.seeding.upload_slots import FEW, UploadSlots
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 PEERS = 2 * FEW
 

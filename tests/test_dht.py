@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Self
 import libtorrent as lt
 import pytest
 
-from conftest import DEADLINE, Memocast, wait_for
 from helpers.dht_network import dht_nodes
 from helpers.hostile.case import run
+from helpers.memocast_user import Memocast
+from helpers.waiting import DEADLINE, wait_for
 from memocast.bittorrent import dht
 from memocast.bittorrent.krpc import Krpc
 from memocast.errors import Refused

@@ -7,17 +7,17 @@ from urllib.parse import quote
 
 import pytest
 
-from conftest import wait_for
 from helpers.dht_network import dht_nodes
 from helpers.private_settings import PRIVATE
 from helpers.shared_memo import address_of, assert_same_memo, info_hash
 from helpers.trackers import HttpTracker, UdpTracker
+from helpers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 
 def test_direct_addresses_in_the_link(anna: Memocast, ben: Memocast, memo: str) -> None:

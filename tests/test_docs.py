@@ -7,21 +7,19 @@ import shlex
 import subprocess
 import sys
 from dataclasses import fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import typer
 
+from helpers.repository import README, ROOT
 from memocast import settings
 from memocast.cli import app
 from memocast.cli.option_values import byte_count, seconds
 
 if TYPE_CHECKING:
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
-ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
 FORMATS = (ROOT / "docs" / "formats.md").read_text()
 GROUP: Any = typer.main.get_command(app)
 

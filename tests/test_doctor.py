@@ -11,7 +11,7 @@ from helpers.trackers import HttpTracker
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 
 def findings(user: Memocast, code: int) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.full_or_short import scaled
+from helpers.kept_memo import keep
 from helpers.odd_replica_entries import BAD, GOOD, LAST, MAGNET, NOW, ODD, part, said
 from memocast.channels.pair_disputes import Disputes
 from memocast.errors import Refused
@@ -23,7 +24,6 @@ from memocast.formats.feed import VERSION, parsed
 from memocast.formats.replica import MAX_BUCKET_BYTES, MAX_COUNT, EditStamp, ReplicaEntry, to_bytes
 from memocast.formats.replica_entries import Reasons, entries_in, mended, root_in
 from memocast.library.library import Library
-from test_library import keep
 
 if TYPE_CHECKING:
     from pathlib import Path

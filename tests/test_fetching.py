@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 import soundfile
 
-from conftest import running, wait_for
+from helpers.processes import running
 from helpers.shared_memo import address_of, assert_same_memo, info_hash
 from helpers.trackers import HttpTracker
+from helpers.waiting import wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 
 # -- interruptions -------------------------------------------------------------

@@ -13,59 +13,20 @@ from typing import TYPE_CHECKING, Any
 import libtorrent as lt
 import pytest
 
-from conftest import wait_for
+from helpers.hostile.seeding_stranger import nothing_left, stranger
 from helpers.shared_memo import bare_session
+from helpers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from conftest import Memocast
-
-
-@contextlib.contextmanager
-def stranger(
-    folder: Path, files: dict[str, bytes], *, key: object = None, name: str | None = None
-) -> Iterator[tuple[str, str]]:
-    """Seed these files from another client; yield the magnet and the peer's address.
-
-    `name` replaces the torrent's name by bytes that no file system would take.
-    """
-    source = folder / "stranger"
-    for path, content in files.items():
-        (source / path).parent.mkdir(parents=True, exist_ok=True)
-        (source / path).write_bytes(content)
-    entries = [lt.create_file_entry(path, len(content)) for path, content in files.items()]
-    creator = lt.create_torrent(entries, 16_384, lt.create_torrent.v1_only)
-    lt.set_piece_hashes(creator, str(source), lambda _: None)
-    document: Any = creator.generate()
-    if key is not None:
-        document[b"info"][b"memocast"] = key
-    if name is not None:
-        document[b"info"][b"name"] = name.encode(errors="surrogateescape")
-    settings = lt.load_torrent_buffer(lt.bencode({b"info": document[b"info"]}))
-    settings.save_path = str(source)
-    if len(files) == 1:
-        settings.renamed_files = {0: next(iter(files))}
-    flags = lt.torrent_flags
-    settings.flags |= flags.seed_mode | flags.upload_mode
-    settings.flags &= ~(flags.paused | flags.auto_managed)
-    session = bare_session()
-    handle = session.add_torrent(settings)
-    wait_for("the stranger", session.listen_port)
-    hashes = handle.info_hashes()
-    yield f"magnet:?xt=urn:btih:{hashes.v1}", f"127.0.0.1:{session.listen_port()}"
-    del session
+    from helpers.memocast_user import Memocast
 
 
 def fetch(ben: Memocast, found: tuple[str, str], *options: str, expect: int = 0) -> Any:
     link, peer = found
     return ben.run("fetch", link, "--peer", peer, "--timeout", "20", *options, expect=expect)
-
-
-def nothing_left(ben: Memocast) -> bool:
-    names = {path.name for path in (ben.library / "incoming").iterdir()}
-    return ben.run("list").out == "" and names == {".gate"}
 
 
 def test_a_magnet_without_our_key_takes_its_title_from_the_name(

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import functools
 import sqlite3
 import struct
 import subprocess
 import sys
-import tempfile
 import threading
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 
-from conftest import wait_for
 from helpers.full_or_short import scaled
 from helpers.hostile.case import MOST_MEMORY
 from helpers.hostile.headers import code_books
+from helpers.tones import LISTEN, PLAIN, SLACK, Tone, heard, mp3, opus, pitch, vorbis
+from helpers.waiting import wait_for
 from memocast.audio.decoder import blocks
 from memocast.audio.examine import examine
 from memocast.audio.joined_files import MOST_PARTS
@@ -29,58 +25,14 @@ from memocast.fetching.growing_file import GrowingFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 
-@dataclass(frozen=True)
-class Tone:
-    """A tone of some seconds, and how it is kept: what ffmpeg is told."""
-
-    container: str
-    codec: str
-    hertz: int = 440
-    seconds: float = 1.0
-    rate: int = 48_000
-    channels: int = 1
-    more: tuple[str, ...] = ()
-
-    def content(self) -> bytes:
-        """The file."""
-        return made(self)
-
-
-@functools.cache
-def made(tone: Tone) -> bytes:
-    """What ffmpeg makes of it."""
-    sound = f"sine=frequency={tone.hertz}:duration={tone.seconds}:sample_rate={tone.rate}"
-    options = ["-c:a", tone.codec, "-ac", str(tone.channels), "-ar", str(tone.rate), *tone.more]
-    if tone.container == "mp4":
-        options += ["-movflags", "frag_keyframe+empty_moov"]
-    with tempfile.NamedTemporaryFile() as file:  # through a pipe, it could not tell its length
-        command = ["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", sound, *options]
-        subprocess.run([*command, "-f", tone.container, file.name], check=True)
-        return Path(file.name).read_bytes()
-
-
-def opus(hertz: int, seconds: float = 1.0, **fields: object) -> Tone:
-    return Tone("ogg", "libopus", hertz, seconds, **fields)  # type: ignore[arg-type]
-
-
-def vorbis(hertz: int, seconds: float = 1.0, **fields: object) -> Tone:
-    return Tone("ogg", "libvorbis", hertz, seconds, **fields)  # type: ignore[arg-type]
-
-
-def mp3(hertz: int, seconds: float = 1.0, rate: int = 44_100, *more: str) -> Tone:
-    return Tone("mp3", "libmp3lame", hertz, seconds, rate, 1, more)
-
-
-SLACK = 0.2
-"""Seconds. Encoders of MP3 and AAC add silence where they cannot say so: more at low rates."""
-
-PLAIN = ("-write_xing", "0", "-id3v2_version", "0")
 OLD_TAG = ("-write_id3v1", "1", "-metadata", "title=Old")
 
 JOINED: dict[str, tuple[str, tuple[Tone, ...]]] = {
@@ -113,19 +65,6 @@ JOINED: dict[str, tuple[str, tuple[Tone, ...]]] = {
     "m4a in fragments": ("m4a", (Tone("mp4", "aac", 440), Tone("mp4", "aac", 880, 2))),
     "webm": ("webm", (Tone("webm", "libopus", 440), Tone("webm", "libopus", 880, 2))),
 }
-
-
-def heard(found: Iterable[tuple[int, NDArray[np.float32]]]) -> tuple[int, NDArray[np.float32]]:
-    """The rate and all samples of the first channel; neither rate nor channels may change."""
-    collected = list(found)
-    assert len({(rate, block.shape[1]) for rate, block in collected}) == 1
-    return collected[0][0], np.concatenate([block[:, 0] for _, block in collected])
-
-
-def pitch(samples: NDArray[np.float32], rate: int) -> float:
-    """The loudest frequency in Hz."""
-    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
-    return float(np.argmax(spectrum)) * rate / len(samples)
 
 
 def assert_has(tones: Iterable[Tone], rate: int, samples: NDArray[np.float32]) -> None:
@@ -185,24 +124,6 @@ def test_who_stops_listening_in_the_first_stream_leaves_nothing_open(tmp_path: P
     next(listening)
     listening.close()
     wait_for("the end of the pump", lambda: "pump" not in {t.name for t in threading.enumerate()})
-
-
-LISTEN = """
-import sys
-from pathlib import Path
-from memocast.errors import Refused
-from memocast.fetching.growing_file import GrowingFile
-from memocast.fetching.growing_audio import streamed
-
-path = Path(sys.argv[1])
-growing = GrowingFile(path.stat().st_size, 1 << 20, lambda _: None)
-growing.settle(path)
-try:
-    print(sum(len(block) for _, block in streamed(growing.open, float(sys.argv[2]))))
-except Refused:
-    print("refused")
-print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
-"""
 
 
 @pytest.mark.parametrize("start", [0.0, 0.5])

@@ -11,11 +11,11 @@ import pytest
 from helpers.full_or_short import scaled
 from helpers.hostile.case import MOST_MEMORY
 from helpers.hostile.headers import movie, opus_of_one_packet, repaged
+from helpers.tones import LISTEN, PLAIN, SLACK, Tone, heard, mp3, pitch
 from memocast.audio.decoder import blocks
 from memocast.audio.examine import examine
 from memocast.audio.joined_files import parts
 from memocast.errors import Refused
-from test_joined import LISTEN, PLAIN, SLACK, Tone, heard, mp3, pitch
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import wait_for
 from helpers.shared_memo import info_hash
 from helpers.trackers import HttpTracker
+from helpers.waiting import wait_for
 from memocast.bittorrent.session import Session
 from memocast.settings import Settings
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 
 def test_after_unshare_a_memo_can_be_kept_to_the_lan_and_let_out_again(

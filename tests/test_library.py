@@ -13,35 +13,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import mounted
+from helpers.kept_memo import keep
+from helpers.mounted_folder import mounted
 from memocast.errors import LibraryError, MemocastError, NoSuchMemo
 from memocast.formats.memo import now
 from memocast.formats.share import Share
 from memocast.formats.torrent import make
-from memocast.library.draft import Draft
 from memocast.library.library import Library
 from memocast.library.tables.schema import MIGRATIONS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Memocast
-
-
-def keep(
-    library: Library,
-    source: Path,
-    title: str = "A memo",
-    share: Share | None = None,
-    **changes: object,
-) -> str:
-    """Put a file into the library the way `add` does, or `fetch`, without a process."""
-    entry = library.staging.create("import")
-    draft = library.draft(title, "", source.suffix[1:], "added")
-    if changes:
-        draft = Draft(**{**{k: getattr(draft, k) for k in draft.__slots__}, **changes})  # type: ignore[arg-type]
-    entry.audio(draft.format).write_bytes(source.read_bytes())
-    return library.keep(entry, draft, 5000, b"\1\2\3", share).id
+    from helpers.memocast_user import Memocast
 
 
 def test_the_layout_is_the_documented_one(anna: Memocast, opus: Path) -> None:

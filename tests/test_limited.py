@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import wait_for
 from helpers.hostile.headers import silent_vorbis
+from helpers.waiting import wait_for
 from memocast import limited_process
 from memocast.channels.pair_missing import MissingMemos
 from memocast.errors import MemocastError, NotALink, Refused, SwarmTimeout
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 WORKER = """
 import os, signal, sys, time

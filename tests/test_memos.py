@@ -14,12 +14,12 @@ import mutagen
 import pytest
 import soundfile
 
-from conftest import encoded
+from helpers.made_sounds import encoded
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 EVIL = "\x1b[31mred\x1b[0m \u202egnp.exe [bold]b[/bold]\a"
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from helpers.kept_memo import MEMO
 from memocast.bittorrent.torrent_status import Peer, TorrentStatus
 from memocast.seeding.upload_tally import UploadTally
-from test_torrent import MEMO
 
 SIZE = MEMO.size
 

@@ -9,10 +9,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import re
 import shutil
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,15 +20,17 @@ import libtorrent as lt
 import pytest
 import soundfile
 
-from conftest import needs, running, wait_for
 from helpers.network_namespaces import two_hosts
+from helpers.other_clients import ARIA2C, run_client, start_client
+from helpers.processes import running
 from helpers.shared_memo import bare_session
 from helpers.trackers import HttpTracker, UdpTracker
+from helpers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
     from helpers.network_namespaces import Host
     from helpers.trackers import Tracker
 
@@ -179,40 +179,6 @@ def test_a_hybrid_or_v2_memo_is_fetched_and_then_shared_again_in_the_same_swarm(
 
 
 # -- what these tests are written with --------------------------------------------
-
-ARIA2C = (
-    "aria2c",
-    "--no-conf",
-    "--enable-dht=false",
-    "--enable-dht6=false",
-    "--bt-enable-lpd=false",
-    "--disable-ipv6",
-    "--interface=127.0.0.1",
-    "--file-allocation=none",
-    "--show-console-readout=false",
-)
-"""aria2c, kept on this machine."""
-
-
-def run_client(home: Path, program: str, *arguments: object) -> None:
-    """Run another program to its end, which must be a good one."""
-    process = start_client(home, program, *arguments)
-    with running(process):
-        process.wait(60)
-    assert process.returncode == 0, (home / f"{program}.log").read_text()
-
-
-def start_client(home: Path, program: str, *arguments: object) -> subprocess.Popen[bytes]:
-    """Start another program, with no settings of whoever runs the tests."""
-    with (home / f"{program}.log").open("wb") as log:
-        return subprocess.Popen(
-            [needs(program), *map(str, arguments)],
-            env={"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8"},
-            cwd=home,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-        )
 
 
 @contextlib.contextmanager

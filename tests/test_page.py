@@ -12,10 +12,12 @@ from urllib.parse import quote, unquote
 import numpy as np
 import pytest
 
-from conftest import running, wait_for
 from helpers.browser import WEBTORRENT, Net, Site, card, until, wait_whole
 from helpers.heard_sounds import decoded, likeness
+from helpers.other_clients import ARIA2C, run_client
+from helpers.processes import running
 from helpers.shared_memo import address_of, info_hash, sha256
+from helpers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 TITLE = "Grüße 🎙 from Anna"
 ABOUT = "two\nlines & ünïcode"
@@ -121,8 +123,6 @@ def test_the_second_tab_gets_it_from_the_first_after_the_seeder_has_stopped(
 def test_a_memo_fetched_from_a_browser_alone_is_then_served_to_aria2(
     net: Net, anna: Memocast, ben: Memocast, opus: Path, tmp_path: Path
 ) -> None:
-    from test_other_clients import ARIA2C, run_client
-
     memo = anna.add(opus, title=TITLE, description=ABOUT)
     link = page_link(anna, memo, net)
     tab = net.visit(link)

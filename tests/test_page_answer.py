@@ -9,56 +9,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from conftest import wait_for
-from helpers.browser import Net, card, hearing, until
+from helpers.browser import Net, card, until
 from helpers.heard_sounds import RATE, decoded, likeness
+from helpers.page_recorder import ABOUT, TITLE, elapsed, record, share
+from helpers.waiting import wait_for
 from memocast.audio.examine import examine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from playwright.sync_api import Browser, BrowserContext, Page
 
-    from conftest import Memocast
-
-TITLE = "Answer <i>one</i> & ünïcode"
-ABOUT = "Said in\na browser"
-
-
-@pytest.fixture
-def microphone(net: Net, speech: Path) -> Iterator[Browser]:
-    """A browser whose microphone hears the speech, again and again."""
-    browser = net.launch(*hearing(speech))
-    yield browser
-    browser.close()
-
-
-@pytest.fixture
-def profile(net: Net, microphone: Browser) -> BrowserContext:
-    context = net.context(microphone)
-    context.grant_permissions(["clipboard-read", "clipboard-write", "microphone"])
-    return context
-
-
-def elapsed(tab: Page) -> float:
-    minutes, seconds = tab.locator("#elapsed").inner_text().split(":")
-    return 60 * int(minutes) + int(seconds)
-
-
-def record(tab: Page, title: str = TITLE, about: str = ABOUT, seconds: int = 2) -> None:
-    tab.get_by_label("Title", exact=True).first.fill(title)
-    tab.get_by_label("Description").first.fill(about)
-    tab.get_by_role("button", name="Record").click()
-    wait_for("that much sound", lambda: elapsed(tab) >= seconds)
-
-
-def share(tab: Page, title: str = TITLE) -> Any:
-    tab.get_by_role("button", name="Stop").click()
-    tab.get_by_role("button", name="Share it").click()
-    found = card(tab, title)
-    found.wait_for()
-    return found
+    from helpers.memocast_user import Memocast
 
 
 def copied(tab: Page, button: Any) -> str:

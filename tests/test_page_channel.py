@@ -9,9 +9,9 @@ from urllib.parse import quote
 import pytest
 
 from helpers.browser import Net, card, until, wait_whole
+from helpers.channel_commands import create, publish
+from helpers.page_stranger import SCRIPT, guarded
 from helpers.private_memos import key_in
-from test_channels import create, publish
-from test_page_trouble import SCRIPT, guarded, stranger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,10 +19,8 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
-    from conftest import Memocast
-    from test_page_trouble import Stranger
-
-__all__ = ["stranger"]
+    from helpers.memocast_user import Memocast
+    from helpers.page_stranger import Stranger
 
 NAME = "Anna's notes"
 VERSION = "https://jsonfeed.org/version/1.1"

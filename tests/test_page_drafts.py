@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conftest import wait_for
 from helpers.browser import Net, card, until
-from test_page_answer import TITLE, microphone, profile, record, share
+from helpers.page_recorder import TITLE, record, share
+from helpers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import BrowserContext, Page
 
-    from conftest import Memocast
-
-__all__ = ["microphone", "profile"]
+    from helpers.memocast_user import Memocast
 
 COUNT = """async () => {
   const request = indexedDB.open('memocast')

@@ -24,7 +24,7 @@ from memocast.webpage.export import SOURCE, WEBTORRENT
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 PAGE = "https://example.org/listen/"
 

@@ -8,10 +8,10 @@ from urllib.parse import quote
 
 import pytest
 
-from conftest import wait_for
 from helpers.browser import AGE, Net, Site, card, until, wait_whole
 from helpers.private_memos import key_in
 from helpers.shared_memo import info_hash, sha256
+from helpers.waiting import wait_for
 from memocast.formats.age import new_key
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page, Route
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 TITLE = "Nobody's business"
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conftest import wait_for
 from helpers.browser import Net, Site, wait_whole
+from helpers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page, WebSocket
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 TITLE = "From far away"
 SEEN_FROM_OUTSIDE = "198.51.100.7"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from helpers.paired_devices import texts_of
 from helpers.qr_reader import photographed
 from helpers.shared_memo import sha256
 
@@ -13,14 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from conftest import Memocast
-
-
-def library(user: Memocast) -> dict[str, tuple[str, str]]:
-    """The user's memos: title and description by id."""
-    return {
-        memo["id"]: (memo["title"], memo["description"]) for memo in user.run("list", "--json").json
-    }
+    from helpers.memocast_user import Memocast
 
 
 @pytest.mark.long
@@ -59,7 +53,7 @@ def test_three_devices_come_to_the_same_library(
         first: ("Renamed on the phone", "described on the laptop"),
         second: ("On the laptop", ""),
     }
-    assert library(phone) == library(laptop) == expected
+    assert texts_of(phone) == texts_of(laptop) == expected
 
     # The first is off when the second removes a memo, and when a third joins.
     phone.stop()
@@ -73,8 +67,8 @@ def test_three_devices_come_to_the_same_library(
     desk.run("sync")
     assert "your devices: 0 new memos, 1 changed\n" in laptop.run("sync").err
     assert "your devices: 0 new memos, 1 changed, 1 removed\n" in phone.run("sync").err
-    assert library(phone) == library(laptop) == library(desk)
-    assert library(desk) == {second: ("Renamed on the desk", "")}
+    assert texts_of(phone) == texts_of(laptop) == texts_of(desk)
+    assert texts_of(desk) == {second: ("Renamed on the desk", "")}
 
 
 def test_what_paired_devices_seed_is_sealed(someone: Callable[[str], Memocast], opus: Path) -> None:
@@ -94,7 +88,7 @@ def test_what_paired_devices_seed_is_sealed(someone: Callable[[str], Memocast], 
     phone.run("pair", "--end")
     assert list((phone.library / "feeds").iterdir()) == []
     assert list((phone.library / "sealed").iterdir()) == []
-    assert library(phone) == {memo: ("Nobody's business", "")}
+    assert texts_of(phone) == {memo: ("Nobody's business", "")}
 
 
 def test_secrets_that_lead_nowhere_are_told_apart(someone: Callable[[str], Memocast]) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from helpers.fake_clock import Clock
 from helpers.odd_replica_entries import BAD
+from helpers.paired_devices import texts_of
 from memocast import settings as settings_
 from memocast.bittorrent import dht
 from memocast.channels.republish import Republisher
@@ -19,13 +20,12 @@ from memocast.formats import age, mutable_item, torrent
 from memocast.formats.replica import bucket
 from memocast.library.library import Library
 from memocast.library.tables.feed_pages import StoredPage
-from test_pairing import library
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 YEAR = 365 * 24 * 3600
 
@@ -133,7 +133,7 @@ def test_bad_entries_are_left_out_alone_and_the_next_edit_reaches_all(
         assert "a part that cannot be read (1)" in heard.err
         assert "hint: upgrade memocast on all of your devices; if one of them was lost" in heard.err
         assert "your devices: 1 new memo, 2 changed\n" in heard.err
-        assert library(phone)[first] == library(phone)[second] == ("changed by Mallory", "")
+        assert texts_of(phone)[first] == texts_of(phone)[second] == ("changed by Mallory", "")
         # Nothing of it sticks: neither here nor in what the others hear from here.
         assert phone.run("sync").err == "memocast: your devices: 0 new memos\n"
         assert laptop.run("sync").out.split() == [third]
@@ -142,17 +142,17 @@ def test_bad_entries_are_left_out_alone_and_the_next_edit_reaches_all(
             second: ("meant by its owner", ""),
             third: ("Third", ""),
         }
-        assert library(laptop) == expected
+        assert texts_of(laptop) == expected
         laptop.run("edit", first, "--title", "mended")
         laptop.run("sync")
         expected[first] = ("mended", "")
         for device in (phone, lost):
             device.run("sync")
-            assert library(device) == expected
+            assert texts_of(device) == expected
         # When the same comes again, it is known.
         mallory.say([*bad, *good.values()])
         assert phone.run("sync").err == "memocast: your devices: 0 new memos\n"
-        assert library(phone) == expected
+        assert texts_of(phone) == expected
         # What cannot be read at all does not keep the others from hearing of each other.
         mallory.publish(b"nonsense")
         phone.run("edit", third, "--title", "renamed")
@@ -160,7 +160,7 @@ def test_bad_entries_are_left_out_alone_and_the_next_edit_reaches_all(
         mallory.point(dht.pointer("0" * 40))
         assert "a state that cannot be read (1)" in phone.run("sync", expect=7).err
         laptop.run("sync")
-        assert library(laptop) == {**expected, third: ("renamed", "")}
+        assert texts_of(laptop) == {**expected, third: ("renamed", "")}
     finally:
         mallory.close()
 
@@ -184,19 +184,19 @@ def test_a_device_whose_clock_was_years_ahead_agrees_with_the_others_again(
     ahead.run("sync")
     phone.run("edit", memo, "-d", "not heard of it yet")
     phone.run("sync")
-    assert library(phone)[memo] == ("from the future", "not heard of it yet")
+    assert texts_of(phone)[memo] == ("from the future", "not heard of it yet")
     phone.run("edit", memo, "--title", "later")
     phone.run("sync")
     ahead.run("sync")
-    assert library(laptop)[memo] == ("later", "not heard of it yet"), "its clock is wrong still"
+    assert texts_of(laptop)[memo] == ("later", "not heard of it yet"), "its clock is wrong still"
     laptop.run("edit", memo, "--title", "the clock is right again")
     laptop.run("sync")
     phone.run("sync")
-    assert library(phone)[memo] == ("the clock is right again", "not heard of it yet")
+    assert texts_of(phone)[memo] == ("the clock is right again", "not heard of it yet")
     phone.run("remove", memo, "--yes")
     phone.run("sync")
     laptop.run("sync")
-    assert library(laptop) == {}
+    assert texts_of(laptop) == {}
 
 
 def test_links_that_lead_to_no_memo_keep_none_from_arriving(
@@ -227,7 +227,7 @@ def test_links_that_lead_to_no_memo_keep_none_from_arriving(
         assert "this is a page of a channel's feed, and no memo" in heard.err
         again = phone.run("sync", "--timeout", "1s", expect=6)
         assert "this is a page" not in again.err, "an info-hash leads to the same for ever"
-        assert library(phone) == {memo: ("Good", "")}
+        assert texts_of(phone) == {memo: ("Good", "")}
     finally:
         mallory.close()
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
-from conftest import wait_for
 from helpers.podcast_feeds import item, rss, titles
 from helpers.shared_memo import assert_same_memo, info_hash, sha256
 from helpers.trackers import HttpTracker
+from helpers.waiting import wait_for
 from helpers.web_server import Reply, WebServer
 from memocast.formats.torrent import with_trackers
 from memocast.library.library import Library
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 
 def test_the_newest_episodes_come_with_what_the_feed_says_of_them(

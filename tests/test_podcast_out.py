@@ -12,24 +12,18 @@ import feedparser
 import podcastparser
 import pytest
 
+from helpers.channel_commands import publish_one
 from helpers.shared_memo import sha256
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 BASE = "https://anna.example/pod/"
 TORRENT = "{http://xmlns.ezrss.it/0.1/}"
 PODCAST = "{https://podcastindex.org/namespace/1.0}"
 TITLE = "Grüße <b>&amp; co</b> \x1b[31m"
-
-
-def publish(user: Memocast, audio: Path, title: str, description: str = "") -> str:
-    """A memo of that file in the user's only channel; its id."""
-    memo = user.run("add", str(audio), "--title", title, "-d", description).out.strip()
-    user.run("channel", "publish", memo, "--no-seed")
-    return memo
 
 
 def wrote(user: Memocast, *options: str, channel: str = "Notes") -> tuple[Path, Any, str]:
@@ -42,7 +36,7 @@ def wrote(user: Memocast, *options: str, channel: str = "Notes") -> tuple[Path, 
 def notes(anna: Memocast, opus: Path) -> str:
     """A channel of Anna's with one memo; the memo's id."""
     anna.run("channel", "create", "Notes")
-    return publish(anna, opus, TITLE, "two\nlines & <more>")
+    return publish_one(anna, opus, TITLE, "two\nlines & <more>")
 
 
 def test_two_independent_programs_read_the_feed_as_a_podcast(anna: Memocast, notes: str) -> None:
@@ -113,8 +107,8 @@ def test_a_second_run_copies_only_what_is_new_and_keeps_names(
     _, again, _ = wrote(anna)
     assert again["copied"] == []
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
-    publish(anna, flac, TITLE)
-    longer = publish(anna, opus, TITLE)
+    publish_one(anna, flac, TITLE)
+    longer = publish_one(anna, opus, TITLE)
     _, third, _ = wrote(anna)
     assert third["copied"] == [
         "Grüße b &amp; co b [31m.flac",
@@ -154,7 +148,7 @@ def test_a_file_that_is_not_ours_is_neither_overwritten_nor_removed(
 def test_memos_that_are_gone_or_were_changed_are_left_out_and_that_is_said(
     anna: Memocast, notes: str, flac: Path
 ) -> None:
-    changed = publish(anna, flac, "Changed")
+    changed = publish_one(anna, flac, "Changed")
     folder, _, _ = wrote(anna)
     anna.audio(changed).write_bytes(b"fLaC and nothing else")
     anna.run("remove", notes, "--yes")
@@ -170,7 +164,7 @@ def test_memos_that_are_gone_or_were_changed_are_left_out_and_that_is_said(
 
 def test_private_memos_become_public_only_when_that_is_said(anna: Memocast, opus: Path) -> None:
     anna.run("channel", "create", "Secret", "--private")
-    publish(anna, opus, "Between us")
+    publish_one(anna, opus, "Between us")
     refused = anna.run("channel", "rss", "Secret", "pod", expect=2)
     assert refused.out == ""
     assert "'Secret' is private" in refused.err

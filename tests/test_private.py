@@ -9,10 +9,11 @@ from urllib.parse import parse_qs, urlsplit
 import libtorrent as lt
 import pytest
 
-from conftest import needs, wait_for
 from helpers.private_memos import SAID, flipped, key_in, share
+from helpers.programs import needs
 from helpers.shared_memo import TRAVELS, address_of, bare_session, info_hash, sha256
 from helpers.trackers import HttpTracker
+from helpers.waiting import wait_for
 from memocast.formats.age import identity, new_key, recipient_of, unseal
 from memocast.formats.memo_info import SEALED_BYTES
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 
 def test_who_has_the_link_hears_the_memo_and_learns_all_that_belongs_to_it(

@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import running, wait_for
+from helpers.hostile.seeding_stranger import nothing_left, stranger
 from helpers.private_memos import flipped, in_the_clear, key_in, share
+from helpers.processes import running
 from helpers.shared_memo import info_hash, sha256
+from helpers.waiting import wait_for
 from memocast.formats.age import new_key, recipient_of, seal
 from memocast.formats.memo_info import SEALED_BYTES
-from test_hostile import nothing_left, stranger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from fuzz import targets
 from helpers.full_or_short import scaled
 from helpers.hypothesis_strategies import ANY_TEXT, TITLES
+from helpers.kept_memo import MEMO, keep
 from memocast.cli.terminal.console import safe
 from memocast.errors import NoSuchMemo, UsageError
 from memocast.formats.memo import checked_description, checked_title, now, title_from_file
@@ -24,8 +25,6 @@ from memocast.formats.memo_info import KEY, Description, described
 from memocast.formats.torrent import make, with_trackers
 from memocast.library.library import Library
 from memocast.text import file_name
-from test_library import keep
-from test_torrent import MEMO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,50 +8,21 @@ import signal
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import soundfile
 
-from conftest import running, wait_for
+from helpers.heard_sounds import alignment, voice
+from helpers.processes import running
+from helpers.recording_process import end, staged, start_recording
 from helpers.sound_card import start_sound_card
+from helpers.waiting import wait_for
 
 if TYPE_CHECKING:
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
     from helpers.sound_card import SoundCard
-
-
-def start_recording(user: Memocast, card: SoundCard, *options: str) -> subprocess.Popen[str]:
-    """Start `record` and return once it hears the microphone."""
-    before = card.listeners()
-    process = user.start("record", *options)
-    # Asking the device for its rates listens for a moment too; the file comes after that.
-    wait_for("the file", lambda: process.poll() is not None or any(staged(user)))
-    wait_for("the recorder", lambda: process.poll() is not None or card.listeners() > before)
-    return process
-
-
-def end(process: subprocess.Popen[str], number: int = signal.SIGINT) -> tuple[str, str]:
-    process.send_signal(number)
-    out, err = process.communicate(timeout=30)
-    assert process.returncode == 0, err
-    return out, err
-
-
-def alignment(recorded: Any, spoken: Any) -> tuple[int, float]:
-    """Where in `recorded` the speech begins, and how well the two correlate there."""
-    size = 1 << (len(recorded) + len(spoken)).bit_length()
-    spectrum = np.fft.rfft(recorded, size) * np.conj(np.fft.rfft(spoken, size))
-    lag = int(np.argmax(np.fft.irfft(spectrum, size)[: len(recorded)]))
-    heard = recorded[lag : lag + len(spoken)]
-    return lag, float(np.corrcoef(heard, spoken[: len(heard)])[0, 1])
-
-
-def voice(samples: Any) -> Any:
-    """The part between the first and the last sound."""
-    loud = np.flatnonzero(np.abs(samples) > 0.02)
-    return samples[loud[0] : loud[-1] + 1]
 
 
 @pytest.mark.parametrize("format_", ["opus", "flac", "wav"])
@@ -103,10 +74,6 @@ def test_a_signal_ends_the_recording_and_keeps_it(
     assert len(heard) > 1.5 * rate
     assert correlation > 0.95
     assert not list((speaking_anna.library / "incoming").glob("recording-*"))
-
-
-def staged(user: Memocast) -> Any:
-    return (user.library / "incoming").glob("recording-*/audio.*")
 
 
 def test_kill_9_loses_at_most_the_last_moment_and_the_next_command_says_so(

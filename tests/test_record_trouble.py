@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING
 import pytest
 import soundfile
 
-from conftest import mounted, running, wait_for
+from helpers.heard_sounds import alignment, voice
+from helpers.mounted_folder import mounted
+from helpers.processes import running
+from helpers.recording_process import end, staged, start_recording
 from helpers.sound_card import start_sound_card
-from test_record import alignment, end, staged, start_recording, voice
+from helpers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
     from helpers.sound_card import SoundCard
 
 

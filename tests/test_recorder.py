@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from conftest import wait_for
 from helpers.fake_microphone import BLOCK_FRAMES, RATE, Tape, in_real_time
+from helpers.waiting import wait_for
 from memocast.audio.examine import examine
 from memocast.audio.peaks import Peaks
 from memocast.audio.recorder import Captured, Recorder

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import mounted
+from helpers.kept_memo import keep
+from helpers.mounted_folder import mounted
 from memocast.errors import LibraryError
 from memocast.formats.memo import now
 from memocast.library.draft import Draft
 from memocast.library.library import Library
 from memocast.library.recovery import adopt
 from memocast.library.staging import Staging
-from test_library import keep
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 
 def adopted(library: Library) -> list[str]:

@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conftest import running, wait_for
+from helpers.kept_memo import keep
+from helpers.processes import running
 from helpers.shared_memo import info_hash
+from helpers.waiting import wait_for
 from memocast.errors import LibraryError
 from memocast.library.repair import repair
-from test_library import keep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
     from memocast.library.library import Library
 
 FIRST_SCHEMA = Path(__file__).parent / "data" / "library-1"

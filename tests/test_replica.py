@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from helpers.full_or_short import scaled
+from helpers.kept_memo import keep
 from memocast.channels.follow import News
 from memocast.channels.pair import Pairing
 from memocast.formats.channel import ChannelLink
@@ -29,7 +30,6 @@ from memocast.formats.replica import (
 )
 from memocast.formats.replica_entries import entries_in
 from memocast.library.library import Library
-from test_library import keep
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

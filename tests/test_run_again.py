@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import mounted
+from helpers.channel_commands import create
 from helpers.full_or_short import FULL, record, scaled
 from helpers.kill_at_steps import BACKUP, Commands, leftovers, let_a_minute_go_by, state
 from helpers.killed_commands import CASES, ORDINARY, channel, memo, paired
+from helpers.mounted_folder import mounted
 from helpers.podcast_feeds import item, rss, titles
 from helpers.web_server import Reply, WebServer
-from test_channels import create
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 
 pytestmark = pytest.mark.timeout(scaled(1800, 180))

@@ -10,13 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import needs, running, wait_for
 from helpers.dht_network import dht_nodes
 from helpers.network_namespaces import two_hosts
 from helpers.private_memos import key_in
+from helpers.processes import running
+from helpers.programs import needs
 from helpers.shared_memo import info_hash
 from helpers.terminal import Terminal
 from helpers.trackers import HttpTracker
+from helpers.waiting import wait_for
 from memocast.errors import Refused
 from memocast.formats.age import identity, new_key, recipient_of, seal, unseal
 from memocast.text import redacted
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 KEY = new_key()
 SEALED = seal(b"What was said.", [recipient_of(KEY)])

@@ -9,34 +9,21 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import mounted, running, wait_for
+from helpers.mounted_folder import mounted
+from helpers.processes import is_running, running
+from helpers.seeder_report import pid, seeding
 from helpers.trackers import HttpTracker
+from helpers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-    from conftest import Memocast
-
-
-def pid(user: Memocast) -> int:
-    report = user.seeder()
-    return int(report["pid"]) if report else 0
-
-
-def is_running(number: int) -> bool:
-    """False for a zombie too: it has no command line."""
-    command = Path(f"/proc/{number}/cmdline")
-    return command.exists() and bool(command.read_bytes())
-
-
-def seeding(user: Memocast) -> int:
-    report = user.seeder()
-    return int(report["seeding"]) if report else -1
+    from helpers.memocast_user import Memocast
 
 
 def test_background_starts_one_and_says_when_one_runs(anna: Memocast) -> None:

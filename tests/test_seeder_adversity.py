@@ -13,17 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conftest import running, wait_for
 from helpers.fake_clock import Clock
 from helpers.network_namespaces import two_hosts
+from helpers.processes import running
+from helpers.seeder_report import pid, seeding
 from helpers.shared_memo import address_of, assert_same_memo
 from helpers.trackers import BadTracker
-from test_seeder import pid, seeding
+from helpers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 YEAR = 365 * 86_400
 

@@ -14,16 +14,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import needs, running, wait_for
+from helpers.processes import running
+from helpers.programs import needs
+from helpers.seeder_report import pid, seeding
 from helpers.shared_memo import assert_same_memo
+from helpers.waiting import wait_for
 from memocast.errors import UsageError
 from memocast.seeding import service
-from test_seeder import pid, seeding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 
 def units(user: Memocast) -> list[Path]:

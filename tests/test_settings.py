@@ -12,7 +12,7 @@ from memocast.settings import Settings, load
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 
 def settings(tmp_path: Path, text: str = "", **environment: str) -> Settings:

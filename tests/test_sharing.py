@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 import libtorrent as lt
 import pytest
 
-from conftest import running, wait_for
+from helpers.processes import running
 from helpers.shared_memo import address_of, assert_same_memo, bare_session, info_hash
+from helpers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 
 # -- what keeps a link alive ---------------------------------------------------

@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 ID = re.compile(r"[0-9a-hjkmnp-tv-z]{8}")
 

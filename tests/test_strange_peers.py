@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING, Any
 import libtorrent as lt
 import pytest
 
-from conftest import running, wait_for
 from helpers.hostile.case import victim
+from helpers.processes import running
 from helpers.raw_peer import BLOCK, CHOKE, EXTENDED, INTERESTED, PIECE, UNCHOKE, RawPeer, Wire
 from helpers.shared_memo import address_of, info_hash
 from helpers.trackers import HttpTracker
+from helpers.waiting import wait_for
 from memocast.formats.torrent import make, piece_length
 from memocast.library.library import Library
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
     from helpers.raw_peer import Address
 
 NEVER = 2**31 - 1

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Self
 import libtorrent as lt
 import pytest
 
-from conftest import DEADLINE, wait_for
 from helpers.browser import WEB, WebTracker, wait_whole
 from helpers.network_namespaces import ip, two_hosts
 from helpers.shared_memo import assert_same_memo
+from helpers.waiting import DEADLINE, wait_for
 from memocast.bittorrent import stun
 from memocast.bittorrent.webrtc_session import WebRtcSession
 from memocast.settings import Settings
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from conftest import Memocast, Result
     from helpers.browser import Net
+    from helpers.memocast_user import Memocast, Result
     from helpers.network_namespaces import Host
 
 ERROR = 0x0111

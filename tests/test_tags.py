@@ -18,15 +18,16 @@ import mutagen
 import pytest
 from mutagen.ogg import OggPage
 
-from conftest import running, wait_for
 from helpers.full_or_short import scaled
 from helpers.hostile.audio import converted
 from helpers.hostile.case import MOST_MEMORY, family, run, voice
+from helpers.processes import running
+from helpers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 
 def synchsafe(number: int) -> bytes:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import running
+from helpers.made_sounds import noise, wav
+from helpers.processes import running
 from helpers.terminal import (
     HOSTILE,
     ID,
@@ -17,14 +18,12 @@ from helpers.terminal import (
     Terminal,
     assert_shows,
     assert_usable,
-    noise,
-    wav,
 )
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 
 # -- list and show -------------------------------------------------------------

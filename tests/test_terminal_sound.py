@@ -10,28 +10,25 @@ import numpy as np
 import pytest
 import soundfile
 
-from conftest import encoded, running, wait_for
+from helpers.heard_sounds import alignment, voice
+from helpers.made_sounds import RATE, encoded, noise, silence, tone, wav
+from helpers.processes import running
 from helpers.shared_memo import sha256
 from helpers.terminal import (
     HOSTILE,
     ID,
-    RATE,
     SHOWN_HOSTILE,
     WAVEFORM,
     Terminal,
     assert_shows,
     assert_usable,
-    noise,
-    silence,
-    tone,
-    wav,
 )
-from test_record import alignment, voice
+from helpers.waiting import wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
     from helpers.sound_card import SoundCard
 
 

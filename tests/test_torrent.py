@@ -12,25 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memocast.formats.memo import Memo, title_from_file
+from helpers.kept_memo import MEMO
+from memocast.formats.memo import title_from_file
 from memocast.formats.memo_info import Description, described
 from memocast.formats.torrent import magnet, make, piece_length, stored, with_trackers
 from memocast.text import file_name
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-MEMO = Memo(
-    id="00000000",
-    title="Title ☂",
-    description="Some\nlines",
-    created=datetime(2026, 11, 23, 9, 37, tzinfo=UTC),
-    duration=1234,
-    size=40_000,
-    format="opus",
-    origin="recorded",
-    peaks=bytes(range(200)),
-)
 
 
 @pytest.fixture

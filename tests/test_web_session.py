@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conftest import running, wait_for
 from helpers.browser import Net, WebTracker, wait_whole
 from helpers.full_or_short import FULL
+from helpers.processes import running
+from helpers.seeder_report import seeding
 from helpers.shared_memo import address_of, assert_same_memo
-from test_seeder import seeding
+from helpers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 TITLE = "For browsers"
 

@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import mounted, needs, running, wait_for
+from helpers.channel_commands import publish_one
 from helpers.full_or_short import scaled
 from helpers.hostile.case import run
+from helpers.mounted_folder import mounted
+from helpers.processes import running
+from helpers.programs import needs
+from helpers.waiting import wait_for
 from memocast.files import copy, creating
-from test_podcast_out import publish
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 WRITERS = {
     "export": ["export", "latest", "-o", "shared"],
@@ -51,7 +54,7 @@ writers = pytest.mark.parametrize("writer", WRITERS)
 def shared(anna: Memocast, opus: Path) -> Iterator[Path]:
     """A folder that everybody can write. Anna, whose umask is 0, has a memo and a channel."""
     anna.run("channel", "create", "Notes")
-    publish(anna, opus, "Said")
+    publish_one(anna, opus, "Said")
     folder = anna.home / "shared"
     folder.mkdir()
     folder.chmod(0o777)

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conftest import wait_for
 from helpers.browser import Net, card, until
 from helpers.full_or_short import FULL, chances, pause, record, scaled
-from test_seeder import is_running
+from helpers.processes import is_running
+from helpers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from playwright.sync_api import Browser, Page
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 pytestmark = pytest.mark.timeout(scaled(3600, 300))
 

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conftest import DEADLINE, Memocast, wait_for
 from helpers.network_namespaces import two_hosts
 from helpers.uncaught_errors import Uncaught
+from helpers.waiting import DEADLINE, wait_for
 from memocast.settings import Settings
 from memocast.webpage import export
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
+    from helpers.memocast_user import Memocast
     from helpers.network_namespaces import Host
 
 WEB = Path(__file__).parents[1] / "web"

@@ -14,7 +14,9 @@ A command can be watched by strace, which can also kill it.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import json
 import os
 import select
@@ -122,6 +124,14 @@ def _communicate(feed: Any, sources: Sequence[Any], stdin: bytes, timeout: float
             except BrokenPipeError:
                 left = left[:0]
     return list(found.values())
+
+
+@functools.cache
+def spawner() -> Spawner:
+    """What runs the commands of this test session."""
+    found = Spawner()
+    atexit.register(found.close)
+    return found
 
 
 # -- the other side --------------------------------------------------------------------

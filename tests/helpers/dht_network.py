@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Self
 import libtorrent as lt
 import pytest
 
-from conftest import DEADLINE, running, wait_for
 from helpers.fake_clock import Clock
+from helpers.processes import running
 from helpers.shared_memo import bare_session
 from helpers.trackers import HttpTracker
+from helpers.waiting import DEADLINE, wait_for
 from memocast.bittorrent import dht
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 NODES = 20
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conftest import needs
+from helpers.programs import needs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

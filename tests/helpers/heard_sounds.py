@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -42,3 +42,18 @@ def likeness(heard: Samples, said: Samples) -> float:
     assert length > 0.8 * min(len(heard), len(said)), "hardly any of it overlaps"
     here, there = here[:length], there[:length]
     return float(here @ there / np.sqrt((here @ here) * (there @ there)))
+
+
+def alignment(recorded: Any, spoken: Any) -> tuple[int, float]:
+    """Where in `recorded` the speech begins, and how well the two correlate there."""
+    size = 1 << (len(recorded) + len(spoken)).bit_length()
+    spectrum = np.fft.rfft(recorded, size) * np.conj(np.fft.rfft(spoken, size))
+    lag = int(np.argmax(np.fft.irfft(spectrum, size)[: len(recorded)]))
+    heard = recorded[lag : lag + len(spoken)]
+    return lag, float(np.corrcoef(heard, spoken[: len(heard)])[0, 1])
+
+
+def voice(samples: Any) -> Any:
+    """The part between the first and the last sound."""
+    loud = np.flatnonzero(np.abs(samples) > 0.02)
+    return samples[loud[0] : loud[-1] + 1]

@@ -20,14 +20,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from conftest import Result, spawner
+from helpers.command_spawner import spawner
 from memocast.bittorrent import dht
 from memocast.formats import age, feed, link
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast, Result
 
 _WRITES = ("write", "pwrite64", "ftruncate", "truncate")
 _CALLS = (

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from helpers.channel_commands import create
 from helpers.full_or_short import scaled
 from helpers.kill_at_steps import state
 from memocast.formats.feed import PAGE_BYTES
 from memocast.formats.memo import DESCRIPTION_MAX_BYTES
-from test_channels import create
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 
 @dataclass(frozen=True)

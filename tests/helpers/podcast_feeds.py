@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 if TYPE_CHECKING:
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 NAMESPACES = (
     'xmlns:torrent="http://xmlns.ezrss.it/0.1/" xmlns:itunes='

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 SAID = "Grüße 🎙 from Anna"
 """The title of the fixture `memo`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
-from conftest import needs
+from helpers.programs import needs
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ import libtorrent as lt
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 TRAVELS = ("title", "description", "created", "duration", "bytes", "format", "info_hash", "peaks")
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import wait_for
+from helpers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 
 @dataclass(frozen=True)

@@ -7,19 +7,16 @@ import subprocess
 import tempfile
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
 import pytest
-import soundfile
 
-from conftest import needs, wait_for
+from helpers.programs import needs
+from helpers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
-RATE = 48_000
 ID = r"[0-9a-hjkmnp-tv-z]{8}"
 WAVEFORM = r"[ ▁▂▃▄▅▆▇█]"
 HOSTILE = "[red]markup[/red] \x1b[31mred\x1b[2J\x1b]0;pwned\x07 [/oops]"
@@ -143,23 +140,3 @@ def assert_usable(terminal: Terminal) -> None:
     assert terminal.property("alternate_on") == "0"
     terminal.type("echo still here")
     terminal.wait_for_text(r"^\$ echo still here\nstill here$")
-
-
-def wav(path: Path, samples: Any) -> Path:
-    soundfile.write(path, samples, RATE, subtype="PCM_16")
-    return path
-
-
-def tone(hertz: float, seconds: float) -> Any:
-    return 0.8 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * RATE)) / RATE)
-
-
-def noise(seconds: float) -> Any:
-    """Something that swells and ebbs, and that no codec makes small."""
-    count = round(seconds * RATE)
-    swell = 1 + np.sin(2 * np.pi * 3 * np.arange(count) / count)
-    return 0.1 * swell * np.random.default_rng(7).uniform(-1, 1, count)
-
-
-def silence(seconds: float) -> Any:
-    return np.zeros(round(seconds * RATE))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import wait_for
+from helpers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -24,7 +24,7 @@ import libtorrent as lt
 import numpy as np
 import soundfile
 
-from conftest import Memocast, Result
+from helpers.memocast_user import Memocast, Result
 from helpers.raw_peer import BLOCK, Address, RawPeer
 from helpers.trackers import CannedTracker
 from memocast.audio.examine import MAX_DURATION

@@ -1,0 +1,10 @@
+"""The files of this repository that tests read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+README = (ROOT / "README.md").read_text()
