@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from helpers.memocast_user import Memocast
     from memocast.library.library import Library
 
-FIRST_SCHEMA = Path(__file__).parent / "data" / "library-1"
+FIRST_SCHEMA = Path(__file__).parents[1] / "data" / "library-1"
 
 
 def titles(user: Memocast) -> set[str]:

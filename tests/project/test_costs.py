@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from helpers.memocast_user import Memocast
 
-COUNTED = Path(__file__).parent / "helpers" / "cost_meter.py"
+COUNTED = Path(__file__).parents[1] / "helpers" / "cost_meter.py"
 HEAVY = {"libtorrent", "numpy", "soundfile", "sounddevice", "av", "rich", "mutagen", "pyrage"}
 NEEDED = {
     "record": {"numpy", "soundfile", "sounddevice"},
