@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS.parent / "tests"))
 
-from helpers.browser import Net, card, hearing, open_net, until  # noqa: E402
+from helpers.browser import Net, hearing, open_net  # noqa: E402
+from helpers.listening_page import card, until  # noqa: E402
 from helpers.memocast_user import Memocast  # noqa: E402
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from helpers.bounded_run import MOST_MEMORY
 from helpers.full_or_short import scaled
-from helpers.hostile.case import MOST_MEMORY
-from helpers.hostile.headers import code_books
+from helpers.hostile.lying_audio import code_books
 from helpers.tones import LISTEN, PLAIN, SLACK, Tone, heard, mp3, opus, pitch, vorbis
 from helpers.waiting import wait_for
 from memocast.audio.decoder import blocks

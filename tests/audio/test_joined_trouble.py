@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from helpers.bounded_run import MOST_MEMORY
 from helpers.full_or_short import scaled
-from helpers.hostile.case import MOST_MEMORY
-from helpers.hostile.headers import movie, opus_of_one_packet, repaged
+from helpers.hostile.lying_audio import movie, opus_of_one_packet, repaged
 from helpers.tones import LISTEN, PLAIN, SLACK, Tone, heard, mp3, pitch
 from memocast.audio.decoder import blocks
 from memocast.audio.examine import examine

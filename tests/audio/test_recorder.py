@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from helpers.fake_microphone import BLOCK_FRAMES, RATE, Tape, in_real_time
+from helpers.fake_microphone import BLOCK_FRAMES, RATE, FakeMicrophone, in_real_time
 from helpers.waiting import wait_for
 from memocast.audio.examine import examine
 from memocast.audio.peaks import Peaks
@@ -35,7 +35,7 @@ def blocks_of(speech: Path, seconds: float) -> list[bytes]:
 
 def record(path: Path, format_: str, blocks: list[bytes]) -> Captured:
     """Record the whole tape, faster than real time."""
-    tape = Tape(blocks, lambda handed: handed / RATE < recorder.elapsed + 30)
+    tape = FakeMicrophone(blocks, lambda handed: handed / RATE < recorder.elapsed + 30)
     recorder = Recorder(path, format_, tape)
     recorder.start()
     assert tape.ended.wait(60)
@@ -82,7 +82,7 @@ def test_sound_that_did_not_arrive_is_counted_and_a_pause_is_not(
     blocks = blocks_of(speech, 5)
     gap = range(20, 30)  # half a second that the device never hands over
     kept = [block for number, block in enumerate(blocks) if number not in gap]
-    tape = Tape(
+    tape = FakeMicrophone(
         kept, lambda handed: pace(handed + (len(gap) * BLOCK_FRAMES if handed >= 48_000 else 0))
     )
     recorder = Recorder(tmp_path / "audio.wav", "wav", tape)
@@ -118,7 +118,7 @@ def test_what_a_slow_disk_has_not_taken_yet_is_waited_for(
 ) -> None:
     monkeypatch.setattr("memocast.audio.recorder._STOP_SECONDS", 0.05)
     monkeypatch.setattr("memocast.audio.recorder._QUEUE_BLOCKS", 20)
-    tape = Tape(blocks_of(speech, 1), lambda _handed: True)
+    tape = FakeMicrophone(blocks_of(speech, 1), lambda _handed: True)
     recorder = Recorder(tmp_path / "audio.wav", "wav", tape)
     disk = recorder._file = Stalled(recorder._file)
     recorder.start()
@@ -136,7 +136,7 @@ def test_what_a_slow_disk_has_not_taken_yet_is_waited_for(
 def test_a_disk_that_fills_up_with_the_last_sound_is_told_after_the_end(
     speech: Path, tmp_path: Path
 ) -> None:
-    tape = Tape(blocks_of(speech, 1), lambda _handed: True)
+    tape = FakeMicrophone(blocks_of(speech, 1), lambda _handed: True)
     recorder = Recorder(tmp_path / "audio.wav", "wav", tape)
 
     class Full(Stalled):
@@ -157,7 +157,7 @@ def test_a_microphone_gets_a_moment_to_come_back_after_the_machine_slept(
     clock = time.monotonic()
     monkeypatch.setattr("memocast.audio.recorder._now", lambda: clock)
     hungry = True
-    tape = Tape(
+    tape = FakeMicrophone(
         itertools.cycle(blocks_of(speech, 5)),
         lambda handed: hungry and handed / RATE < recorder.elapsed + 1,
     )

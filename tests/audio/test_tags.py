@@ -18,9 +18,10 @@ import mutagen
 import pytest
 from mutagen.ogg import OggPage
 
+from helpers.bounded_run import MOST_MEMORY, family, run
 from helpers.full_or_short import scaled
 from helpers.hostile.audio import converted
-from helpers.hostile.case import MOST_MEMORY, family, run, voice
+from helpers.hostile.case import voice
 from helpers.processes import running
 from helpers.waiting import wait_for
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Self
 import libtorrent as lt
 import pytest
 
+from helpers.bounded_run import run
 from helpers.dht_network import dht_nodes
-from helpers.hostile.case import run
 from helpers.memocast_user import Memocast
 from helpers.waiting import DEADLINE, wait_for
 from memocast.bittorrent import dht

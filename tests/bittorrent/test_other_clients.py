@@ -20,10 +20,10 @@ import libtorrent as lt
 import pytest
 import soundfile
 
+from helpers.bare_session import bare_session
 from helpers.network_namespaces import two_hosts
 from helpers.other_clients import ARIA2C, run_client, start_client
 from helpers.processes import running
-from helpers.shared_memo import bare_session
 from helpers.trackers import HttpTracker, UdpTracker
 from helpers.waiting import wait_for
 

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, Self
 import libtorrent as lt
 import pytest
 
-from helpers.browser import WEB, WebTracker, wait_whole
+from helpers.listening_page import wait_whole
 from helpers.network_namespaces import ip, two_hosts
 from helpers.shared_memo import assert_same_memo
 from helpers.waiting import DEADLINE, wait_for
+from helpers.web_tracker import WEB, WebTracker
 from memocast.bittorrent import stun
 from memocast.bittorrent.webrtc_session import WebRtcSession
 from memocast.settings import Settings

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from helpers.paired_devices import texts_of
-from helpers.qr_reader import photographed
+from helpers.qr_reader import read_qr
 from helpers.shared_memo import sha256
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def test_three_devices_come_to_the_same_library(
     assert secret.out.startswith("memocast-pair:AGE-SECRET-KEY-1")
     again = phone.run("pair", "--qr")
     assert secret.out == again.out, "for one more device"
-    assert photographed(again.err, tmp_path) == secret.out.strip()
+    assert read_qr(again.err, tmp_path) == secret.out.strip()
     phone.run("sync")
     phone.run("seed", "--background")
 

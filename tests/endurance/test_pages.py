@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from helpers.browser import Net, card, until
 from helpers.full_or_short import FULL, chances, pause, record, scaled
+from helpers.listening_page import card, until
 from helpers.processes import is_running
 from helpers.waiting import wait_for
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
+    from helpers.browser import Net
     from helpers.memocast_user import Memocast
 
 pytestmark = pytest.mark.timeout(scaled(3600, 300))

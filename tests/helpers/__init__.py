@@ -1,1 +1,1 @@
-"""What the tests share: everything between them that is not a test or a fixture of all."""
+"""What tests import: all that lies between them and is neither a test nor a fixture."""

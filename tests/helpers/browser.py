@@ -1,7 +1,7 @@
 """A real browser at one end of a cable, and at the other a tracker that it can talk to.
 
 WebRTC gathers no loopback candidates, so the browser runs on a machine of its
-own: a network namespace, as in `namespaces`.
+own: a network namespace, as in `network_namespaces`.
 """
 
 from __future__ import annotations
@@ -11,29 +11,28 @@ import functools
 import http.server
 import os
 import shutil
-import subprocess
 import threading
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from helpers.network_namespaces import two_hosts
 from helpers.uncaught_errors import Uncaught
-from helpers.waiting import DEADLINE, wait_for
+from helpers.waiting import DEADLINE
+from helpers.web_tracker import WEB, WebTracker
 from memocast.settings import Settings
 from memocast.webpage import export
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
+    from pathlib import Path
 
     from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
     from helpers.memocast_user import Memocast
     from helpers.network_namespaces import Host
 
-WEB = Path(__file__).parents[1] / "web"
 WEBTORRENT = WEB / "node_modules" / "webtorrent" / "dist" / "webtorrent.min.js"
 AGE = WEB / "node_modules" / "age.min.js"
 
@@ -58,47 +57,6 @@ def why_no_browser() -> str:
     if not (WEBTORRENT.exists() and AGE.exists()):
         programs.append("the npm packages of tests/web")
     return f"NOT INSTALLED: {', '.join(programs)}; see .ci/browser" if programs else ""
-
-
-class WebTracker:
-    """bittorrent-tracker, from npm, on a host: `url` for browsers, `http` for other clients."""
-
-    def __init__(self, host: Host, port: int = 0) -> None:
-        self._host = host
-        with host.entered():
-            self._process = subprocess.Popen(
-                ["node", "tracker.mjs", host.address, str(port)],
-                cwd=WEB,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-        assert self._process.stdout is not None
-        self.port = int(self._process.stdout.readline())
-        self.url = f"ws://{host.address}:{self.port}"
-        self.http = f"http://{host.address}:{self.port}/announce"
-        self.heard: list[str] = []
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        with contextlib.suppress(ValueError):  # closed
-            for line in self._process.stdout:
-                self.heard.append(line.strip())
-
-    def announced(self, info_hash: str) -> bool:
-        """Whether somebody has said that they take part in that swarm."""
-        return f"start {info_hash}" in self.heard
-
-    def close(self) -> None:
-        """End it."""
-        self._process.kill()
-        self._process.wait()
-        self._reader.join(DEADLINE)
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream:
-                stream.close()
 
 
 class Site:
@@ -268,20 +226,3 @@ def host_page(folder: Path, tracker: WebTracker) -> None:
     shutil.copy(WEBTORRENT, folder)
     shutil.copy(AGE, folder)
     shutil.copy(WEB / "plain.html", folder)
-
-
-def until(tab: Page, condition: str, seconds: float = DEADLINE) -> None:
-    """Wait until that is true on the page, whose policy forbids playwright's own way to wait."""
-    wait_for(condition, lambda: tab.evaluate(condition), seconds)
-
-
-def card(tab: Page, title: str) -> Any:
-    """The card of the memo with that title."""
-    return tab.locator("article", has=tab.get_by_role("heading", name=title, exact=True))
-
-
-def wait_whole(tab: Page, title: str, seconds: float = DEADLINE) -> Any:
-    """Wait until that memo is complete; return its card."""
-    found = card(tab, title)
-    found.locator(".status", has_text="Complete").wait_for(timeout=seconds * 1000)
-    return found

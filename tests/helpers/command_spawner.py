@@ -26,13 +26,14 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from helpers.network_namespaces import Host
+from helpers.repository import TESTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 _LENGTH_BYTES = 8
 _BLOCK = 1 << 16
@@ -46,7 +47,7 @@ class Spawner:
         environment = {**os.environ, "LANG": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "helpers.command_spawner", str(theirs.fileno())],
-            cwd=Path(__file__).parents[1],
+            cwd=TESTS,
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             env=environment,

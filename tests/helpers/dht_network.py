@@ -5,21 +5,22 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import libtorrent as lt
 import pytest
 
+from helpers.bare_session import bare_session
 from helpers.fake_clock import Clock
 from helpers.processes import running
-from helpers.shared_memo import bare_session
+from helpers.repository import TESTS
 from helpers.trackers import HttpTracker
 from helpers.waiting import DEADLINE, wait_for
 from memocast.bittorrent import dht
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from helpers.memocast_user import Memocast
 
@@ -85,7 +86,7 @@ class ForgetfulDht:
         self._clock = Clock(folder)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "helpers.dht_server", str(NODES)],
-            cwd=Path(__file__).parents[1],
+            cwd=TESTS,
             env={**os.environ, **self._clock.environment},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

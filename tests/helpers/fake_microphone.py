@@ -1,4 +1,4 @@
-"""Tape: a recorder's source that plays samples as fast as they are taken, or in real time."""
+"""A recorder's source that plays samples as fast as they are taken, or in real time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BLOCK_FRAMES = 2_400
 RATE = 48_000
 
 
-class Tape:
+class FakeMicrophone:
     """Hands over blocks of int16 while `hungry()`; waits a moment where it is not."""
 
     name = "tape"

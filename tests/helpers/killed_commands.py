@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from helpers.channel_commands import create
 from helpers.full_or_short import scaled
-from helpers.kill_at_steps import state
+from helpers.library_state import state
 from memocast.formats.feed import PAGE_BYTES
 from memocast.formats.memo import DESCRIPTION_MAX_BYTES
 

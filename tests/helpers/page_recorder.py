@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from helpers.browser import Net, card, hearing
+from helpers.browser import Net, hearing
+from helpers.listening_page import card
 from helpers.waiting import wait_for
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import libtorrent as lt
 import pytest
 
-from helpers.shared_memo import bare_session
+from helpers.bare_session import bare_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

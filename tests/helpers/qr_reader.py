@@ -14,7 +14,7 @@ HALVES = {" ": (0, 0), "▀": (255, 0), "▄": (0, 255), "█": (255, 255)}
 """What each character of a QR code is of two pixels, on a dark terminal."""
 
 
-def photographed(drawn: str, folder: Path) -> str:
+def read_qr(drawn: str, folder: Path) -> str:
     """What a camera reads from a QR code on a terminal."""
     rows = [line for line in drawn.splitlines() if line and set(line) <= set(HALVES)]
     scale = 4

@@ -6,8 +6,6 @@ import hashlib
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
-import libtorrent as lt
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -35,18 +33,3 @@ def assert_same_memo(sender: Memocast, sent: str, receiver: Memocast, received: 
     assert {key: copy[key] for key in TRAVELS} == {key: original[key] for key in TRAVELS}
     assert copy["origin"] == "fetched"
     assert copy["shared"] is False
-
-
-def bare_session(**changes: object) -> lt.session:
-    """Another client: libtorrent with nothing around it, which talks to nobody off this machine."""
-    private = {
-        "listen_interfaces": "127.0.0.1:0",
-        "enable_dht": False,
-        "dht_bootstrap_nodes": "",
-        "enable_lsd": False,
-        "enable_upnp": False,
-        "enable_natpmp": False,
-        "webtorrent_stun_server": "",
-        "allow_multiple_connections_per_ip": True,
-    }
-    return lt.session({**private, **changes})  # type: ignore[call-overload]

@@ -1,4 +1,4 @@
-"""A real terminal for tests: a shell in a tmux of its own, and sounds to record or play there."""
+"""A real terminal for tests: a shell in a tmux of its own."""
 
 from __future__ import annotations
 

@@ -9,9 +9,10 @@ from urllib.parse import parse_qs, urlsplit
 import libtorrent as lt
 import pytest
 
+from helpers.bare_session import bare_session
 from helpers.private_memos import SAID, flipped, key_in, share
 from helpers.programs import needs
-from helpers.shared_memo import TRAVELS, address_of, bare_session, info_hash, sha256
+from helpers.shared_memo import TRAVELS, address_of, info_hash, sha256
 from helpers.trackers import HttpTracker
 from helpers.waiting import wait_for
 from memocast.formats.age import identity, new_key, recipient_of, unseal

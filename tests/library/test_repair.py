@@ -6,13 +6,13 @@ import contextlib
 import os
 import shutil
 import sqlite3
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from helpers.kept_memo import keep
 from helpers.processes import running
+from helpers.repository import TESTS
 from helpers.shared_memo import info_hash
 from helpers.waiting import wait_for
 from memocast.errors import LibraryError
@@ -20,11 +20,12 @@ from memocast.library.repair import repair
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from helpers.memocast_user import Memocast
     from memocast.library.library import Library
 
-FIRST_SCHEMA = Path(__file__).parents[1] / "data" / "library-1"
+FIRST_SCHEMA = TESTS / "data" / "library-1"
 
 
 def titles(user: Memocast) -> set[str]:

@@ -14,8 +14,9 @@ import pytest
 
 from helpers.channel_commands import create
 from helpers.full_or_short import FULL, record, scaled
-from helpers.kill_at_steps import BACKUP, Commands, leftovers, let_a_minute_go_by, state
+from helpers.kill_at_steps import BACKUP, Commands
 from helpers.killed_commands import CASES, ORDINARY, channel, memo, paired
+from helpers.library_state import leftovers, let_a_minute_go_by, state
 from helpers.mounted_folder import mounted
 from helpers.podcast_feeds import item, rss, titles
 from helpers.web_server import Reply, WebServer

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import libtorrent as lt
 import pytest
 
+from helpers.bare_session import bare_session
 from helpers.processes import running
-from helpers.shared_memo import address_of, assert_same_memo, bare_session, info_hash
+from helpers.shared_memo import address_of, assert_same_memo, info_hash
 from helpers.waiting import wait_for
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ import soundfile
 from bench.libraries import COMMON, RARE, fill
 from helpers.full_or_short import pause, scaled
 from helpers.made_sounds import encoded
+from helpers.repository import TESTS
 from helpers.waiting import wait_for
 from memocast.cli.lazy_commands import HOMES
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from helpers.memocast_user import Memocast
 
-COUNTED = Path(__file__).parents[1] / "helpers" / "cost_meter.py"
+COST_METER = TESTS / "helpers" / "cost_meter.py"
 HEAVY = {"libtorrent", "numpy", "soundfile", "sounddevice", "av", "rich", "mutagen", "pyrage"}
 NEEDED = {
     "record": {"numpy", "soundfile", "sounddevice"},
@@ -42,7 +43,7 @@ def counted(user: Memocast, *command: str, expect: int | None = 0) -> dict[str, 
     """What a command did, which ended with that exit code."""
     target = user.home / "counts.json"
     done = subprocess.run(
-        [sys.executable, COUNTED, target, *command],
+        [sys.executable, COST_METER, target, *command],
         env=user.environment,
         cwd=user.home,
         stdin=subprocess.DEVNULL,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import libtorrent as lt
 import pytest
 
-from helpers.shared_memo import bare_session
+from helpers.bare_session import bare_session
 from helpers.waiting import wait_for
 from memocast import settings as settings_
 from memocast.bittorrent import dht

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import libtorrent as lt
 import pytest
 
+from helpers.bare_session import bare_session
 from helpers.hostile.seeding_stranger import nothing_left, stranger
-from helpers.shared_memo import bare_session
 from helpers.waiting import wait_for
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from helpers.hostile.headers import silent_vorbis
+from helpers.hostile.lying_audio import silent_vorbis
 from helpers.waiting import wait_for
 from memocast import limited_process
 from memocast.channels.pair_missing import MissingMemos

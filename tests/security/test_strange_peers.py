@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import libtorrent as lt
 import pytest
 
-from helpers.hostile.case import victim
+from helpers.hostile.check import victim
 from helpers.processes import running
 from helpers.raw_peer import BLOCK, CHOKE, EXTENDED, INTERESTED, PIECE, UNCHOKE, RawPeer, Wire
 from helpers.shared_memo import address_of, info_hash

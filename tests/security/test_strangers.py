@@ -8,11 +8,13 @@ import pytest
 
 from helpers.full_or_short import scaled
 from helpers.hostile import audio, headers, links, metadata, names, text
-from helpers.hostile.case import Case, check, standing, victim
+from helpers.hostile.check import check, standing, victim
 from helpers.terminal import Terminal, assert_usable
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from helpers.hostile.case import Case
 
 CASES: list[Case] = [
     case for table in (names, metadata, text, links, audio, headers) for case in table.CASES

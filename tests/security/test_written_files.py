@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from helpers.bounded_run import run
 from helpers.channel_commands import publish_one
 from helpers.full_or_short import scaled
-from helpers.hostile.case import run
 from helpers.mounted_folder import mounted
 from helpers.processes import running
 from helpers.programs import needs

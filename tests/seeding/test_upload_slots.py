@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import libtorrent as lt
 import pytest
 
-from helpers.shared_memo import address_of, bare_session
+from helpers.bare_session import bare_session
+from helpers.shared_memo import address_of
 from helpers.waiting import wait_for
 from memocast.bittorrent.session_settings import EVERYBODY
 from memocast.bittorrent.torrent_status import Peer, TorrentStatus

@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from helpers.browser import Net, WebTracker, wait_whole
 from helpers.full_or_short import FULL
+from helpers.listening_page import wait_whole
 from helpers.processes import running
 from helpers.seeder_report import seeding
 from helpers.shared_memo import address_of, assert_same_memo
 from helpers.waiting import wait_for
+from helpers.web_tracker import WebTracker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from helpers.browser import Net
     from helpers.memocast_user import Memocast
 
 TITLE = "For browsers"

@@ -12,8 +12,9 @@ from urllib.parse import quote, unquote
 import numpy as np
 import pytest
 
-from helpers.browser import WEBTORRENT, Net, Site, card, until, wait_whole
+from helpers.browser import WEBTORRENT, Net, Site
 from helpers.heard_sounds import decoded, likeness
+from helpers.listening_page import card, until, wait_whole
 from helpers.other_clients import ARIA2C, run_client
 from helpers.processes import running
 from helpers.shared_memo import address_of, info_hash, sha256

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from helpers.browser import Net, card, until
 from helpers.heard_sounds import RATE, decoded, likeness
+from helpers.listening_page import card, until
 from helpers.page_recorder import ABOUT, TITLE, elapsed, record, share
 from helpers.waiting import wait_for
 from memocast.audio.examine import examine
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, BrowserContext, Page
 
+    from helpers.browser import Net
     from helpers.memocast_user import Memocast
 
 

@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 import pytest
 
-from helpers.browser import Net, card, until, wait_whole
 from helpers.channel_commands import create, publish
+from helpers.listening_page import card, until, wait_whole
 from helpers.page_stranger import SCRIPT, guarded
 from helpers.private_memos import key_in
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
+    from helpers.browser import Net
     from helpers.memocast_user import Memocast
     from helpers.page_stranger import Stranger
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from helpers.browser import Net, card, until
+from helpers.listening_page import card, until
 from helpers.page_recorder import TITLE, record, share
 from helpers.waiting import wait_for
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import BrowserContext, Page
 
+    from helpers.browser import Net
     from helpers.memocast_user import Memocast
 
 COUNT = """async () => {

@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 
 import pytest
 
-from helpers.qr_reader import photographed
+from helpers.qr_reader import read_qr
 from helpers.terminal import Terminal
 from memocast.bittorrent import stun
 from memocast.formats.link import listening_page_link, parse
@@ -239,7 +239,7 @@ def test_a_phone_reads_the_page_link_from_the_terminal(
 ) -> None:
     user = anna.with_(MEMOCAST_TRACKERS=" ".join(Settings().trackers))
     shared = user.run("share", memo, "--page", PAGE, "--qr", "--no-seed")
-    assert photographed(shared.err, tmp_path) == shared.out.strip()
+    assert read_qr(shared.err, tmp_path) == shared.out.strip()
 
 
 def test_a_code_that_the_terminal_is_too_narrow_for_is_not_drawn_broken(

@@ -8,7 +8,8 @@ from urllib.parse import quote
 
 import pytest
 
-from helpers.browser import AGE, Net, Site, card, until, wait_whole
+from helpers.browser import AGE, Net, Site
+from helpers.listening_page import card, until, wait_whole
 from helpers.private_memos import key_in
 from helpers.shared_memo import info_hash, sha256
 from helpers.waiting import wait_for

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from helpers.browser import Net, Site, wait_whole
+from helpers.browser import Net, Site
+from helpers.listening_page import wait_whole
 from helpers.waiting import wait_for
 
 if TYPE_CHECKING:

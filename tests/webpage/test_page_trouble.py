@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from helpers.browser import Net, card, until, wait_whole
+from helpers.listening_page import card, until, wait_whole
 from helpers.page_stranger import SCRIPT, Stranger, guarded
 from helpers.waiting import wait_for
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
+    from helpers.browser import Net
     from helpers.memocast_user import Memocast
 
 TITLE = "What was said"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from helpers.browser import until
+from helpers.listening_page import until
 
 if TYPE_CHECKING:
     from helpers.browser import Net

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import libtorrent as lt
 
-from helpers.shared_memo import bare_session
+from helpers.bare_session import bare_session
 from helpers.waiting import wait_for
 
 if TYPE_CHECKING:
