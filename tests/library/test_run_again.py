@@ -1,6 +1,6 @@
 """Whatever is interrupted can be run again, and completes what was begun, once.
 
-Each command is killed at each of its steps on the disk in turn; `killed_at` says what they are.
+Each command is killed at each of its steps on the disk in turn; `kill_at_steps` says what they are.
 """
 
 from __future__ import annotations
