@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS.parent / "tests"))
 
-from browser import Net, card, hearing, open_net, until  # noqa: E402
-from conftest import Memocast  # noqa: E402
+from helpers.browser import Net, hearing, open_net  # noqa: E402
+from helpers.listening_page import card, until  # noqa: E402
+from helpers.memocast_user import Memocast  # noqa: E402
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

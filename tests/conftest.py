@@ -7,41 +7,36 @@ listens on loopback; a test turns on exactly what it is about.
 
 from __future__ import annotations
 
-import atexit
-import contextlib
-import functools
-import json
-import os
-import select
-import shutil
 import signal
 import subprocess
-import sys
-import time
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from alone import PRIVATE
+pytest.register_assert_rewrite("helpers")  # before any of it is imported: it has asserts too
+
+from helpers.full_or_short import scaled
+from helpers.made_sounds import encoded
+from helpers.memocast_user import Memocast
 from memocast.library.library import Library
-from memocast.library.seeder_lock import SeederLock
-from memocast.library.seeder_report import to_json
-from scale import scaled
-from spawner import Spawner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-
-    from namespaces import Host
+    from collections.abc import Callable, Generator, Iterator
+    from pathlib import Path
 
 # A shell has its background jobs ignore Ctrl-C, and what they start inherits that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-pytest_plugins = ["a_dht", "browser", "sound_card", "web_server"]
+pytest_plugins = [
+    "helpers.browser",
+    "helpers.dht_network",
+    "helpers.page_recorder",
+    "helpers.page_stranger",
+    "helpers.sound_card",
+    "helpers.web_server",
+]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -70,12 +65,6 @@ def pytest_collection_modifyitems(
         items += share
 
 
-DEADLINE = 60.0
-"""Seconds that anything a test waits for may take on a slow machine.
-
-A page that found nobody asks again after a quarter of a minute, and then after half of one.
-"""
-
 # How long an example takes says how busy the machine is.
 settings.register_profile(
     "memocast",
@@ -84,174 +73,6 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("memocast")
-
-
-def wait_for(what: str, probe: Callable[[], Any], seconds: float = DEADLINE) -> Any:
-    """The first true value of `probe`, asked again and again until the deadline.
-
-    One that takes long is asked less often: what is waited for needs the processor, too.
-    """
-    deadline = time.monotonic() + seconds
-    while (asked := time.monotonic()) < deadline:
-        found = probe()
-        if found:
-            return found
-        select.select([], [], [], max(0.02, 3 * (time.monotonic() - asked)))
-    pytest.fail(f"waited {seconds:g} s in vain for {what}")
-
-
-@functools.cache
-def spawner() -> Spawner:
-    """What runs the commands of this test session."""
-    found = Spawner()
-    atexit.register(found.close)
-    return found
-
-
-def _is_for_the_interpreter(environment: Mapping[str, str]) -> bool:
-    """Whether Python or the loader would have to begin anew to obey these variables."""
-    if environment.get("LANG") != "C.UTF-8":
-        return True
-    of_both = set(environment) - {"PYTHONIOENCODING"}  # the spawner obeys that one too
-    return any(name.startswith(("PYTHON", "LD_", "LC_")) for name in of_both)
-
-
-@dataclass(frozen=True)
-class Result:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-    @property
-    def lines(self) -> list[str]:
-        return self.out.splitlines()
-
-
-class Memocast:
-    """`memocast` in processes of its own, with one library and an environment of its own."""
-
-    def __init__(self, home: Path, **environment: str) -> None:
-        self.home = home
-        self.host: Host | None = None  # a machine of the test's own, or this one
-        self.library = home / "library"
-        home.mkdir(parents=True, exist_ok=True)
-        # Coverage of locale and colours: what a script sees, not what this terminal has.
-        self.environment = {
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "HOME": str(home),
-            "LANG": "C.UTF-8",
-            "MEMOCAST_LIBRARY": str(self.library),
-            **PRIVATE,
-            **environment,
-        }
-
-    def with_(self, **environment: str) -> Memocast:
-        """The same library under other settings."""
-        twin = Memocast(self.home)
-        twin.host = self.host
-        twin.environment = {**self.environment, **environment}
-        return twin
-
-    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
-        """Start a command and return its process."""
-        options = {
-            "stdin": subprocess.DEVNULL,
-            "stdout": subprocess.PIPE,
-            "stderr": subprocess.PIPE,
-            "text": True,
-            "env": self.environment,
-            "cwd": self.home,
-            **options,
-        }
-        with self.host.entered() if self.host else contextlib.nullcontext():
-            return subprocess.Popen([sys.executable, "-m", "memocast", *arguments], **options)
-
-    def run(self, *arguments: str, expect: int | None = 0, stdin: str | bytes = b"") -> Result:
-        """Run a command to its end; it must end with the exit code `expect`."""
-        given = stdin.encode() if isinstance(stdin, str) else stdin
-        if _is_for_the_interpreter(self.environment):
-            code, out, err = self._run_anew(arguments, given)
-        else:
-            with self.host.entered() if self.host else contextlib.nullcontext():
-                code, out, err = spawner().run(arguments, self.environment, self.home, given, 60)
-        result = Result(code, out.decode(errors="replace"), err.decode())
-        assert "Traceback" not in result.err, result.err
-        assert "memocast: error: unexpected" not in result.err, result.err
-        if expect is not None:
-            assert result.code == expect, result
-        if expect:
-            assert "memocast: error: " in result.err or expect in (1, 130), result
-        return result
-
-    def _run_anew(self, arguments: Sequence[str], given: bytes) -> tuple[int, bytes, bytes]:
-        process: subprocess.Popen[Any] = self.start(*arguments, stdin=subprocess.PIPE, text=False)
-        try:
-            out, err = process.communicate(given, timeout=60)
-        except BaseException:
-            process.kill()
-            process.communicate()
-            raise
-        return process.returncode, out, err
-
-    def shell(self, script: str, expect: int = 0) -> Result:
-        """Run a POSIX shell script, as a user's would."""
-        with self.host.entered() if self.host else contextlib.nullcontext():
-            done = subprocess.run(
-                ["sh", "-c", script],
-                env=self.environment,
-                cwd=self.home,
-                capture_output=True,
-                text=True,
-                timeout=60,
-                check=False,
-                stdin=subprocess.DEVNULL,
-            )
-        assert done.returncode == expect, done
-        return Result(done.returncode, done.stdout, done.stderr)
-
-    def add(self, path: Path, **options: str) -> str:
-        """Add a file; return the id of its memo."""
-        flags = [text for name, value in options.items() for text in (f"--{name}", value)]
-        return self.run("add", str(path), *flags).out.strip()
-
-    def show(self, memo: str = "latest") -> Any:
-        """The memo as `show --json` prints it."""
-        return self.run("show", memo, "--json").json
-
-    def audio(self, memo: str = "latest") -> Path:
-        """The memo's audio file."""
-        shown = self.show(memo)
-        return self.library / "memos" / f"{shown['id']}.{shown['format']}"
-
-    def seeder(self) -> Any:
-        """What the running seeder says of itself, or None: what `status` prints of it."""
-        # In this process: tests ask again and again while they wait.
-        report = SeederLock(self.library).report()
-        return to_json(report) if report else None
-
-    def snapshot(self) -> dict[str, bytes | None]:
-        """Every file of the library that matters, to prove that nothing changed."""
-        if not self.library.is_dir():
-            return {}
-        return {
-            str(path.relative_to(self.library)): path.read_bytes() if path.is_file() else None
-            for path in sorted(self.library.rglob("*"))
-            if not path.relative_to(self.library)
-            .parts[0]
-            .startswith(("library.db", "seeder", "backups"))
-            and path.name != ".gate"
-        } | {"rows": json.dumps(self.run("list", "--json").json).encode()}
-
-    def stop(self) -> None:
-        """End the library's seeder, if one runs."""
-        if (self.library / "seeder.lock").exists():
-            self.run("seed", "--stop", expect=None)
 
 
 @pytest.fixture
@@ -301,33 +122,6 @@ def library(tmp_path: Path) -> Iterator[Library]:
     found.close()
 
 
-@contextlib.contextmanager
-def mounted(folder: Path, size: str) -> Iterator[Path]:
-    """A file system of its own in memory."""
-    folder.mkdir()
-    options = ["-t", "tmpfs", "-o", f"size={size}", "tmpfs"]
-    subprocess.run(["mount", *options, folder], check=True)
-    try:
-        yield folder
-    finally:
-        # A process that has ended may still be in its folder for a moment.
-        wait_for("umount", lambda: subprocess.run(["umount", folder], check=False).returncode == 0)
-
-
-@contextlib.contextmanager
-def running(process: subprocess.Popen[Any]) -> Iterator[subprocess.Popen[Any]]:
-    """End the process and close its pipes when the block ends, however it ends."""
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-        for stream in (process.stdin, process.stdout, process.stderr):
-            if stream:
-                stream.close()
-
-
 @pytest.fixture(scope="session")
 def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Five seconds or so of speech, 48 kHz mono, 16 bits, as WAV."""
@@ -369,19 +163,3 @@ def long_memo(speech: Path) -> Path:
     samples, rate = soundfile.read(speech, dtype="int16")
     soundfile.write(speech.with_name("long.flac"), np.tile(samples, 6), rate, format="FLAC")
     return speech.with_name("long.flac")
-
-
-def encoded(source: Path, target: Path, **options: str) -> Path:
-    """Encode a WAV with libsndfile."""
-    import soundfile
-
-    samples, rate = soundfile.read(source, dtype="int16")
-    soundfile.write(target, samples, rate, **options)
-    return target
-
-
-def needs(program: str) -> str:
-    """The path of a program that the test command installs; missing is a failure, not a skip."""
-    found = shutil.which(program)
-    assert found, f"{program} is not installed; run .ci/check, which installs it"
-    return found

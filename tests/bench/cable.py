@@ -24,7 +24,7 @@ from bench.contest import Unavailable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from namespaces import Host
+    from helpers.network_namespaces import Host
 
 _TUNSETIFF = 0x400454CA
 _TUNSETOFFLOAD = 0x400454D0

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bench.world import World
-    from namespaces import Host
+    from helpers.network_namespaces import Host
 
 DEADLINE = 120.0
 """Seconds after which an attempt has failed."""

@@ -23,13 +23,13 @@ from bench.contest import Failed, Unavailable, seconds
 from bench.processes import wait_for
 from bench.seeder import seeding
 from bench.world import MEMOCAST, PYTHON
-from trackers import HttpTracker
+from helpers.trackers import HttpTracker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from bench.world import World
-    from namespaces import Host
+    from helpers.network_namespaces import Host
 
 NOTES = [
     "all fetch from the same 'memocast seed', in a network namespace where everything is loopback;"

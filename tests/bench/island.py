@@ -7,7 +7,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from bench.contest import Unavailable
-from namespaces import Host
+from helpers.network_namespaces import Host
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from bench import cable
 from bench.contest import Unavailable
-from namespaces import Host
+from helpers.network_namespaces import Host
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bench.world import World
-    from namespaces import Host
+    from helpers.network_namespaces import Host
 
 
 def wait_for(

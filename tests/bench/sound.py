@@ -17,7 +17,7 @@ import pytest
 
 from bench.contest import Unavailable
 from bench.processes import running, wait_for
-from sound_card import SoundCard, start_sound_card
+from helpers.sound_card import SoundCard, start_sound_card
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

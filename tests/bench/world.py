@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alone import PRIVATE
+from helpers.private_settings import PRIVATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

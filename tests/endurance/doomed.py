@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import soundfile
 
+from helpers.fake_microphone import BLOCK_FRAMES, RATE, FakeMicrophone
 from memocast.audio.recorder import Recorder
-from tape import BLOCK_FRAMES, RATE, Tape
 
 SPEED = 4
 """Times real time."""
@@ -51,7 +51,7 @@ def main() -> None:
         for start in range(0, len(samples) - BLOCK_FRAMES, BLOCK_FRAMES)
     ]
     begun = time.monotonic()
-    tape = Tape(
+    tape = FakeMicrophone(
         itertools.cycle(blocks),
         lambda handed: handed / RATE <= SPEED * (time.monotonic() - begun),
     )

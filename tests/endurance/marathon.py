@@ -16,8 +16,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import soundfile
 
+from helpers.fake_microphone import BLOCK_FRAMES, RATE, FakeMicrophone
 from memocast.audio.recorder import Recorder
-from tape import BLOCK_FRAMES, RATE, Tape
 
 
 def main() -> None:
@@ -29,7 +29,7 @@ def main() -> None:
     ]
     count = round(seconds * RATE / BLOCK_FRAMES)
     # Never so far ahead that the recorder's queue would be full.
-    tape = Tape(
+    tape = FakeMicrophone(
         itertools.islice(itertools.cycle(blocks), count),
         lambda handed: handed / RATE < recorder.elapsed + 5,
     )

@@ -15,16 +15,17 @@ import numpy as np
 import pytest
 import soundfile
 
-from conftest import running, wait_for
+from helpers.full_or_short import chances, pause, record, scaled
+from helpers.processes import running
+from helpers.waiting import wait_for
 from memocast.formats.memo import ID_PATTERN
-from scale import chances, pause, record, scaled
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
 
-    from conftest import Memocast
-    from sound_card import SoundCard
+    from helpers.memocast_user import Memocast
+    from helpers.sound_card import SoundCard
 
 TIMES = scaled(40, 1)
 

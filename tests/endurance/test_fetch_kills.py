@@ -16,16 +16,17 @@ import numpy as np
 import pytest
 import soundfile
 
-from conftest import running, wait_for
-from scale import chances, pause, record, scaled
-from transfer import info_hash, sha256
+from helpers.full_or_short import chances, pause, record, scaled
+from helpers.processes import running
+from helpers.shared_memo import info_hash, sha256
+from helpers.waiting import wait_for
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable
     from pathlib import Path
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 KILLS = scaled(50, 3)
 LIMIT = scaled(2_000_000, 4_000_000)

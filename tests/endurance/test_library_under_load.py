@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conftest import wait_for
+from helpers.full_or_short import chances, pause, record, scaled
+from helpers.shared_memo import sha256
+from helpers.waiting import wait_for
 from ledger import Ledger
-from scale import chances, pause, record, scaled
-from transfer import sha256
 
 if TYPE_CHECKING:
     import random
 
-    from conftest import Memocast
+    from helpers.memocast_user import Memocast
 
 WORKER = Path(__file__).with_name("worker.py")
 API_WORKERS, CLI_WORKERS = 6, 2

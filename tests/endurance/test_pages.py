@@ -13,17 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from browser import Net, card, until
-from conftest import wait_for
-from scale import FULL, chances, pause, record, scaled
-from test_seeder import is_running
+from helpers.full_or_short import FULL, chances, pause, record, scaled
+from helpers.listening_page import card, until
+from helpers.processes import is_running
+from helpers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from playwright.sync_api import Browser, Page
 
-    from conftest import Memocast
+    from helpers.browser import Net
+    from helpers.memocast_user import Memocast
 
 pytestmark = pytest.mark.timeout(scaled(3600, 300))
 

@@ -15,15 +15,16 @@ import numpy as np
 import pytest
 import soundfile
 
-from conftest import running, wait_for
+from helpers.full_or_short import chances, pause, record, scaled
+from helpers.heard_sounds import alignment
+from helpers.processes import running
+from helpers.waiting import wait_for
 from memocast.audio import recording_file
 from memocast.errors import NoSound
-from scale import chances, pause, record, scaled
-from test_record import alignment
 
 if TYPE_CHECKING:
-    from conftest import Memocast
-    from sound_card import SoundCard
+    from helpers.memocast_user import Memocast
+    from helpers.sound_card import SoundCard
 
 RATE = 48_000
 HERE = Path(__file__).parent

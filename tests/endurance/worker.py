@@ -21,12 +21,12 @@ import wave
 from pathlib import Path
 from typing import Any, Protocol
 
+from helpers.shared_memo import info_hash
 from memocast.formats import torrent
 from memocast.formats.share import Share
 from memocast.library.importing import add_file
 from memocast.library.library import Library
 from memocast.library.recovery import adopt
-from transfer import info_hash
 
 ROOT = Path(os.environ["MEMOCAST_LIBRARY"])
 

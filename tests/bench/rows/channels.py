@@ -15,6 +15,7 @@ from bench.contest import Contender, Outcome, Target, compete, seconds
 from bench.processes import seeding, wait_for
 from bench.rows.dht import local_dht
 from bench.world import MEMOCAST
+from helpers.trackers import HttpTracker
 from memocast.channels.publish import Publisher
 from memocast.formats import mutable_item
 from memocast.formats.channel import SALT, ChannelLink
@@ -22,7 +23,6 @@ from memocast.formats.feed import FeedItem
 from memocast.formats.memo import now
 from memocast.library.library import Library
 from memocast.settings import Settings
-from trackers import HttpTracker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

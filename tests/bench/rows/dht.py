@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from bench.world import World
-    from namespaces import Host
+    from helpers.network_namespaces import Host
 
 TITLE = "Finding the sender by the DHT alone"
 PEERS = peers.MEMOCAST | peers.ARIA2 | peers.TRANSMISSION

@@ -9,11 +9,11 @@ from urllib.parse import unquote
 from bench import clients, network, peers
 from bench.contest import Contender, Outcome, Target, compete
 from bench.processes import seeding, wait_for
-from trackers import HttpTracker
+from helpers.trackers import HttpTracker
 
 if TYPE_CHECKING:
     from bench.world import World
-    from namespaces import Host
+    from helpers.network_namespaces import Host
 
 TITLE = "Fetching from far away"
 PEERS = peers.MEMOCAST | peers.ARIA2 | peers.TRANSMISSION | peers.WEBTORRENT | peers.CURL

@@ -19,14 +19,14 @@ from bench import network, peers, sound
 from bench.contest import Contender, Failed, Outcome, Target, compete
 from bench.processes import running, seeding, wait_for
 from bench.world import MEMOCAST
-from trackers import HttpTracker
+from helpers.trackers import HttpTracker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bench.world import World
-    from namespaces import Host
-    from sound_card import SoundCard
+    from helpers.network_namespaces import Host
+    from helpers.sound_card import SoundCard
 
 TITLE = "Listening while it arrives"
 PEERS = peers.MEMOCAST | peers.WEBTORRENT

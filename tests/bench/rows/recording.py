@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bench.world import World
-    from sound_card import SoundCard
+    from helpers.sound_card import SoundCard
 
 TITLE = "Recording on a busy machine"
 PEERS = peers.MEMOCAST | {

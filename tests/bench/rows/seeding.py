@@ -18,14 +18,14 @@ from bench import libraries, load, network, peers
 from bench.contest import Contender, Failed, Outcome, Target, compete
 from bench.processes import running, wait_for
 from bench.world import MEMOCAST, PYTHON
-from raw_peer import INTERESTED, PIECE, UNCHOKE, Wire
+from helpers.raw_peer import INTERESTED, PIECE, UNCHOKE, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from bench.world import World
-    from namespaces import Host
+    from helpers.network_namespaces import Host
 
 TITLE = "Seeding many memos"
 PEERS = peers.MEMOCAST | {"transmission-daemon": ["transmission-daemon", "--version"]}

@@ -16,13 +16,13 @@ from bench.clients import by_curl
 from bench.contest import Contender, Outcome, Target, compete
 from bench.processes import finished, running, seeding, wait_for
 from bench.world import MEMOCAST
-from trackers import HttpTracker
+from helpers.trackers import HttpTracker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bench.world import World
-    from namespaces import Host
+    from helpers.network_namespaces import Host
 
 TITLE = "One sender, many receivers"
 PEERS = peers.MEMOCAST | peers.CURL

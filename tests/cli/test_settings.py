@@ -1,0 +1,128 @@
+"""Settings: defaults, config.toml, the environment; a typing error is never a silent default."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from memocast.errors import UsageError
+from memocast.settings import Settings, load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from helpers.memocast_user import Memocast
+
+
+def settings(tmp_path: Path, text: str = "", **environment: str) -> Settings:
+    (tmp_path / "config.toml").write_text(text)
+    return load(tmp_path / "config.toml", environment)
+
+
+def test_on_a_local_network_nobody_outside_is_asked_or_told() -> None:
+    settings = Settings(trackers=("udp://t",), listen=("0.0.0.0:6881", "[::]:0")).on_lan()
+    assert settings.trackers == ()
+    assert not (settings.dht or settings.port_mapping or settings.webrtc)
+    assert settings.lsd
+    assert settings.listen == ("0.0.0.0:0", "[::]:0"), "the other session has the named port"
+
+
+def test_defaults_file_environment_each_goes_over_the_one_before(tmp_path: Path) -> None:
+    assert load(tmp_path / "none.toml", {}) == Settings()
+    text = 'dht = false\nupload_limit = 1000\nlisten = "127.0.0.1:7000"\ntrackers = []\n'
+    found = settings(tmp_path, text, MEMOCAST_UPLOAD_LIMIT="5", MEMOCAST_LIBRARY="/x")
+    assert (found.dht, found.upload_limit, found.trackers) == (False, 5, ())
+    assert found.addresses(1) == [("127.0.0.1", 7000)]
+
+
+def test_lists_are_separated_by_white_space_and_empty_means_none(tmp_path: Path) -> None:
+    found = settings(
+        tmp_path,
+        MEMOCAST_TRACKERS="udp://a.example:1  http://b.example/announce",
+        MEMOCAST_DHT_BOOTSTRAP="",
+        MEMOCAST_LISTEN="0.0.0.0:0 [::1]:9",
+    )
+    assert found.trackers == ("udp://a.example:1", "http://b.example/announce")
+    assert found.dht_bootstrap == ()
+    assert found.addresses(50_000) == [("0.0.0.0", 50_000), ("::1", 9)]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("trackres = []", "did you mean 'trackers'?"),
+        ("dht = 'yes'", "use true or false"),
+        ("upload_limit = true", "use a whole number"),
+        ("upload_limit = -1", "use 0 (none) to 2147483647"),
+        ("upload_limit = 1.5", "use a whole number"),
+        ("trackers = 'udp://a'", 'use a list: ["…", "…"]'),
+        ("trackers = ['example.org']", "a tracker begins with udp://"),
+        ("listen = ['localhost:1']", "use IP:PORT"),
+        ("listen = []", "use IP:PORT"),
+        ("listen = ['127.0.0.1:99999']", "use IP:PORT"),
+        ("format = 'mp3'", "use one of: opus, flac, wav"),
+        ("dht_bootstrap = ['example.org']", "use HOST:PORT"),
+        ("dht_bootstrap = ['6881']", "use HOST:PORT"),
+        ("dht_bootstrap = [':6881']", "use HOST:PORT"),
+        ("dht_bootstrap = ['example.org:²']", "use HOST:PORT"),
+        ("dht_bootstrap = ['example.org:65536']", "use HOST:PORT"),
+        ("dht_bootstrap = ['a.example:1,b.example:1']", "use HOST:PORT"),
+        ('trackers = ["udp://a\\nb"]', "a tracker begins with udp://"),
+        (f"trackers = ['udp://{'x' * 300}']", "at most 300 characters"),
+        ("dht = ", "mend the line it names"),
+    ],
+)
+def test_a_mistake_in_the_file_is_named_with_its_remedy(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        settings(tmp_path, text)
+    assert str(tmp_path / "config.toml") in caught.value.message
+    assert said in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("MEMOCAST_DTH", "true"),
+        ("MEMOCAST_DHT", "yes"),
+        ("MEMOCAST_UPLOAD_LIMIT", "lots"),
+        ("MEMOCAST_TRACKERS", "example.org"),
+        ("MEMOCAST_LISTEN", "6881"),
+        ("MEMOCAST_TRACKERS", "udp://\udcff.example"),
+        ("MEMOCAST_DEVICE", "\udcff"),
+    ],
+)
+def test_a_mistake_in_the_environment_is_named(tmp_path: Path, variable: str, value: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        settings(tmp_path, **{variable: value})
+    assert f"${variable}" in caught.value.message
+    assert caught.value.hint
+
+
+def test_a_config_file_with_a_typo_stops_every_command_before_it_does_anything(
+    anna: Memocast,
+) -> None:
+    folder = anna.home / ".config" / "memocast"
+    folder.mkdir(parents=True)
+    (folder / "config.toml").write_text('trackres = ["udp://a.example:1"]\n')
+    for command in (["list"], ["record"], ["share", "latest"], ["seed"], ["fetch", "ab" * 20]):
+        result = anna.run(*command, expect=2)
+        assert result.out == ""
+        assert "there is no such setting: 'trackres' in " in result.err
+        assert "hint: did you mean 'trackers'?" in result.err
+    assert not anna.library.exists()
+
+
+def test_rate_limits_hold_on_loopback_too(anna: Memocast, ben: Memocast, flac: Path) -> None:
+    import time
+
+    memo = anna.add(flac)
+    size = anna.show(memo)["bytes"]
+    slow = anna.with_(MEMOCAST_UPLOAD_LIMIT=str(size // 2))
+    link = slow.run("share", memo, "--direct").out.strip()
+    began = time.monotonic()
+    ben.run("fetch", link)
+    # Unlimited it takes half a second; at this limit it cannot take less than one.
+    assert time.monotonic() - began > 1

@@ -1,0 +1,170 @@
+"""Podcasts whose servers and feeds are slow, broken or mean ill."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from helpers.podcast_feeds import item, problem, rss, titles
+from helpers.web_server import Reply, WebServer
+from memocast.errors import Refused, SwarmTimeout
+from memocast.podcasts import http_get, parser_process
+from memocast.podcasts.parser import parsed
+
+if TYPE_CHECKING:
+    from http.server import BaseHTTPRequestHandler
+    from pathlib import Path
+
+    from helpers.memocast_user import Memocast
+
+
+def test_limits_hold_whatever_a_server_announces(
+    ben: Memocast, server: WebServer, opus: Path
+) -> None:
+    def endless(request: BaseHTTPRequestHandler) -> None:
+        while not server.ended.is_set():
+            request.wfile.write(bytes(1 << 16))
+
+    server.replies |= {
+        "/feed": Reply(rss(item(2, "endless"), item(1, "large"))),
+        "/endless": Reply(send=endless),
+        "/large": Reply(bytes(300_000)),
+    }
+    ben.run("follow", f"{server.url}/feed", "--max-size", "200kB")
+    synced = ben.run("sync", expect=7)
+    assert synced.out == ""
+    assert "error: 'Episode 2': 127.0.0.1 sends more than the limit of 200,000" in synced.err
+    assert "error: 'Episode 1': 127.0.0.1 sends 300,000 bytes, more than the limit" in synced.err
+    assert [path.name for path in (ben.library / "incoming").iterdir()] == [".gate"]
+
+
+NO_FEEDS = [
+    (Reply(b"<!doctype html><title>x</title>"), 7, "what is there is no feed"),
+    (Reply(b"<html><body/></html>"), 7, "what is there is no feed"),
+    (Reply(b""), 7, "what is there is no feed"),
+    (Reply(status=404), 1, "127.0.0.1 answered: 404 Not Found"),
+    (Reply(status=302, headers={"Location": "/feed"}), 7, "leads in circles"),
+    (Reply(status=302, headers={"Location": "file:///etc/passwd"}), 7, "does not go"),
+    (Reply(status=302, headers={"Location": "ftp://127.0.0.1/"}), 7, "does not go"),
+    (Reply(bytes(17 << 20)), 7, "more than the limit of 16,777,216 bytes"),
+    (Reply(b"<a>" * 200), 7, "nested too deeply"),
+    (Reply(b"short", headers={"Content-Length": "9"}), 6, "stopped at 5 of 9 bytes"),
+]
+
+
+def test_what_is_no_feed_is_not_followed(ben: Memocast, server: WebServer) -> None:
+    for reply, code, said in NO_FEEDS:
+        server.replies["/feed"] = reply
+        refused = ben.run("follow", f"{server.url}/feed", expect=code)
+        assert refused.out == ""
+        assert said in refused.err
+    assert ben.run("following").out == ""
+
+
+def test_entities_that_unfold_to_gigabytes_are_refused_in_any_encoding(
+    ben: Memocast, server: WebServer
+) -> None:
+    laughs = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
+    bomb = (
+        f'<?xml version="1.0" encoding="%s"?><!DOCTYPE rss [<!ENTITY l0 "lol">{laughs}]>'
+        '<rss version="2.0"><channel><title>&l9;</title></channel></rss>'
+    )
+    for encoding in ("utf-16", "utf-7"):
+        with pytest.raises(Refused, match="the feed defines XML entities"):
+            parsed((bomb % encoding).encode(encoding), "")
+    server.replies["/feed"] = Reply((bomb % "utf-8").encode())
+    refused = ben.run("follow", f"{server.url}/feed", expect=7)
+    assert refused.out == ""
+    assert "the feed defines XML entities" in refused.err
+
+
+def test_what_is_known_of_a_podcast_stays_when_its_feed_breaks(
+    ben: Memocast, server: WebServer, opus: Path
+) -> None:
+    server.replies |= {"/feed": Reply(rss(item(1, "1.opus")))}
+    ben.run("follow", f"{server.url}/feed")
+    server.replies |= {"/feed": Reply(b"<html/>"), "/1.opus": Reply(opus.read_bytes())}
+    synced = ben.run("sync", expect=7)
+    assert titles(ben) == ["Episode 1"]
+    assert "error: what is there is no feed" in synced.err
+    assert problem(ben) == "what is there is no feed"
+    server.replies["/feed"] = Reply(rss(item(1, "1.opus")))
+    ben.run("sync")
+    assert problem(ben) is None
+
+
+def test_an_episode_that_is_no_audio_is_told_and_the_others_come(
+    ben: Memocast, server: WebServer, opus: Path
+) -> None:
+    server.replies |= {
+        "/feed": Reply(rss(item(2, "2.opus"), item(1, "1.opus"))),
+        "/2.opus": Reply(b"<html>please pay</html>"),
+        "/1.opus": Reply(opus.read_bytes()),
+    }
+    ben.run("follow", f"{server.url}/feed")
+    synced = ben.run("sync", expect=7)
+    assert "error: 'Episode 2': audio is not audio that memocast knows" in synced.err
+    assert titles(ben) == ["Episode 1"]
+
+
+def test_addresses_that_memocast_does_not_go_to(ben: Memocast) -> None:
+    for address in ("ftp://127.0.0.1/feed", "file:///etc/passwd", "https://", "http://[::1/feed"):
+        refused = ben.run("follow", address, expect=5)
+        assert "is no address on the web" in refused.err
+    refused = ben.run("follow", "https://ben:secret@127.0.0.1/feed", expect=5)
+    assert "has a name or password in it" in refused.err
+    assert "secret" not in refused.err
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    refused = ben.run("follow", f"http://127.0.0.1:{port}/feed", expect=6)
+    assert "127.0.0.1 does not answer: Connection refused" in refused.err
+    feed = ben.home / "feed.xml"
+    feed.write_bytes(rss(item(1, "file:///etc/passwd"), item(2, "../library/library.db")))
+    followed = ben.run("follow", str(feed))
+    assert "there is no audio in its feed so far" in followed.err
+
+
+def test_a_server_that_trickles_is_given_up(server: WebServer) -> None:
+    def trickle(request: BaseHTTPRequestHandler) -> None:
+        while not server.ended.wait(0.05):
+            request.wfile.write(b"x")
+
+    server.replies["/body"] = Reply(send=trickle)
+    with pytest.raises(SwarmTimeout, match=r"127.0.0.1 sends too slowly: [0-9]+ bytes so far"):
+        http_get.get(f"{server.url}/body", io.BytesIO(), 1 << 20, 0.5)
+
+
+def test_a_server_that_trickles_its_header_is_given_up() -> None:
+    over = threading.Event()
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.send(b"HTTP/1.1 200 OK\r\nX: ")
+            while not over.wait(0.05):
+                connection.send(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            with pytest.raises(SwarmTimeout, match="sends too slowly"):
+                url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+                http_get.get(url, io.BytesIO(), 1 << 20, 0.5)
+        finally:
+            over.set()
+            thread.join()
+
+
+def test_a_document_that_a_parser_sits_over_for_hours_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(parser_process, "SECONDS", 1)
+    assert parser_process.read(rss(item(1, "1.mp3")), "http://h.example/").title == "A show"
+    with pytest.raises(Refused, match="takes too long to read"):
+        parser_process.read(b" \n" * 200_000 + b"<rss version='2.0'><channel/></rss>", "")
