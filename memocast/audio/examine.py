@@ -90,7 +90,7 @@ def format_of(head: bytes) -> str | None:
     return "mp3" if head.startswith(b"ID3") or is_mpeg_audio else None
 
 
-def confirmed(
+def confirm(
     path: Path,
     duration: int | None,
     peaks: bytes | None,
@@ -137,7 +137,7 @@ def examine(
     format_ = identify(path)
     is_small = path.stat().st_size <= _BOUNDED_BYTES
     if format_ in _BOUNDED and is_small and len(parts(path, format_)) == 1:
-        return decoded(path, tell, limit)
+        return decode(path, tell, limit)
     asked = {"path": os.fsencode(path).hex(), "limit": limit}
     try:
         said = limited_process.run(
@@ -171,7 +171,7 @@ def refuse_head(head: bytes) -> None:
         raise Refused("what arrives is damaged", hint="see the error of 'fetch'")
 
 
-def decoded(path: Path, progress: Callable[[float], None], limit: float) -> Sound:
+def decode(path: Path, progress: Callable[[float], None], limit: float) -> Sound:
     """The same in this process, which a stranger's file can make take any time and memory."""
     from memocast.audio.peaks import Peaks
 

@@ -37,7 +37,7 @@ def answer(given: bytes, _file: IO[bytes] | None = None) -> dict[str, Any] | boo
             limited_process.say(seconds)
 
     try:
-        sound = examine.decoded(path, tell, asked["limit"])
+        sound = examine.decode(path, tell, asked["limit"])
     except Refused as error:
         return {"refused": type(error).__name__, "message": error.message, "hint": error.hint}
     except OSError as error:

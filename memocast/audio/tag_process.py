@@ -25,7 +25,7 @@ def answer(given: bytes, file: IO[bytes]) -> dict[str, str]:
     asked = json.loads(given)
     file.seek(0)
     try:
-        opened = _opened(file, asked["format"])
+        opened = _open(file, asked["format"])
         if "fields" not in asked:
             return _read(opened)
         _write(opened, asked["format"], asked["fields"])
@@ -38,7 +38,7 @@ def answer(given: bytes, file: IO[bytes]) -> dict[str, str]:
     return {}
 
 
-def _opened(file: IO[bytes], format_: str) -> Any:
+def _open(file: IO[bytes], format_: str) -> Any:
     """The file as mutagen has it; each of its modules takes some milliseconds to import."""
     if format_ == "opus":
         from mutagen.oggopus import OggOpus

@@ -228,7 +228,7 @@ def pointer(info_hash: str) -> bytes:
     return bytes(lt.bencode(value))
 
 
-def pointed_at(value: bytes) -> str:
+def target_of(value: bytes) -> str:
     """The info-hash in such a value, in hex. Raises Refused when there is none."""
     import libtorrent as lt
 
@@ -239,11 +239,11 @@ def pointed_at(value: bytes) -> str:
     return info_hash.hex()
 
 
-def resolved(names: Iterable[str], seconds: float) -> list[Address]:
+def resolve(names: Iterable[str], seconds: float) -> list[Address]:
     """The IPv4 addresses of nodes named `HOST:PORT`; of names that nobody knows, none."""
     from concurrent.futures import ThreadPoolExecutor, wait
 
-    def resolve(name: str) -> list[Address]:
+    def resolve_one(name: str) -> list[Address]:
         host, _, port = name.rpartition(":")
         try:
             answers = socket.getaddrinfo(host, int(port), socket.AF_INET, socket.SOCK_DGRAM)
@@ -255,7 +255,7 @@ def resolved(names: Iterable[str], seconds: float) -> list[Address]:
     if not names:
         return []
     pool = ThreadPoolExecutor(len(names))
-    asked = [pool.submit(resolve, name) for name in names]
+    asked = [pool.submit(resolve_one, name) for name in names]
     wait(asked, seconds)
     pool.shutdown(wait=False, cancel_futures=True)
     return [address for answer in asked if answer.done() for address in answer.result()]

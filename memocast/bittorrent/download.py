@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from memocast.errors import NotALink
 from memocast.formats.magnet import MAX_TRACKERS
-from memocast.formats.memo_info import Description, described, sealed_block
-from memocast.formats.torrent import is_feed_page, stored
+from memocast.formats.memo_info import Description, parse_info, sealed_block
+from memocast.formats.torrent import from_metadata, is_feed_page
 from memocast.formats.trackers import is_tracker
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Download:
             piece_length=torrent.piece_length(),
             files=_files(torrent),
             info_hashes=tuple(known),
-            description=described(info),
+            description=parse_info(info),
             sealed=sealed_block(info),
             page=is_feed_page(info),
         )
@@ -163,7 +163,7 @@ def _files(torrent: Any) -> int:
     return count
 
 
-def opened(link: Link) -> Link:
+def open_torrent(link: Link) -> Link:
     """The link with all that its .torrent file says, if it is one. Raises NotALink."""
     if link.torrent is None:
         return link
@@ -188,7 +188,7 @@ def finished_torrent(resume: bytes, link: Link) -> Torrent:
 
     parameters: Any = lt.read_resume_data(resume)
     trackers = () if link.lan else link.trackers
-    return stored(parameters, link.dn or parameters.ti.name(), trackers)
+    return from_metadata(parameters, link.dn or parameters.ti.name(), trackers)
 
 
 def parameters(link: Link, resume: bytes | None) -> Any:

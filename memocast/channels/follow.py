@@ -12,7 +12,7 @@ from memocast.errors import LibraryError, MemocastError, NoSuchMemo, Refused, Sw
 from memocast.fetching.fetch import DEFAULT_MAX_SIZE, FetchRequest, fetch
 from memocast.fetching.page_download import DownloadedPage, download_page
 from memocast.formats import age, link
-from memocast.formats.feed import MAX_PAGE_BYTES, FeedItem, FeedPage, parsed
+from memocast.formats.feed import MAX_PAGE_BYTES, FeedItem, FeedPage, parse_page
 from memocast.formats.link import Link
 from memocast.library.tables.feed_pages import StoredPage
 from memocast.podcasts import episodes
@@ -111,7 +111,7 @@ class Follower:
                 f"the DHT has nothing of the channel '{channel.name}'",
                 hint="its owner, or somebody who follows it, has to be online: try again later",
             )
-        head = dht.pointed_at(item.value)
+        head = dht.target_of(item.value)
         if head == channel.head and not channel.problem:
             return
         with contextlib.ExitStack() as pages:
@@ -154,7 +154,7 @@ class Follower:
                     items += len(self._library.feed_items.items(channel, page=info_hash))
                 info_hash = older
                 continue
-            came = pages.enter_context(self._pulled(channel, info_hash))
+            came = pages.enter_context(self._download(channel, info_hash))
             page = self._page(channel, came)
             older = _info_hash(page.next)
             content = came.torrent.content
@@ -162,7 +162,7 @@ class Follower:
             items += len(page.items)
             info_hash = older
 
-    def _pulled(
+    def _download(
         self, channel: Channel, info_hash: str
     ) -> contextlib.AbstractContextManager[DownloadedPage]:
         where = Link(info_hash, dn=channel.name, trackers=channel.link.trackers)
@@ -172,7 +172,7 @@ class Follower:
         with self._library.translated():
             content = came.file.read_bytes()
         identities = self._identities(channel)
-        return parsed(age.unseal(content, identities) if identities else content)
+        return parse_page(age.unseal(content, identities) if identities else content)
 
     def _take(
         self, channel: Channel, found: Sequence[tuple[StoredPage, FeedPage]], news: News
@@ -194,7 +194,7 @@ class Follower:
                 if known.item.id not in listed
             ]
         news.listed = sum(feeds.get(channel, id_) is None for id_ in listed)
-        with self._library.together():
+        with self._library.atomically():
             pages.replace(channel, [(stored, page.items) for stored, page in found], gone)
             for known in gone:
                 self._let_go(known)
@@ -224,7 +224,7 @@ class Follower:
             if listed.arrived is not None or self._must_wait(listed):
                 continue
             try:
-                memo = self._fetched(channel, listed, notify)
+                memo = self._fetch_item(channel, listed, notify)
             except LibraryError:
                 raise
             except MemocastError as error:
@@ -239,7 +239,7 @@ class Follower:
         pause = min(_FIRST_PAUSE * 2**listed.tries, _DAY)
         return bool(listed.problem) and not self._eager and time.time() < listed.tried + pause
 
-    def _fetched(
+    def _fetch_item(
         self, channel: Channel, listed: ListedItem, notify: Callable[[Stage], None]
     ) -> str:
         item = listed.item

@@ -89,7 +89,7 @@ def secret_of(pair: Channel) -> str:
 def end(library: Library) -> bool:
     """Be paired no more, and forget all that was for the other devices; whether it was paired."""
     pair = library.channels.pair()
-    with library.together():
+    with library.atomically():
         if pair:
             library.feed_pages.forget(pair)
             library.channels.remove(pair)
@@ -216,7 +216,7 @@ class Pairing:
         failures = 0
         for entry in missing.in_turn():
             try:
-                memo = self._adopted(pair, entry, notify)
+                memo = self._adopt(pair, entry, notify)
             except LibraryError:
                 raise
             except MemocastError as error:
@@ -230,7 +230,7 @@ class Pairing:
             news.memos.append(memo)
             arrived(memo)
 
-    def _adopted(self, pair: Channel, entry: ReplicaEntry, notify: Callable[[Stage], None]) -> str:
+    def _adopt(self, pair: Channel, entry: ReplicaEntry, notify: Callable[[Stage], None]) -> str:
         """Fetch the entry's audio; the id of its memo."""
         (where,) = link.parse(entry.link)
         has_id = re.fullmatch(ID_PATTERN, entry.key)

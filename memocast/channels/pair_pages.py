@@ -100,14 +100,14 @@ class PairPages:
         when nobody sends a page; what others came is merged.
         """
         try:
-            head = dht.pointed_at(value)
+            head = dht.target_of(value)
         except Refused:
             return self._refused(hashlib.sha1(value, usedforsecurity=False).hexdigest(), merge)
         if head == self._pair.head:
             return self.held()
         with contextlib.ExitStack() as files:
             try:
-                page = self._pulled(files, head, MAX_ROOT_BYTES)
+                page = self._download(files, head, MAX_ROOT_BYTES)
                 root, reasons = replica_entries.root_in(self._read(page.file))
             except (SwarmTimeout, LibraryError):
                 raise
@@ -152,7 +152,7 @@ class PairPages:
     ) -> Found:
         """The part that the root names. Raises Refused when it is another, SwarmTimeout."""
         if self._library.feed_pages.older(self._pair, info_hash) is None:
-            page = self._pulled(files, info_hash, MAX_BUCKET_BYTES)
+            page = self._download(files, info_hash, MAX_BUCKET_BYTES)
         else:
             page = None
         content = self._read(page.file if page else self._library.feed_pages.file(info_hash))
@@ -163,7 +163,7 @@ class PairPages:
             stored.append(page)
         return Found(digest, found, reasons, is_whole=to_bytes(found.values()) == content)
 
-    def _pulled(self, files: contextlib.ExitStack, info_hash: str, max_size: int) -> StoredPage:
+    def _download(self, files: contextlib.ExitStack, info_hash: str, max_size: int) -> StoredPage:
         where = Link(info_hash, trackers=self._settings.trackers)
         came = files.enter_context(
             download_page(self._library, where, self._settings, max_size, self._timeout)
@@ -201,7 +201,7 @@ class PairPages:
             document = json.dumps({"v": 1, "parts": published}).encode()
             head = self._sealed(document, entry.folder / "root")
             kept = {info_hash for _, info_hash in published.values()}
-            with self._library.together():
+            with self._library.atomically():
                 self._library.feed_pages.hold(self._pair, [head, *made], kept)
                 self._library.channels.sign_next(self._pair, dht.pointer(head.info_hash))
         finally:

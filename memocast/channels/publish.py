@@ -76,7 +76,7 @@ class Publisher:
 
         Raises MemocastError when the DHT is off.
         """
-        channel = self._library.channels.again(self.channel)
+        channel = self._library.channels.refreshed(self.channel)
         _, holders = Republisher(self._library, self._settings).refresh(channel)
         return holders
 
@@ -98,10 +98,10 @@ class Publisher:
 
     def has(self, item: FeedItem) -> bool:
         """Whether followers find it: on a page that the signed item leads to."""
-        channel = self._library.channels.again(self.channel)
+        channel = self._library.channels.refreshed(self.channel)
         listed = self._library.feed_items.get(channel, item.id)
         signed = self._library.channels.signed_item(channel)
-        if listed is None or signed is None or dht.pointed_at(signed.value) != channel.head:
+        if listed is None or signed is None or dht.target_of(signed.value) != channel.head:
             return False
         return listed.page in self._library.feed_pages.chain(channel, channel.head, ())
 
@@ -143,8 +143,8 @@ class Publisher:
         with library.translated():
             entry = library.staging.create("page")
         try:
-            with library.together():
-                yield self._library.channels.again(self.channel), entry.folder
+            with library.atomically():
+                yield self._library.channels.refreshed(self.channel), entry.folder
         finally:
             entry.discard()
 
@@ -159,7 +159,7 @@ class Publisher:
     ) -> None:
         """Lead to the items `fresh`, the newest first, then to those `between`, then to `older`."""
         pages: list[tuple[StoredPage, Sequence[FeedItem]]] = []
-        groups = [*_grouped(fresh), *(group for group in between if group)]
+        groups = [*_group(fresh), *(group for group in between if group)]
         for group in reversed(groups):
             stored = self._stored(group, older, folder / f"page-{len(pages)}")
             pages.insert(0, (stored, group))
@@ -185,7 +185,7 @@ class Publisher:
         return (age.recipient_of(key),) if key else ()
 
 
-def _grouped(items: Sequence[FeedItem]) -> list[Sequence[FeedItem]]:
+def _group(items: Sequence[FeedItem]) -> list[Sequence[FeedItem]]:
     """The items page by page, the newest first: the first page grows to two, then is cut in two.
 
     Pages before it so stay as they are, whatever is published.

@@ -72,7 +72,7 @@ class Republisher:
             found = client.get(key, salt, nodes, _LOOK_SECONDS)
             if found.closest:
                 return found
-        bootstrap = dht.resolved(self._settings.dht_bootstrap, _RESOLVE_SECONDS)
+        bootstrap = dht.resolve(self._settings.dht_bootstrap, _RESOLVE_SECONDS)
         left = max(_LEAST_SECONDS, deadline - time.monotonic())
         return client.get(key, salt, [*nodes, *bootstrap], left)
 

@@ -89,7 +89,7 @@ def unfollow(library: Library, name: str) -> Channel:
             f"'{found.name}' is your own channel, and its key is nowhere else",
             hint="followers keep what they have; take memos out with: memocast channel retract",
         )
-    with library.together():
+    with library.atomically():
         library.feed_pages.forget(found)
         library.channels.remove(found)
     return found

@@ -69,7 +69,7 @@ class _MadeWhenAskedFor(MutableMapping[str, "Command"]):
 
     def __getitem__(self, name: str) -> Command:
         if name not in self._made:
-            self._made[name] = _made(name, HOMES[name])
+            self._made[name] = _make(name, HOMES[name])
         return self._made[name]
 
     def __setitem__(self, name: str, command: Command) -> None:
@@ -88,7 +88,7 @@ class _MadeWhenAskedFor(MutableMapping[str, "Command"]):
         return name in HOMES
 
 
-def _made(name: str, home: str) -> Command:
+def _make(name: str, home: str) -> Command:
     module, _, attribute = home.partition(":")
     found = getattr(importlib.import_module(f"memocast.cli.commands.{module}"), attribute)
     if not isinstance(found, typer.Typer):

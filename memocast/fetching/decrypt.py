@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from memocast.errors import Refused, WrongKey
 from memocast.formats import age
-from memocast.formats.memo_info import Description, unsealed
+from memocast.formats.memo_info import Description, unseal_info
 from memocast.library.staging import OPENED
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Decryptor:
                 hint="copy the link again, whole and in quotes; for a memo sealed to you, name"
                 " your identity: --identity FILE",
             )
-        return unsealed(metadata.sealed, self._identities)
+        return unseal_info(metadata.sealed, self._identities)
 
     def decrypt(self, age_file: Path, tell: Callable[[int], None]) -> Path:
         """The content of an age file, in a file; `tell` how many bytes are open.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from memocast.audio import examine
-from memocast.bittorrent.download import STAGED_NAME, Metadata, finished_torrent, opened
+from memocast.bittorrent.download import STAGED_NAME, Metadata, finished_torrent, open_torrent
 from memocast.errors import MissingDecoder, Refused, WrongKey
 from memocast.fetching.acceptance import approve, refuse_feed_page
 from memocast.fetching.decrypt import Decryptor, check_key
@@ -87,7 +87,7 @@ def fetch(
     Raises NotALink, SwarmTimeout, Refused, LibraryError. When it ends early,
     what has arrived stays in `incoming/` for the next fetch of the same link.
     """
-    link = opened(request.link)
+    link = open_torrent(request.link)
     if link.age_identity:
         identity(link.age_identity)  # a damaged one is told before anything is begun
     if link.lan:
@@ -170,7 +170,7 @@ class _Fetch:
         self._approve(metadata, said)
         self._downloader.save_resume_data()
         self._downloader.complete(self._growing)
-        return Fetched(self._kept(metadata, said), downloaded=True)
+        return Fetched(self._keep(metadata, said), downloaded=True)
 
     # -- stages ----------------------------------------------------------------
 
@@ -185,7 +185,7 @@ class _Fetch:
             self._growing = GrowingFile(metadata.size, metadata.piece_length, want)
             self._request.listen(self._growing, preview)
 
-    def _kept(self, metadata: Metadata, said: Description) -> Memo:
+    def _keep(self, metadata: Metadata, said: Description) -> Memo:
         staged = self._entry.folder / STAGED_NAME
         if self._growing:
             self._growing.settle(staged)
@@ -196,7 +196,7 @@ class _Fetch:
                 plain = self._decryptor.decrypt(staged, lambda size: self._notify(Decrypting(size)))
         # The swarm still runs: who sent us the audio sees a complete copy for a while.
         with self._library.translated():
-            sound = examine.confirmed(
+            sound = examine.confirm(
                 plain, said.duration, said.peaks, lambda at: self._notify(Checking(at))
             )
         resume = self._downloader.save_resume_data()

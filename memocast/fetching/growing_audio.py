@@ -39,7 +39,7 @@ _OGG_HEADER = 27
 _OGG_BEGINS = 2
 
 
-def streamed(open_: Callable[[], View], start: float = 0.0) -> Iterator[tuple[int, Samples]]:
+def stream(open_: Callable[[], View], start: float = 0.0) -> Iterator[tuple[int, Samples]]:
     """Yield (sample rate in Hz, float32 frames of shape (n, channels)) from `start` seconds on.
 
     Nothing of formats that take the whole file. Raises Refused.

@@ -96,7 +96,7 @@ class FeedPage:
         return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def parsed(content: bytes) -> FeedPage:
+def parse_page(content: bytes) -> FeedPage:
     """The page in a stranger's document: what is no usable item in it is left out.
 
     Raises Refused when it is no JSON Feed, or larger than a page may be.

@@ -44,7 +44,7 @@ class Description:
     peaks: bytes | None = None
 
 
-def in_the_open(memo: Memo) -> dict[bytes, Any]:
+def public_info(memo: Memo) -> dict[bytes, Any]:
     """The value of our key for a memo that everybody may know."""
     return {
         b"v": KEY_VERSION,
@@ -56,7 +56,7 @@ def in_the_open(memo: Memo) -> dict[bytes, Any]:
     }
 
 
-def sealed(memo: Memo, to: Sequence[str]) -> dict[bytes, Any]:
+def sealed_info(memo: Memo, to: Sequence[str]) -> dict[bytes, Any]:
     """The value of our key for a memo that only the recipients `to` may know; always as long."""
     text = json.dumps(
         {
@@ -77,7 +77,7 @@ def sealed_block(info: object) -> bytes | None:
     return block if isinstance(block, bytes) else None
 
 
-def unsealed(block: bytes, identities: Sequence[age.Identity]) -> Description:
+def unseal_info(block: bytes, identities: Sequence[age.Identity]) -> Description:
     """What a sealed block says, to somebody with one of these identities. Raises Refused."""
     text = age.unseal(block, identities)
     try:
@@ -92,7 +92,7 @@ def unsealed(block: bytes, identities: Sequence[age.Identity]) -> Description:
     return _checked({**said, **texts})
 
 
-def described(info: object) -> Description:
+def parse_info(info: object) -> Description:
     """What the decoded info dictionary of a stranger says in the open, checked field by field."""
     key = info.get(KEY) if isinstance(info, dict) else None
     if not isinstance(key, dict):

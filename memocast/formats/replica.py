@@ -112,7 +112,7 @@ class ReplicaEntry:
 FIELDS = tuple(field.name for field in fields(ReplicaEntry))
 
 
-def merged(one: ReplicaEntry, other: ReplicaEntry) -> ReplicaEntry:
+def merge(one: ReplicaEntry, other: ReplicaEntry) -> ReplicaEntry:
     """What is known by somebody who knows both."""
     title = max((one.title_at, one.title), (other.title_at, other.title))
     description = max(
@@ -134,7 +134,7 @@ def _fixed(entry: ReplicaEntry) -> tuple[Any, ...]:
     return (entry.link, entry.created, entry.duration, entry.size, entry.origin)
 
 
-def insisted(
+def insist(
     mine: ReplicaEntry, found: ReplicaEntry, field: str, now: int, device: str
 ) -> ReplicaEntry:
     """`found`, with what was changed in `mine` here, at `now`, unknown to the others.

@@ -23,7 +23,7 @@ from memocast.formats.replica import (
     EditStamp,
     ReplicaEntry,
     bucket,
-    merged,
+    merge,
 )
 from memocast.text import cut
 
@@ -103,7 +103,7 @@ def entries_in(content: bytes, part: str, now: int) -> tuple[dict[str, ReplicaEn
                 reasons[str(error)] += 1
             else:
                 known = found.get(entry.key)
-                found[entry.key] = merged(known, entry) if known else entry
+                found[entry.key] = merge(known, entry) if known else entry
     except ValueError as error:
         raise unreadable() from error
     return found, reasons
@@ -133,7 +133,7 @@ def _entry(piece: bytes, part: str) -> ReplicaEntry:
     return entry
 
 
-def mended(entry: ReplicaEntry) -> ReplicaEntry | None:
+def mend(entry: ReplicaEntry) -> ReplicaEntry | None:
     """An entry that an older release let into the library, without what breaks a rule.
 
     None when nothing of it can stay.

@@ -82,9 +82,9 @@ def make(memo: Memo, path: Path, pieces: bytes = b"") -> Torrent:
 
     `pieces` are the hashes of its pieces, as `piece_length` divides it; without them it is read.
     """
-    from memocast.formats.memo_info import in_the_open
+    from memocast.formats.memo_info import public_info
 
-    return _made(path, file_name(memo.title, memo.format), in_the_open(memo), pieces)
+    return _make(path, file_name(memo.title, memo.format), public_info(memo), pieces)
 
 
 def make_sealed(memo: Memo, path: Path, to: Sequence[str]) -> Torrent:
@@ -92,9 +92,9 @@ def make_sealed(memo: Memo, path: Path, to: Sequence[str]) -> Torrent:
 
     Its name and all else that a stranger sees say nothing of the memo.
     """
-    from memocast.formats.memo_info import sealed
+    from memocast.formats.memo_info import sealed_info
 
-    return _made(path, SEALED_NAME, sealed(memo, to))
+    return _make(path, SEALED_NAME, sealed_info(memo, to))
 
 
 def make_feed_page(path: Path, title: str) -> Torrent:
@@ -102,8 +102,8 @@ def make_feed_page(path: Path, title: str) -> Torrent:
     from memocast.formats.memo_info import KEY_VERSION
 
     if not title:
-        return _made(path, SEALED_NAME, {b"v": KEY_VERSION})
-    return _made(path, file_name(title, "json"), {b"v": KEY_VERSION, b"feed": 1})
+        return _make(path, SEALED_NAME, {b"v": KEY_VERSION})
+    return _make(path, file_name(title, "json"), {b"v": KEY_VERSION, b"feed": 1})
 
 
 def is_feed_page(info: object) -> bool:
@@ -118,7 +118,7 @@ def is_feed_page(info: object) -> bool:
     return is_sealed or key.get(b"feed") == 1
 
 
-def _made(path: Path, name: str, key: dict[bytes, Any], pieces: bytes = b"") -> Torrent:
+def _make(path: Path, name: str, key: dict[bytes, Any], pieces: bytes = b"") -> Torrent:
     import libtorrent as lt
 
     from memocast.formats.memo_info import KEY
@@ -167,7 +167,7 @@ def with_trackers(torrent: Torrent, trackers: Iterable[str]) -> bytes:
     return bytes(lt.bencode(document)[:-1] + torrent.content[1:])
 
 
-def stored(parameters: Any, dn: str, trackers: Iterable[str]) -> Torrent:
+def from_metadata(parameters: Any, dn: str, trackers: Iterable[str]) -> Torrent:
     """The Torrent to keep of a libtorrent `add_torrent_params` that has its metadata."""
     import libtorrent as lt
 

@@ -105,7 +105,7 @@ class Backups:
             path = self.copy(number)
             if not path.exists():
                 continue
-            with contextlib.suppress(sqlite3.Error), contextlib.closing(_opened(path)) as found:
+            with contextlib.suppress(sqlite3.Error), contextlib.closing(_open(path)) as found:
                 its_version = int(found.execute("PRAGMA user_version").fetchone()[0])
                 if not problem(found) and 0 < its_version <= version:
                     return path
@@ -140,7 +140,7 @@ class Backups:
         try:
             moment = time.time()
             partial.touch(0o600)
-            with contextlib.closing(_opened(partial)) as target:
+            with contextlib.closing(_open(partial)) as target:
                 connection.backup(target)
                 # In one file, without a write-ahead log beside it.
                 target.execute("PRAGMA journal_mode = DELETE")
@@ -170,7 +170,7 @@ def problem(connection: sqlite3.Connection) -> str:
     return "" if found == "ok" else found.removeprefix("*** in database main ***\n")
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def _open(path: Path) -> sqlite3.Connection:
     import sqlite3
 
     return sqlite3.connect(path, isolation_level=None)

@@ -250,7 +250,7 @@ class Library:
         return draft
 
     @contextlib.contextmanager
-    def together(self) -> Iterator[None]:
+    def atomically(self) -> Iterator[None]:
         """All that the block changes takes effect at once, or nothing does.
 
         Whatever of it fails must end the block: what was changed before that is undone by then.

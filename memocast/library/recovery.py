@@ -43,7 +43,7 @@ def adopt(library: Library, tell: Callable[[str], None]) -> None:
         entries = list(library.staging.left_behind())
     for entry in entries:
         try:
-            memo = _adopted(library, entry)
+            memo = _adopt(library, entry)
         except MemocastError as error:
             # It stays where it is: the next command tries again.
             tell(f"the unfinished recording in {entry.folder} could not be kept: {error}")
@@ -54,7 +54,7 @@ def adopt(library: Library, tell: Callable[[str], None]) -> None:
             entry.release()
 
 
-def _adopted(library: Library, entry: StagingEntry) -> Memo | None:
+def _adopt(library: Library, entry: StagingEntry) -> Memo | None:
     if entry.kind == "sealing":  # the audio it was made from is where it was
         if isinstance(info_hash := entry.facts().get(SEALED), str):
             library.shares.take_back(info_hash)

@@ -51,9 +51,9 @@ def share(
     Returns the share as it was before, or as it was made. Raises MemocastError.
     """
     known = [found for found in library.shares.of(memo) if found.paired == request.paired]
-    found = _known(known, memo, request)
+    found = _find(known, memo, request)
     if found is None:
-        return _made(library, memo, request, tell, first)
+        return _make(library, memo, request, tell, first)
     if found.paired:
         return found
     if found.stopped and not found.arrived:
@@ -66,7 +66,7 @@ def share(
     return library.shares.share_again(found, first)
 
 
-def _known(known: list[Share], memo: Memo, request: ShareRequest) -> Share | None:
+def _find(known: list[Share], memo: Memo, request: ShareRequest) -> Share | None:
     sealed_link = next((share for share in known if share.arrived and share.sealed), None)
     in_plain = request.mode == "public" and request.explicit
     if sealed_link and not in_plain:
@@ -86,7 +86,7 @@ def _known(known: list[Share], memo: Memo, request: ShareRequest) -> Share | Non
     )
 
 
-def _made(
+def _make(
     library: Library,
     memo: Memo,
     request: ShareRequest,

@@ -63,7 +63,7 @@ class Podcast:
     items: tuple[FeedItem, ...]
 
 
-def parsed(content: bytes, base: str, kind: str = "") -> Podcast:
+def parse(content: bytes, base: str, kind: str = "") -> Podcast:
     """What the feed `content` says, whose relative addresses are relative to the URL `base`.
 
     `kind` is the Content-Type that it came with. Raises Refused when it is no feed.

@@ -13,7 +13,7 @@ from typing import IO
 from memocast import limited_process
 from memocast.errors import MemocastError, Refused
 from memocast.formats.feed import FeedItem
-from memocast.podcasts.parser import Podcast, parsed
+from memocast.podcasts.parser import Podcast, parse
 
 SECONDS = 60
 """Of one core. The largest feed that is read at all takes 10, if it is what it should be."""
@@ -43,7 +43,7 @@ def answer(given: bytes, _file: IO[bytes] | None = None) -> dict[str, object]:
     about, _, content = given.partition(b"\n")
     base, kind = json.loads(about)
     try:
-        found = parsed(content, base, kind)
+        found = parse(content, base, kind)
     except MemocastError as error:
         return {"refused": error.message, "hint": error.hint}
     items = [{**asdict(item), "published": item.published.timestamp()} for item in found.items]

@@ -20,7 +20,7 @@ from memocast.audio.decoder import blocks
 from memocast.audio.examine import examine
 from memocast.audio.joined_files import MOST_PARTS
 from memocast.errors import NoSound, Refused
-from memocast.fetching.growing_audio import streamed
+from memocast.fetching.growing_audio import stream
 from memocast.fetching.growing_file import GrowingFile
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def test_all_streams_of_an_ogg_are_heard_while_it_arrives(
             growing.arrived(at // 4_096, content[at : at + 4_096])
 
     threading.Thread(target=arrive).start()
-    rate, samples = heard(streamed(growing.open, start))
+    rate, samples = heard(stream(growing.open, start))
     seconds = sum(tone.seconds for tone in tones)
     assert len(samples) / rate == pytest.approx(seconds - start, abs=0.05)
     assert pitch(samples[-rate // 2 :], rate) == pytest.approx(tones[-1].hertz, abs=5)
@@ -120,7 +120,7 @@ def test_who_stops_listening_in_the_first_stream_leaves_nothing_open(tmp_path: P
     growing = GrowingFile(len(content), 4_096, lambda _: None)
     for at in range(0, len(content), 4_096):
         growing.arrived(at // 4_096, content[at : at + 4_096])
-    listening = streamed(growing.open)
+    listening = stream(growing.open)
     next(listening)
     listening.close()
     wait_for("the end of the pump", lambda: "pump" not in {t.name for t in threading.enumerate()})

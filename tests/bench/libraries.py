@@ -94,7 +94,7 @@ def fill(root: Path, sound_file: Path, size: int, shared: int) -> None:
 @contextlib.contextmanager
 def one_transaction(library: Library) -> Iterator[None]:
     """The library's own code, without an fsync for each memo."""
-    with library.together(), mock.patch("os.fsync"):
+    with library.atomically(), mock.patch("os.fsync"):
         yield
 
 

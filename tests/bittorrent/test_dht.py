@@ -364,10 +364,10 @@ def test_an_item_that_bep_44_does_not_allow_is_refused(item: SignedItem) -> None
 @pytest.mark.parametrize("value", [b"i7e", b"le", b"d2:ih3:abce", b"de", b"4:text"])
 def test_a_value_that_names_no_torrent_is_refused(value: bytes) -> None:
     with pytest.raises(Refused, match="names no feed"):
-        dht.pointed_at(value)
+        dht.target_of(value)
 
 
 def test_names_that_nobody_knows_are_no_nodes() -> None:
-    assert dht.resolved(["127.0.0.1:6881"], SECONDS) == [("127.0.0.1", 6881)]
-    assert dht.resolved([], SECONDS) == []
-    assert dht.resolved(["no.such.host.invalid:6881"], 0.1) == []
+    assert dht.resolve(["127.0.0.1:6881"], SECONDS) == [("127.0.0.1", 6881)]
+    assert dht.resolve([], SECONDS) == []
+    assert dht.resolve(["no.such.host.invalid:6881"], 0.1) == []

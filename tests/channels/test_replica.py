@@ -24,8 +24,8 @@ from memocast.formats.replica import (
     EditStamp,
     ReplicaEntry,
     bucket,
-    insisted,
-    merged,
+    insist,
+    merge,
     to_bytes,
 )
 from memocast.formats.replica_entries import entries_in
@@ -70,17 +70,17 @@ def test_merging_takes_no_notice_of_order_and_repetition(
     one: ReplicaEntry, two: ReplicaEntry, three: ReplicaEntry
 ) -> None:
     one, two, three = (replace(entry, key="k") for entry in (one, two, three))
-    assert merged(one, two) == merged(two, one)
-    assert merged(merged(one, two), three) == merged(one, merged(two, three))
-    assert merged(one, one) == one
-    assert merged(merged(one, two), two) == merged(one, two)
+    assert merge(one, two) == merge(two, one)
+    assert merge(merge(one, two), three) == merge(one, merge(two, three))
+    assert merge(one, one) == one
+    assert merge(merge(one, two), two) == merge(one, two)
 
 
 @given(st.lists(entries))
 def test_a_state_survives_its_journey(found: list[ReplicaEntry]) -> None:
     state: dict[str, ReplicaEntry] = {}
     for entry in found:
-        state[entry.key] = merged(state.get(entry.key, entry), entry)
+        state[entry.key] = merge(state.get(entry.key, entry), entry)
     assert {entry.key: entry for entry in told(state.values())} == state
 
 
@@ -88,15 +88,15 @@ def test_the_later_change_of_each_field_is_taken_by_itself() -> None:
     first = ReplicaEntry("k", "old", EditStamp(5), "old", EditStamp(5))
     renamed = replace(first, title="new", title_at=EditStamp(7))
     described = replace(first, description="new", description_at=EditStamp(6))
-    both = merged(renamed, described)
+    both = merge(renamed, described)
     assert (both.title, both.description) == ("new", "new")
 
 
 def test_a_removal_beats_what_was_changed_before_it_and_not_what_was_changed_after() -> None:
     first = ReplicaEntry("k", "old", EditStamp(5), "", EditStamp(5))
     removed = replace(first, removed_at=EditStamp(7))
-    assert not merged(removed, replace(first, title="new", title_at=EditStamp(6))).is_alive
-    assert merged(removed, replace(first, title="new", title_at=EditStamp(8))).is_alive
+    assert not merge(removed, replace(first, title="new", title_at=EditStamp(6))).is_alive
+    assert merge(removed, replace(first, title="new", title_at=EditStamp(8))).is_alive
 
 
 def test_who_knows_of_a_change_comes_after_it_however_slow_the_clock() -> None:
@@ -129,16 +129,16 @@ def test_a_change_from_the_future_is_no_later_than_one_that_was_made_here_meanwh
     ahead = EditStamp(NOW + 9 * YEAR, 0, "evil")
     mine = replace(first, title="mine", title_at=EditStamp(NOW - 10))
     theirs = replace(first, title="theirs", title_at=ahead, removed_at=ahead)
-    found = insisted(mine, merged(mine, theirs), "title", NOW, "b")
+    found = insist(mine, merge(mine, theirs), "title", NOW, "b")
     assert found.title == "mine"
     assert found.is_alive
-    assert merged(found, theirs) == found, "nor when it comes again"
+    assert merge(found, theirs) == found, "nor when it comes again"
     removed = replace(first, removed_at=EditStamp(NOW - 10))
     renamed = replace(first, title="theirs", title_at=ahead)
-    assert not insisted(removed, merged(removed, renamed), "removed", NOW, "b").is_alive
+    assert not insist(removed, merge(removed, renamed), "removed", NOW, "b").is_alive
     # What is from the past keeps its order.
     later = replace(first, title="later", title_at=EditStamp(NOW - 5))
-    assert insisted(mine, merged(mine, later), "title", NOW, "b").title == "later"
+    assert insist(mine, merge(mine, later), "title", NOW, "b").title == "later"
 
 
 def now() -> int:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memocast.bittorrent.download import opened
+from memocast.bittorrent.download import open_torrent
 from memocast.errors import MemocastError, NotALink, UsageError
 from memocast.formats.link import Link, parse
 from memocast.formats.magnet import MAX_PEERS, MAX_TRACKERS
@@ -131,7 +131,7 @@ def test_torrent_files(tmp_path: Path) -> None:
 
 def test_a_torrent_file_with_a_tracker_that_is_not_utf_8_is_read_without_its_trackers() -> None:
     info = b"d6:lengthi5e4:name1:a12:piece lengthi16384e6:pieces20:%be" % (b"x" * 20)
-    link = opened(Link(torrent=b"d8:announce10:http://a/\xff4:info%be" % info))
+    link = open_torrent(Link(torrent=b"d8:announce10:http://a/\xff4:info%be" % info))
     assert link.v1 == hashlib.sha1(info).hexdigest()
     assert link.trackers == ()
 

@@ -13,11 +13,11 @@ from helpers.hypothesis_strategies import PEERS, TRACKERS
 from memocast.errors import MemocastError
 from memocast.formats.link import Link, parse
 from memocast.formats.magnet import MAX_PEERS, MAX_TRACKERS
-from memocast.formats.torrent import Torrent, stored
+from memocast.formats.torrent import Torrent, from_metadata
 
 TORRENTS = [lt.load_torrent_buffer(content) for content in seeds.torrents()]
 
-torrents = st.builds(stored, st.sampled_from(TORRENTS), st.text(max_size=120), st.just(()))
+torrents = st.builds(from_metadata, st.sampled_from(TORRENTS), st.text(max_size=120), st.just(()))
 trackers = st.lists(TRACKERS, max_size=MAX_TRACKERS, unique=True)
 peers = st.lists(PEERS, max_size=MAX_PEERS // 4, unique=True)
 magnets = st.builds(Torrent.magnet, torrents, trackers, peers)

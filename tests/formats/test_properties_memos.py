@@ -21,7 +21,7 @@ from helpers.kept_memo import MEMO, keep
 from memocast.cli.terminal.console import safe
 from memocast.errors import NoSuchMemo, UsageError
 from memocast.formats.memo import checked_description, checked_title, now, title_from_file
-from memocast.formats.memo_info import KEY, Description, described
+from memocast.formats.memo_info import KEY, Description, parse_info
 from memocast.formats.torrent import make, with_trackers
 from memocast.library.library import Library
 from memocast.text import file_name
@@ -57,17 +57,17 @@ often = settings(max_examples=scaled(300, 60))
 @given(claims | bencodable)
 def test_any_value_under_our_key_gives_fields_within_their_bounds(value: Any) -> None:
     info: Any = lt.bdecode(lt.bencode({KEY: value}))
-    targets.check_description(described(info))
-    targets.check_description(described(value))
+    targets.check_description(parse_info(info))
+    targets.check_description(parse_info(value))
 
 
 @often
 @given(claims)
 def test_a_field_is_taken_or_dropped_whatever_stands_beside_it(claim: dict[bytes, Any]) -> None:
-    together = described({KEY: claim})
+    together = parse_info({KEY: claim})
     for name in FIELDS:
         value = claim.get(name.encode())
-        alone = described({KEY: {name.encode(): value}} if value is not None else {})
+        alone = parse_info({KEY: {name.encode(): value}} if value is not None else {})
         assert getattr(together, name) == getattr(alone, name)
         if isinstance(getattr(alone, name), bytes | int):
             assert getattr(alone, name) == value
@@ -98,7 +98,7 @@ def test_what_a_torrent_says_of_a_memo_is_read_back(memo: Memo, audio: Path) -> 
     for content in (torrent.content, with_trackers(torrent, ["udp://a.example:1"])):
         document: Any = lt.bdecode(content)
         info = document[b"info"]
-        assert described(info) == Description(
+        assert parse_info(info) == Description(
             memo.title, memo.description, memo.created, memo.duration, memo.peaks
         )
         assert info[b"name"].decode() == torrent.dn == file_name(memo.title, memo.format)

@@ -20,9 +20,9 @@ from memocast.channels.pair_disputes import Disputes
 from memocast.errors import Refused
 from memocast.formats import json_pieces
 from memocast.formats.channel import ChannelLink
-from memocast.formats.feed import VERSION, parsed
+from memocast.formats.feed import VERSION, parse_page
 from memocast.formats.replica import MAX_BUCKET_BYTES, MAX_COUNT, EditStamp, ReplicaEntry, to_bytes
-from memocast.formats.replica_entries import Reasons, entries_in, mended, root_in
+from memocast.formats.replica_entries import Reasons, entries_in, mend, root_in
 from memocast.library.library import Library
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def test_whatever_an_entry_says_it_is_taken_or_left_out(changes: list[Any], othe
     again = entries_in(to_bytes(found.values()), "a", NOW)
     assert again == (found, Reasons()), "what was taken is taken by everybody"
     for entry in found.values():
-        assert mended(entry) == entry
+        assert mend(entry) == entry
 
 
 @given(st.binary() | anything.map(lambda value: json.dumps(value).encode()), st.sampled_from("ab0"))
@@ -340,7 +340,7 @@ def test_an_item_of_a_feed_that_cannot_be_read_is_left_out_alone() -> None:
         item("not a number", x=7).replace('"x": 7', '"x": NaN'),
     ]
     items = ", ".join([item("first"), *bad, item("last")])
-    page = parsed(f'{{"version": "{VERSION}", "title": "t", "items": [{items}]}}'.encode())
+    page = parse_page(f'{{"version": "{VERSION}", "title": "t", "items": [{items}]}}'.encode())
     assert [found.id for found in page.items] == ["first", "digits", "last"]
     assert page.title == "t"
 

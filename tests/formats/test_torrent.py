@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from helpers.kept_memo import MEMO
 from memocast.formats.memo import title_from_file
-from memocast.formats.memo_info import Description, described
-from memocast.formats.torrent import make, piece_length, stored, with_trackers
+from memocast.formats.memo_info import Description, parse_info
+from memocast.formats.torrent import from_metadata, make, piece_length, with_trackers
 from memocast.text import file_name
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def test_the_same_memo_makes_the_same_torrent(audio: Path) -> None:
 
 def test_what_was_written_is_read_back(audio: Path) -> None:
     content: Any = lt.bdecode(make(MEMO, audio).content)
-    assert described(content[b"info"]) == Description(
+    assert parse_info(content[b"info"]) == Description(
         MEMO.title, MEMO.description, MEMO.created, MEMO.duration, MEMO.peaks
     )
 
@@ -90,7 +90,7 @@ def test_magnet_and_torrent_file_name_the_trackers(audio: Path) -> None:
 def test_a_strangers_info_dictionary_is_kept_byte_for_byte(extra: bytes) -> None:
     info = b"d%b6:lengthi5e4:name1:a12:piece lengthi16384e6:pieces20:%be" % (extra, b"x" * 20)
     came = lt.load_torrent_buffer(b"d4:info%be" % info)
-    torrent = stored(came, "a", ["udp://a.example:1"])
+    torrent = from_metadata(came, "a", ["udp://a.example:1"])
     assert torrent.content == b"d4:info%be" % info
     assert torrent.info_hash == hashlib.sha1(info).hexdigest()
     for trackers in ([], ["udp://a.example:1", "http://b.example/announce"]):
@@ -105,7 +105,7 @@ def test_a_version_2_torrent_is_kept_with_its_piece_layers(audio: Path, version:
     lt.set_piece_hashes(creator, str(audio.parent), lambda _: None)
     document: Any = creator.generate()
     came = lt.load_torrent_buffer(lt.bencode(document))
-    torrent = stored(came, "a", [])
+    torrent = from_metadata(came, "a", [])
     assert lt.bdecode(torrent.content) == {key: document[key] for key in (b"info", b"piece layers")}
     read = lt.load_torrent_buffer(with_trackers(torrent, ["udp://a.example:1"]))
     assert read.info_hashes == came.info_hashes
@@ -156,7 +156,7 @@ def claim(**changes: object) -> Description:
     key: dict[bytes, object] = {b"v": 1, b"title": b"t", b"description": b"d", b"created": 1}
     key |= {b"duration": 2, b"peaks": b"\1"}
     key |= {name.encode(): value for name, value in changes.items()}
-    return described({b"memocast": key})
+    return parse_info({b"memocast": key})
 
 
 GOOD = Description("t", "d", datetime.fromtimestamp(1, UTC), 2, b"\1")
@@ -191,9 +191,9 @@ def test_a_field_out_of_bounds_is_dropped_and_the_others_kept(field: str, value:
 
 @pytest.mark.parametrize("key", [b"text", 7, [], None])
 def test_a_key_that_is_no_dictionary_is_dropped_whole(key: object) -> None:
-    assert described({b"memocast": key}) == Description()
-    assert described({}) == Description()
-    assert described("nonsense") == Description()
+    assert parse_info({b"memocast": key}) == Description()
+    assert parse_info({}) == Description()
+    assert parse_info("nonsense") == Description()
 
 
 def test_a_higher_version_is_read_for_what_is_known() -> None:

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import libtorrent as lt
 
-from memocast.bittorrent.download import Download, opened, parameters
+from memocast.bittorrent.download import Download, open_torrent, parameters
 from memocast.errors import MemocastError
 from memocast.formats.link import Link, parse
 from memocast.formats.magnet import MAX_PEERS, MAX_TRACKERS
 from memocast.formats.memo import PEAK_SLICES, title_from_file
-from memocast.formats.memo_info import KEY, Description, described
-from memocast.formats.torrent import stored, with_trackers
+from memocast.formats.memo_info import KEY, Description, parse_info
+from memocast.formats.torrent import from_metadata, with_trackers
 from memocast.formats.trackers import TRACKER_SCHEMES
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def pasted(data: bytes) -> str:
 
 def torrent_file(data: bytes) -> str:
     """The content of a .torrent file: read, its metadata taken as from a peer, kept, shared."""
-    link = opened(Link(torrent=data))
+    link = open_torrent(Link(torrent=data))
     assert link.info_hashes
     check_link(link)
     settings = parameters(link, None)
@@ -91,9 +91,9 @@ def our_key(data: bytes) -> str:
         value: Any = lt.bdecode(data)
     except RuntimeError:
         return "not bencoded"
-    found = described({KEY: value})
+    found = parse_info({KEY: value})
     check_description(found)
-    check_description(described(value))
+    check_description(parse_info(value))
     return "empty" if found == Description() else "accepted"
 
 
@@ -150,12 +150,12 @@ def check_description(found: Description) -> None:
 
 def check_kept(settings: Any, link: Link) -> None:
     """What the library would keep is the same torrent, and so is what its next link names."""
-    torrent = stored(settings, link.dn, link.trackers)
+    torrent = from_metadata(settings, link.dn, link.trackers)
     assert torrent.info_hashes == link.info_hashes
     kept: Any = lt.load_torrent_buffer(torrent.content)
     assert kept.ti.info_section() == settings.ti.info_section()
     (again,) = parse(torrent.magnet(link.trackers))
     assert (again.info_hashes, again.trackers) == (link.info_hashes, link.trackers)
-    assert opened(Link(torrent=with_trackers(torrent, []))).info_hashes == link.info_hashes
-    announced = opened(Link(torrent=with_trackers(torrent, link.trackers)))
+    assert open_torrent(Link(torrent=with_trackers(torrent, []))).info_hashes == link.info_hashes
+    announced = open_torrent(Link(torrent=with_trackers(torrent, link.trackers)))
     assert (announced.info_hashes, announced.trackers) == (link.info_hashes, link.trackers)

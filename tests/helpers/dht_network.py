@@ -111,7 +111,7 @@ class ForgetfulDht:
         """Whether its nodes have the item of the channel."""
         key = bytes.fromhex(link.partition("urn:btpk:")[2][:64])
         with dht.Dht() as client:
-            nodes = dht.resolved(tuple(self._addresses), 1)
+            nodes = dht.resolve(tuple(self._addresses), 1)
             return client.get(key, b"memocast", nodes, DEADLINE).item is not None
 
     def advance(self, hours: int) -> None:

@@ -58,7 +58,7 @@ def state(user: Memocast) -> dict[str, Any]:
 
 
 def _head(channel: sqlite3.Row) -> str | None:
-    return dht.pointed_at(channel["value"]) if channel["seq"] >= 0 else None
+    return dht.target_of(channel["value"]) if channel["seq"] >= 0 else None
 
 
 def _feed(user: Memocast, channel: sqlite3.Row) -> Iterator[tuple[str, ...]]:
@@ -72,7 +72,7 @@ def _feed(user: Memocast, channel: sqlite3.Row) -> Iterator[tuple[str, ...]]:
         content = file.read_bytes()
         if channel["age"]:
             content = age.unseal(content, [age.identity(channel["age"])])
-        page = feed.parsed(content)
+        page = feed.parse_page(content)
         yield tuple(item.title for item in page.items)
         info_hash = (link.parse(page.next)[0].v1 or "") if page.next else ""
 

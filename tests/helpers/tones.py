@@ -84,13 +84,13 @@ import sys
 from pathlib import Path
 from memocast.errors import Refused
 from memocast.fetching.growing_file import GrowingFile
-from memocast.fetching.growing_audio import streamed
+from memocast.fetching.growing_audio import stream
 
 path = Path(sys.argv[1])
 growing = GrowingFile(path.stat().st_size, 1 << 20, lambda _: None)
 growing.settle(path)
 try:
-    print(sum(len(block) for _, block in streamed(growing.open, float(sys.argv[2]))))
+    print(sum(len(block) for _, block in stream(growing.open, float(sys.argv[2]))))
 except Refused:
     print("refused")
 print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])

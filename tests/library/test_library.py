@@ -166,7 +166,7 @@ def test_ctrl_c_while_another_process_writes_leaves_nothing_begun(library: Libra
         other.execute("BEGIN IMMEDIATE")
         threading.Timer(0.2, signal.raise_signal, [signal.SIGINT]).start()
         threading.Timer(0.6, other.execute, ["ROLLBACK"]).start()
-        with pytest.raises(KeyboardInterrupt), library.together():
+        with pytest.raises(KeyboardInterrupt), library.atomically():
             pytest.fail("it did not wait")
         other.execute("BEGIN IMMEDIATE")
 

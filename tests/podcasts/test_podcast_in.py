@@ -13,7 +13,7 @@ from helpers.web_server import Reply, WebServer
 from memocast.formats.torrent import with_trackers
 from memocast.library.library import Library
 from memocast.podcasts.html_text import to_text
-from memocast.podcasts.parser import parsed
+from memocast.podcasts.parser import parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -197,7 +197,7 @@ def test_atom_feeds_and_odd_items_are_read() -> None:
         '<link rel="enclosure" type="audio/mpeg" length="7" href="1.mp3"/></entry>'
         "<entry><id>b</id><title>No audio</title></entry></feed>"
     )
-    (one,) = parsed(atom.encode(), "https://h.example/x/").items
+    (one,) = parse(atom.encode(), "https://h.example/x/").items
     assert (one.id, one.audio, one.size) == ("a", "https://h.example/x/1.mp3", 7)
     odd = rss(
         "<item><title> \t</title><pubDate>32 Foo 99999</pubDate><guid/>"
@@ -208,7 +208,7 @@ def test_atom_feeds_and_odd_items_are_read() -> None:
         item(1, "javascript:alert(1)"),
         item(2, "http://h.example/" + "a" * 9_000),
     )
-    late, early = parsed(odd, "http://h.example/").items
+    late, early = parse(odd, "http://h.example/").items
     assert (len(late.title.encode()), len(late.text), len(late.id)) == (300, 8_000, 64)
     assert late.published.year < 2990
     assert (early.title, early.size, early.published.year) == ("untitled", 0, 1970)

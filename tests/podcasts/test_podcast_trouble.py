@@ -14,7 +14,7 @@ from helpers.podcast_feeds import item, problem, rss, titles
 from helpers.web_server import Reply, WebServer
 from memocast.errors import Refused, SwarmTimeout
 from memocast.podcasts import http_get, parser_process
-from memocast.podcasts.parser import parsed
+from memocast.podcasts.parser import parse
 
 if TYPE_CHECKING:
     from http.server import BaseHTTPRequestHandler
@@ -76,7 +76,7 @@ def test_entities_that_unfold_to_gigabytes_are_refused_in_any_encoding(
     )
     for encoding in ("utf-16", "utf-7"):
         with pytest.raises(Refused, match="the feed defines XML entities"):
-            parsed((bomb % encoding).encode(encoding), "")
+            parse((bomb % encoding).encode(encoding), "")
     server.replies["/feed"] = Reply((bomb % "utf-8").encode())
     refused = ben.run("follow", f"{server.url}/feed", expect=7)
     assert refused.out == ""

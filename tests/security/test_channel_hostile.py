@@ -19,7 +19,7 @@ from memocast.channels.republish import Republisher
 from memocast.errors import Refused
 from memocast.formats import mutable_item, torrent
 from memocast.formats.channel import SALT, ChannelLink
-from memocast.formats.feed import MAX_ITEMS, VERSION, FeedItem, FeedPage, parsed
+from memocast.formats.feed import MAX_ITEMS, VERSION, FeedItem, FeedPage, parse_page
 from memocast.library.library import Library
 from memocast.library.tables.feed_pages import StoredPage
 
@@ -193,7 +193,9 @@ def test_a_torrent_that_is_no_memo_is_refused_and_the_others_arrive(
     ],
 )
 def test_an_item_that_cannot_be_used_is_left_out(said: object) -> None:
-    assert [found.id for found in parsed(document([said, item("good", LINK)])).items] == ["good"]
+    assert [found.id for found in parse_page(document([said, item("good", LINK)])).items] == [
+        "good"
+    ]
 
 
 def test_what_an_item_says_is_kept_within_bounds() -> None:
@@ -205,13 +207,13 @@ def test_what_an_item_says_is_kept_within_bounds() -> None:
         date_published="9999-12-31T23:59:59Z",
         attachments=[{"url": LINK, "size_in_bytes": -1, "duration_in_seconds": 1e300}],
     )
-    (found,) = parsed(document([said])).items
+    (found,) = parse_page(document([said])).items
     assert found.title == "ä" * 150
     assert found.text == "y" * 8_000
     assert found.published <= datetime.now(UTC)
     assert (found.size, found.duration) == (0, 0)
     for moment in ("yesterday", "2026-01-01", 7, None, "0001-01-01T00:00:00-23:59"):
-        (found,) = parsed(document([item("x", LINK, date_published=moment)])).items
+        (found,) = parse_page(document([item("x", LINK, date_published=moment)])).items
         assert found.published == EPOCH
 
 
@@ -220,7 +222,7 @@ def test_a_page_is_read_as_it_was_written() -> None:
         "urn:btih:1", "Grüße 🎙", "two\nlines", EPOCH.replace(year=2020), LINK, "audio/ogg", 7, 1234
     )
     page = FeedPage("Anna's notes", (one,), LINK)
-    assert parsed(page.to_bytes()) == page
+    assert parse_page(page.to_bytes()) == page
 
 
 def test_pages_that_lead_in_circles_are_given_up(library: Library, tmp_path: Path) -> None:

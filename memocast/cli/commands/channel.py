@@ -143,8 +143,8 @@ def retract(
     attempts = console.Attempts()
     found = current.memos(memo, attempts)
     channel = current.library.channels.own(to)
-    publisher = Publisher(current.library, current.settings, channel)
-    publisher.catch_up()
+    if channel.is_own:
+        Publisher(current.library, current.settings, channel).catch_up()
 
     def retract_one(gone: Memo) -> None:
         feeds = current.library.feed_items
@@ -154,10 +154,10 @@ def retract(
                 f"memo {gone.id} is not in '{channel.name}'",
                 hint=f"see what is: memocast channel show {_quoted(channel.name)}",
             )
-        publisher.retract(listed)
+        Publisher(current.library, current.settings, channel).retract(listed)
 
     if attempts.each(found, retract_one):
-        announce(current, publisher)
+        announce(current, Publisher(current.library, current.settings, channel))
     attempts.finish()
 
 
@@ -209,7 +209,7 @@ def import_(
         raise UsageError(f"'{known.name}' is here already", hint="memocast channel list")
     if known:
         channels.take_over(known, secret, link.age_identity)
-    made = channels.again(known) if known else channels.add(link, secret)
+    made = channels.refreshed(known) if known else channels.add(link, secret)
     if json:
         console.document(facts_of(current, made))
     else:

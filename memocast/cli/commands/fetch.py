@@ -79,7 +79,7 @@ def fetch(
             memo = _fetch(current, replace(request, listen=listening.begin), listening, json=json)
         listening.finish(current, memo)
 
-    attempts.each(_parsed(_texts(links or []), attempts), fetch_one)
+    attempts.each(_parse(_texts(links or []), attempts), fetch_one)
     attempts.finish()
 
 
@@ -100,7 +100,7 @@ def _texts(links: list[str]) -> Iterator[tuple[str, bool]]:
             yield from ((line, False) for line in console.lines(MAX_TEXT) if line.strip())
 
 
-def _parsed(texts: Iterator[tuple[str, bool]], attempts: console.Attempts) -> Iterator[Link]:
+def _parse(texts: Iterator[tuple[str, bool]], attempts: console.Attempts) -> Iterator[Link]:
     """The links one by one, so that the first is fetched before the last was typed."""
     from memocast.formats.link import parse_partly
 

@@ -50,13 +50,13 @@ class PlayWhileFetching:
     def begin(self, growing: GrowingFile, preview: Preview) -> None:
         """Play what arrives, if it is of a kind that can be played so."""
         from memocast.audio.player import Player
-        from memocast.fetching.growing_audio import streamed
+        from memocast.fetching.growing_audio import stream
 
         self._growing = growing
         self._title, self._peaks = preview.title, preview.peaks
         try:
             self._player = Player(
-                lambda start: streamed(growing.open, start), (preview.duration or 0) / 1000
+                lambda start: stream(growing.open, start), (preview.duration or 0) / 1000
             )
             self._player.start()
         except MemocastError as failure:

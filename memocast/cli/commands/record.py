@@ -77,7 +77,7 @@ def record(
         console.data(memo.id)
     link = None
     if channel and not kept.failure:
-        link = _published(current, channel, memo)
+        link = _publish(current, channel, memo)
     if share and not kept.failure:
         _, link = shared_link(current, memo)
     memo = current.library.get(memo.id)
@@ -91,7 +91,7 @@ def record(
         ensure_seeder(current, [memo])
 
 
-def _published(current: AppContext, channel: Channel, memo: Memo) -> str:
+def _publish(current: AppContext, channel: Channel, memo: Memo) -> str:
     """Publish the memo; its link."""
     from memocast.cli.publish_to_channel import publish_memos
 

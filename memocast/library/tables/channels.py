@@ -28,7 +28,7 @@ class Channels:
     def all(self) -> list[Channel]:
         """Every channel, in the order in which they came."""
         rows = self._database.rows("SELECT * FROM channel WHERE kind = 'channel' ORDER BY number")
-        return [_channel(row) for row in rows]
+        return [_channel_of(row) for row in rows]
 
     def get(self, reference: str) -> Channel:
         """The channel of that name, or whose public key begins so. Raises UsageError."""
@@ -63,7 +63,7 @@ class Channels:
             raise UsageError(f"you have several channels: {names}", hint="name one with --to")
         raise UsageError("you have no channel yet", hint="make one: memocast channel create NAME")
 
-    def again(self, channel: Channel) -> Channel:
+    def refreshed(self, channel: Channel) -> Channel:
         """The channel as it is now. Raises MemocastError when it was removed."""
         found = self.known(channel.link)
         if found is None:
@@ -73,7 +73,7 @@ class Channels:
     def pair(self) -> Channel | None:
         """What the user's paired devices meet at, if there is any: a channel of theirs."""
         row = self._database.row("SELECT * FROM channel WHERE kind = 'pair'")
-        return _channel(row) if row else None
+        return _channel_of(row) if row else None
 
     def to_sync(self) -> str:
         """What there is to sync, empty when nothing is; another text when that has changed."""
@@ -89,14 +89,14 @@ class Channels:
             "SELECT * FROM channel WHERE key = ? AND salt = ? AND source = ''",
             (link.public_key, link.salt),
         )
-        return _channel(row) if row else None
+        return _channel_of(row) if row else None
 
     def podcast(self, source: str) -> Channel | None:
         """The podcast whose feed is there, if it is followed."""
         row = self._database.row(
             "SELECT * FROM channel WHERE source = ? AND source != ''", (source,)
         )
-        return _channel(row) if row else None
+        return _channel_of(row) if row else None
 
     def state(self, channel: Channel) -> str:
         """What was noted when a podcast's feed was last read; empty before that."""
@@ -233,7 +233,7 @@ class Channels:
         )
 
 
-def _channel(row: sqlite3.Row) -> Channel:
+def _channel_of(row: sqlite3.Row) -> Channel:
     trackers = tuple(row["trackers"].split("\n")) if row["trackers"] else ()
     return Channel(
         number=row["number"],

@@ -72,7 +72,7 @@ class FeedItems:
     def of_memo(self, memo: str) -> list[tuple[int, ListedItem]]:
         """The items that became this memo, each with its channel's number."""
         rows = self._database.rows("SELECT * FROM item WHERE memo = ?", (memo,))
-        return [(row["channel"], _listed_item(row)) for row in rows]
+        return [(row["channel"], _item_of(row)) for row in rows]
 
     def count(self, channel: Channel) -> tuple[int, int, int]:
         """How many items it has, how many of them are memos here, how many of those unheard."""
@@ -86,7 +86,7 @@ class FeedItems:
     def _listed(self, condition: str, *values: object) -> list[ListedItem]:
         query = _SELECT + condition
         rows = self._database.rows(query, values)
-        return [_listed_item(row) for row in rows]
+        return [_item_of(row) for row in rows]
 
     def add_own(self, channel: Channel, item: FeedItem, memo: str) -> None:
         """Add an item of the user's own, which the next page is to have."""
@@ -178,7 +178,7 @@ class FeedItems:
         )
 
 
-def _listed_item(row: sqlite3.Row) -> ListedItem:
+def _item_of(row: sqlite3.Row) -> ListedItem:
     """The item of a row."""
     return ListedItem(
         number=row["number"],

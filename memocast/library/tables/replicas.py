@@ -14,11 +14,11 @@ from memocast.formats.replica import (
     EditStamp,
     ReplicaEntry,
     bucket,
-    insisted,
-    merged,
+    insist,
+    merge,
     to_bytes,
 )
-from memocast.formats.replica_entries import mended, spoken_description, spoken_link, spoken_title
+from memocast.formats.replica_entries import mend, spoken_description, spoken_link, spoken_title
 
 if TYPE_CHECKING:
     import sqlite3
@@ -49,7 +49,7 @@ class Replicas:
     def state(self) -> dict[str, ReplicaEntry]:
         """Every entry, by key."""
         rows = self._database.rows("SELECT * FROM replica")
-        return {row["key"]: _entry(row) for row in rows}
+        return {row["key"]: _entry_of(row) for row in rows}
 
     def memos(self) -> dict[str, str]:
         """The local memos of the entries that have one: ids by key."""
@@ -80,7 +80,7 @@ class Replicas:
                 "SELECT replica.* FROM replica LEFT JOIN memo ON memo.id = replica.memo"
                 " WHERE replica.memo IS NOT NULL AND memo.id IS NULL"
             ):
-                entry = _entry(row)
+                entry = _entry_of(row)
                 moment = edits.get((row["memo"], "removed"))
                 if moment is not None and entry.is_alive:
                     entry = replace(entry, removed_at=entry.last.next(moment, device))
@@ -113,7 +113,7 @@ class Replicas:
             self._write(entry, row["id"])
             return []
         changes: list[Change] = []
-        before = entry = _entry(known)
+        before = entry = _entry_of(known)
         if added is not None and not entry.is_alive:
             # It was removed once, and now somebody wanted it again.
             at = entry.last.next(added, device)
@@ -137,7 +137,7 @@ class Replicas:
             return
         for row in self._database.rows("SELECT * FROM replica"):
             try:
-                good = mended(_entry(row))
+                good = mend(_entry_of(row))
             except (ValueError, TypeError):
                 good = None
             if good is None:
@@ -172,9 +172,9 @@ class Replicas:
                 before, memo = self._known(entry.key) or (None, None)
                 found = entry
                 if before:
-                    found = merged(before, entry)
+                    found = merge(before, entry)
                     for field in changed.get(entry.key, ()):
-                        found = insisted(before, found, field, moment, device)
+                        found = insist(before, found, field, moment, device)
                 if found == before:
                     continue
                 if room.has(before, found):
@@ -185,7 +185,7 @@ class Replicas:
 
     def _known(self, key: str) -> tuple[ReplicaEntry, str | None] | None:
         row = self._database.row("SELECT * FROM replica WHERE key = ?", (key,))
-        return (_entry(row), row["memo"]) if row else None
+        return (_entry_of(row), row["memo"]) if row else None
 
     def recall(self, name: str) -> dict[str, Any]:
         """What was noted of this pairing under that name; empty when nothing was."""
@@ -281,7 +281,7 @@ def _now() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _entry(row: sqlite3.Row) -> ReplicaEntry:
+def _entry_of(row: sqlite3.Row) -> ReplicaEntry:
     moment = _now()
     title_at, description_at, removed_at = (
         EditStamp(*json.loads(row[name])).clamped(moment)

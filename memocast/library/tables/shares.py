@@ -42,7 +42,7 @@ class Shares:
         rows = self._database.rows(
             "SELECT * FROM torrent WHERE memo = ? ORDER BY mode DESC, number", (memo.id,)
         )
-        return [_share(row) for row in rows]
+        return [_share_of(row) for row in rows]
 
     def memo(self, info_hashes: tuple[str, ...]) -> Memo | None:
         """The memo that has a torrent with one of these info-hashes, one or two, if it exists."""
@@ -66,7 +66,7 @@ class Shares:
                 (memo.id, share.mode, "\n".join(share.recipients)),
             )
             if known is not None:
-                found = _share(known)
+                found = _share_of(known)
                 return found if share.paired else self._renewed(found)
             twin = self.owner(share.torrent)
             if twin:
@@ -142,7 +142,7 @@ class Shares:
         """
         with self._database.transaction():
             before = [
-                _share(row)
+                _share_of(row)
                 for row in self._database.rows(
                     "SELECT * FROM torrent WHERE memo = ? AND NOT stopped AND NOT paired",
                     (memo.id,),
@@ -213,7 +213,7 @@ class Shares:
         )
 
 
-def _share(row: sqlite3.Row) -> Share:
+def _share_of(row: sqlite3.Row) -> Share:
     return Share(
         Torrent(
             info_hash=row["info_hash"],
