@@ -24,9 +24,10 @@ FORMATS = (ROOT / "docs" / "formats.md").read_text()
 GROUP: Any = typer.main.get_command(app)
 
 
-def test_the_command_reference_is_current() -> None:
+@pytest.mark.parametrize("script", ["make_cli.py", "make_architecture.py"])
+def test_what_is_generated_is_current(script: str) -> None:
     done = subprocess.run(
-        [sys.executable, "docs/make_cli.py", "--check"], cwd=ROOT, capture_output=True, check=False
+        [sys.executable, f"docs/{script}", "--check"], cwd=ROOT, capture_output=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, b"")
 
