@@ -1,4 +1,4 @@
-"""Checks for whatever would stop recording or sharing, each with its fix."""
+"""Checks for anything that would stop recording or sharing, each with its fix."""
 
 from __future__ import annotations
 
