@@ -50,7 +50,7 @@ _ENOUGH_FAILURES = 3
 """Memos in a row that time out before the other devices are taken to be off."""
 
 _PATIENCE = 3
-"""Syncs that wait in vain for what another device published, before it is published over.
+"""Syncs that wait for the state another device published, before this device replaces it.
 
 That device publishes again when it is back and finds its changes missing.
 """
