@@ -1,1 +1,1 @@
-"""Publishing, following, and pairing one's own devices."""
+"""Publishing, following, and pairing of the user's own devices."""

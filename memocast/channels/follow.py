@@ -1,4 +1,4 @@
-"""Following: a channel's signed item → the pages of its feed → memos; and podcasts."""
+"""Sync of followed channels: signed item → feed pages → memos; and of podcasts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from memocast.settings import Settings
 
 MOST_PAGES = 500
-"""Of one channel in one go. Ours have fifty items and more each."""
+"""Read of one channel at a time. Pages made by memocast have fifty items or more."""
 
 DEFAULT_TIMEOUT = 30.0
 _FIRST_PAUSE = 300
@@ -39,7 +39,7 @@ _DAY = 24 * 3600
 
 @dataclass(slots=True)
 class News:
-    """What a sync brought: `listed` new items, memos by id, and what went wrong.
+    """The result of a sync: a count of new items `listed`, new memos by id, and problems.
 
     `removed` and `changed` count memos.
     """
@@ -52,23 +52,23 @@ class News:
 
 
 class Follower:
-    """Brings what is new in channels. `timeout` in seconds without progress, for each torrent.
+    """Fetches new memos of channels. `timeout`: seconds without progress, for each torrent.
 
-    Unless it is `eager`, what could not be had is tried less and less often.
+    Unless `eager`, an item that failed is retried less and less often.
     """
 
     def __init__(
         self,
         library: Library,
         settings: Settings,
-        registry: Republisher,
+        republisher: Republisher,
         timeout: float = DEFAULT_TIMEOUT,
         *,
         eager: bool = True,
     ) -> None:
         self._library = library
         self._settings = settings
-        self._registry = registry
+        self._republisher = republisher
         self._timeout = timeout
         self._eager = eager
 
@@ -78,10 +78,10 @@ class Follower:
         notify: Callable[[Stage], None],
         arrived: Callable[[str], None] = lambda _: None,
     ) -> News:
-        """Look what is new in the channel, and fetch of it what its limits allow.
+        """Look for new items in the channel, and fetch those that its limits allow.
 
-        `arrived` is told each memo's id. What goes wrong is in the news; the last good state of
-        the feed stays. Raises LibraryError.
+        Calls `arrived` with each memo's id. Problems are returned in the news; the feed keeps
+        its last good state. Raises LibraryError.
         """
         news = News()
         problem = ""
@@ -101,15 +101,15 @@ class Follower:
     # -- the feed --------------------------------------------------------------------
 
     def read(self, channel: Channel, news: News) -> None:
-        """Bring the feed up to its newest signed item. Raises MemocastError."""
+        """Update the feed to its newest signed item. Raises MemocastError."""
         if channel.source:
             self._read_podcast(channel, news)
             return
-        item, _ = self._registry.refresh(channel)
+        item, _ = self._republisher.refresh(channel)
         if item is None:
             raise SwarmTimeout(
-                f"the DHT has nothing of the channel '{channel.name}'",
-                hint="its owner, or somebody who follows it, has to be online: try again later",
+                f"the channel '{channel.name}' was not found in the DHT",
+                hint="its owner or a follower has to be online; try again later",
             )
         head = dht.target_of(item.value)
         if head == channel.head and not channel.problem:
@@ -119,7 +119,7 @@ class Follower:
             try:
                 self._walk(channel, head, found, pages)
             finally:
-                if found:  # what came before something went wrong is good
+                if found:  # pages read before an error are good
                     self._take(channel, found, news)
 
     def _read_podcast(self, channel: Channel, news: News) -> None:
@@ -135,14 +135,14 @@ class Follower:
         found: list[tuple[StoredPage, FeedPage]],
         pages: contextlib.ExitStack,
     ) -> None:
-        """Add pages to `found`, from the newest on, until known ones or enough items."""
+        """Add pages to `found`, newest first, until one is known or there are enough items."""
         wanted = 0 if channel.is_own else channel.limits.newest
         items = 0
         seen: set[str] = set()
         while info_hash and not (wanted and items >= wanted):
             if info_hash in seen or len(seen) >= MOST_PAGES:
                 raise Refused(
-                    f"the feed of '{channel.name}' leads in circles, or never ends",
+                    f"the feed of '{channel.name}' loops or never ends",
                     hint="tell its owner",
                 )
             seen.add(info_hash)
@@ -185,7 +185,7 @@ class Follower:
                 listed.setdefault(item.id, item)
         gone: list[ListedItem] = []
         if not last.next or pages.older(channel, last.next) is not None:
-            # The pages that are new and those that stay are the whole feed.
+            # The new pages and those that stay are the whole feed.
             left = pages.chain(channel, channel.head, {last.next})
             gone = [
                 known
@@ -200,13 +200,13 @@ class Follower:
                 self._let_go(known)
 
     def _let_go(self, listed: ListedItem) -> None:
-        """A memo that its channel took back is offered to nobody any more; whoever has it, has."""
+        """Stop seeding a memo that its channel retracted; the user keeps it."""
         if listed.memo:
             try:
                 memo = self._library.get(listed.memo)
-            except NoSuchMemo:  # its audio is gone; 'doctor' tells
+            except NoSuchMemo:  # its audio is missing, which 'doctor' reports
                 return
-            if memo.origin == "fetched" and not memo.shared:  # by the user's own wish
+            if memo.origin == "fetched" and not memo.shared:  # not shared by the user
                 self._library.shares.stop(memo)
 
     # -- memos -----------------------------------------------------------------------
@@ -219,7 +219,7 @@ class Follower:
         news: News,
     ) -> None:
         newest = channel.limits.newest or None
-        # The oldest first, so that the newest is the last that came in.
+        # Oldest first, so that the newest arrives last and becomes `latest`.
         for listed in reversed(self._library.feed_items.items(channel, newest)):
             if listed.arrived is not None or self._must_wait(listed):
                 continue
@@ -271,7 +271,7 @@ class Follower:
 
 
 def _info_hash(magnet: str) -> str:
-    """The version 1 info-hash of a page's link; empty when it leads to none."""
+    """Return the version 1 info-hash in a page's link, or an empty string."""
     try:
         found = link.parse(magnet) if magnet else []
     except MemocastError:

@@ -1,8 +1,8 @@
-"""Pairing: the user's own devices, which bring each other up to date.
+"""Pairing: sync between the user's own devices.
 
-They meet at a signed item of the DHT, as followers of a channel do, whose key
-all of them have (`PairPages`). Who finds changes there merges them with its own,
-and publishes what comes out unless that was known already.
+All devices have the key of one signed item in the DHT, which leads to their
+state as a channel's item leads to its feed (`PairPages`). A device that finds
+changes there merges them with its own, and publishes the result if it differs.
 """
 
 from __future__ import annotations
@@ -47,24 +47,24 @@ SALT = b"memocast pair"
 PREFIX = "memocast-pair:"
 _MAX_SIZE = 2**50
 _ENOUGH_FAILURES = 3
-"""So many memos in a row that nobody sent: the others are off."""
+"""Memos in a row that time out before the other devices are taken to be off."""
 
 _PATIENCE = 3
-"""So often what another device published is waited for in vain, before it is published over.
+"""Syncs that wait for the state another device published, before this device replaces it.
 
-It publishes again when it is back, and finds that what it knows is not there.
+That device publishes again when it is back and finds its changes missing.
 """
 
 _UNREACHED = "unreached"
 
 
 def new_secret() -> str:
-    """A secret for devices to share, in one line."""
+    """Return a new secret for devices to share, in one line."""
     return PREFIX + age.new_key()
 
 
 def meeting_place(secret: str) -> tuple[ChannelLink, bytes]:
-    """Where devices with this secret meet, and the private key to write there. Raises WrongKey."""
+    """Return the item that devices with this secret share, and its private key. Raises WrongKey."""
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
@@ -74,7 +74,7 @@ def meeting_place(secret: str) -> tuple[ChannelLink, bytes]:
         age.identity(key)
     except Refused as error:
         raise WrongKey(
-            "the secret is damaged, or was cut off",
+            "the secret is damaged or truncated",
             hint=f"copy the whole line that 'memocast pair' printed; it begins with {PREFIX}",
         ) from error
     seed = HKDF(hashes.SHA256(), 32, None, SALT).derive(key.encode())
@@ -82,12 +82,12 @@ def meeting_place(secret: str) -> tuple[ChannelLink, bytes]:
 
 
 def secret_of(pair: Channel) -> str:
-    """The secret, to give to one more device."""
+    """Return the secret, for another device."""
     return PREFIX + pair.link.age_identity
 
 
 def end(library: Library) -> bool:
-    """Be paired no more, and forget all that was for the other devices; whether it was paired."""
+    """Unpair, and forget everything kept for the other devices; return whether it was paired."""
     pair = library.channels.pair()
     with library.atomically():
         if pair:
@@ -99,14 +99,14 @@ def end(library: Library) -> bool:
 
 
 class Pairing:
-    """Brings the library up to its paired devices, and them up to it."""
+    """Syncs the library with its paired devices."""
 
     def __init__(
-        self, library: Library, settings: Settings, registry: Republisher, timeout: float
+        self, library: Library, settings: Settings, republisher: Republisher, timeout: float
     ) -> None:
         self._library = library
         self._settings = settings
-        self._registry = registry
+        self._republisher = republisher
         self._timeout = timeout
 
     def sync(
@@ -117,24 +117,24 @@ class Pairing:
         arrived: Callable[[str], None],
         tell: Callable[[int], None],
     ) -> None:
-        """Merge what the others have changed with what was changed here.
+        """Merge changes made on the other devices with those made here, and fetch new memos.
 
-        `tell` how many bytes are sealed, of what is new here. Raises MemocastError; what could
-        not be fetched is in the news.
+        Calls `tell` with the number of bytes encrypted so far, of memos that are new here.
+        Raises MemocastError; memos that could not be fetched are problems in the news.
         """
         replicas = self._library.replicas
         changes = replicas.collect()
         self._seal_what_is_new(pair, tell)
-        item, _ = self._registry.refresh(pair)
-        meeting = PairPages(self._library, self._settings, self._registry, pair, self._timeout)
+        item, _ = self._republisher.refresh(pair)
+        pages = PairPages(self._library, self._settings, self._republisher, pair, self._timeout)
         disputes = Disputes(replicas)
-        root, is_overdue = self._heard(meeting, item, changes, disputes, news)
+        root, is_overdue = self._heard(pages, item, changes, disputes, news)
         state = replicas.state()
         parts = _parts(state)
         differing = _differing(root, parts, disputes)
         if differing or (is_overdue and parts):
             try:
-                meeting.publish(root, parts)
+                pages.publish(root, parts)
             except Refused as error:
                 news.problems.append(error)
             else:
@@ -145,15 +145,15 @@ class Pairing:
 
     def _heard(
         self,
-        meeting: PairPages,
+        pages: PairPages,
         item: SignedItem | None,
         changes: Collection[Change],
         disputes: Disputes,
         news: News,
     ) -> tuple[Root, bool]:
-        """Merge what another device published; its root, and whether to wait for it no more."""
+        """Merge what another device published; return its root, and whether to give up on it."""
         if item is None:
-            return meeting.held(), False
+            return pages.held(), False
         replicas = self._library.replicas
         room: Room | None = None
         left_out = Reasons()
@@ -163,18 +163,18 @@ class Pairing:
             room = room or replicas.room()
             reasons = found.reasons
             if refused := replicas.merge(found.entries.values(), changes, room):
-                reasons["more than there is room for"] += refused
-            # What is not taken as it is said, or not at all, is published otherwise from here.
+                reasons["entries beyond the limit"] += refused
+            # Where this is not accepted unchanged, this device publishes its own version.
             if (not found.is_whole or reasons) and disputes.begin(found.id):
                 left_out.update(reasons)
 
         try:
-            root = meeting.take(item.value, merge)
-        except SwarmTimeout as error:  # it comes with the next sync, or a newer one does
+            root = pages.take(item.value, merge)
+        except SwarmTimeout as error:  # the next sync gets it, or a newer one
             news.problems.append(error)
             times = replicas.recall(_UNREACHED).get(item.value.hex(), 0) + 1
             replicas.remember(_UNREACHED, {item.value.hex(): times})
-            return meeting.held(), times >= _PATIENCE
+            return pages.held(), times >= _PATIENCE
         finally:
             if left_out:
                 news.problems.append(_left_out(left_out))
@@ -183,13 +183,13 @@ class Pairing:
     # -- audio -----------------------------------------------------------------------
 
     def _seal_what_is_new(self, pair: Channel, tell: Callable[[int], None]) -> None:
-        """Give each memo that has none a link for the other devices."""
+        """Make a link for the other devices to each memo that has none."""
         replicas = self._library.replicas
         state = replicas.state()
         for key, id_ in replicas.memos().items():
             if state[key].link:
                 continue
-            with contextlib.suppress(NoSuchMemo):  # its audio is gone; 'doctor' tells
+            with contextlib.suppress(NoSuchMemo):  # its audio is missing, which 'doctor' reports
                 memo = self._library.get(id_)
                 plain = next(
                     (
@@ -200,8 +200,8 @@ class Pairing:
                     None,
                 )
                 recipient = age.recipient_of(pair.link.age_identity)
-                wish = ShareRequest("addressed", "addressed", (recipient,), paired=True)
-                found = plain or share(self._library, memo, wish, tell)
+                request = ShareRequest("addressed", "addressed", (recipient,), paired=True)
+                found = plain or share(self._library, memo, request, tell)
                 replicas.lead_to(key, found.link(self._settings.trackers))
 
     def _fetch(
@@ -231,7 +231,7 @@ class Pairing:
             arrived(memo)
 
     def _adopt(self, pair: Channel, entry: ReplicaEntry, notify: Callable[[Stage], None]) -> str:
-        """Fetch the entry's audio; the id of its memo."""
+        """Fetch the entry's audio; return the id of its memo."""
         (where,) = link.parse(entry.link)
         has_id = re.fullmatch(ID_PATTERN, entry.key)
         adopted = Adopted(
@@ -249,7 +249,7 @@ class Pairing:
         return memo.id
 
     def _is_taken(self, id_: str) -> bool:
-        """Whether a memo of another entry has that id."""
+        """Return whether a memo of another entry has that id."""
         try:
             self._library.get(id_)
         except NoSuchMemo:
@@ -257,7 +257,7 @@ class Pairing:
         return True
 
     def _apply(self, state: Mapping[str, ReplicaEntry], news: News) -> None:
-        """Do here what was done to memos elsewhere."""
+        """Apply to this library's memos what was changed elsewhere."""
         for key, id_ in self._library.replicas.memos().items():
             entry = state[key]
             try:
@@ -277,7 +277,7 @@ class Pairing:
 
 
 def _parts(state: Mapping[str, ReplicaEntry]) -> dict[str, Part]:
-    """The state, divided; the same state gives the same digests."""
+    """Divide the state into parts; the same state gives the same digests."""
     groups: dict[str, list[ReplicaEntry]] = {}
     for key, entry in state.items():
         groups.setdefault(bucket(key), []).append(entry)
@@ -289,7 +289,7 @@ def _parts(state: Mapping[str, ReplicaEntry]) -> dict[str, Part]:
 
 
 def _differing(root: Root, parts: Mapping[str, Part], disputes: Disputes) -> list[tuple[str, str]]:
-    """The parts that are published otherwise than they are here: the digests of both."""
+    """Return the digests, theirs and ours, of parts whose published version differs from ours."""
     found = []
     for name in sorted({*root, *parts}):
         theirs = root[name][0] if name in root else ""
@@ -300,10 +300,10 @@ def _differing(root: Root, parts: Mapping[str, Part], disputes: Disputes) -> lis
 
 
 def _left_out(reasons: Reasons) -> Refused:
-    """What is told of entries that were left out. The words are ours, none of the device's."""
+    """Report entries that were left out. The reasons are our words, never the other device's."""
     said = ", ".join(f"{reason} ({count})" for reason, count in reasons.most_common())
     return Refused(
-        f"of what another device says, this was left out: {said}",
-        hint="upgrade memocast on all of your devices; if one of them was lost, pair the others"
-        " anew: memocast pair --end",
+        f"left out of another device's state: {said}",
+        hint="upgrade memocast on all your devices; if you lost one, pair the others again:"
+        " memocast pair --end",
     )

@@ -1,7 +1,7 @@
-"""Disputes: what a paired device says and this one does not take, so that each is said once.
+"""Parts of a paired device's state that this device rejects, kept so that each is reported once.
 
-A device that runs an older release keeps such a thing for good and publishes it again and again.
-It is answered a few times, in case it had not heard the answer, and then left to its belief.
+A device with an older release keeps such a part for good and publishes it again and again.
+It is answered a few times, in case it missed the answer, and then ignored.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _DIGEST_LENGTH = 64
 
 
 class Disputes:
-    """Those of a library. What is not taken goes by its digest. Methods may raise LibraryError."""
+    """A library's disputes, by the rejected part's digest. Methods may raise LibraryError."""
 
     def __init__(self, replicas: Replicas) -> None:
         self._replicas = replicas
         self._open: dict[str, list[Any]] = replicas.recall(_NAME)
 
     def begin(self, digest: str) -> bool:
-        """Note that it is not taken; whether that is new, and has to be said."""
+        """Note that a part is rejected; return whether that is new and must be reported."""
         if digest in self._open:
             return False
         self._open[digest] = ["", 0]
@@ -36,13 +36,13 @@ class Disputes:
         return True
 
     def is_settled(self, theirs: str, ours: str) -> bool:
-        """Whether it was answered by `ours` often enough."""
+        """Return whether `ours` was published often enough in answer to `theirs`."""
         return self._open.get(theirs) == [ours, _ANSWERS]
 
     def answer(self, theirs: str, ours: str) -> None:
-        """Note that `ours` is published now, instead of it.
+        """Note that `ours` is published now, instead of `theirs`.
 
-        What cannot be read at all, and has an info-hash for a digest, nobody believes for good.
+        Unreadable parts, which have an info-hash as digest, are not counted: no device keeps them.
         """
         if theirs in self._open and len(theirs) == _DIGEST_LENGTH:
             answer, count = self._open[theirs]

@@ -1,4 +1,4 @@
-"""Missing: which memos of the paired devices are not here yet, and which is asked for first."""
+"""Memos of the paired devices that are not here yet, and the order to fetch them in."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _DAY = 24 * 3600
 class MissingMemos:
     """The memos of a state that are not in the library. Methods may raise LibraryError.
 
-    Links that lead nowhere come last, and those that led to no memo not at all: an info-hash
-    leads to the same bytes for ever.
+    Links that nobody answered come last. Links that led to no memo are left out: an info-hash
+    always leads to the same bytes.
     """
 
     def __init__(self, replicas: Replicas, state: Mapping[str, ReplicaEntry]) -> None:
@@ -43,7 +43,7 @@ class MissingMemos:
         }
 
     def in_turn(self) -> list[ReplicaEntry]:
-        """Those to ask for: the newest first, after all that nobody failed to send before."""
+        """Return the entries to fetch: fewest failed attempts first, then newest first."""
         tomorrow = int(time.time()) + _DAY
 
         def turn(entry: ReplicaEntry) -> tuple[int, int]:
@@ -53,8 +53,8 @@ class MissingMemos:
         return sorted(left, key=turn)
 
     def note(self, entry: ReplicaEntry, error: MemocastError) -> None:
-        """Why it did not arrive."""
-        if isinstance(error, MissingDecoder):  # which can be installed
+        """Note why the entry's audio did not arrive."""
+        if isinstance(error, MissingDecoder):  # it can be installed
             return
         if isinstance(error, (Refused, NotALink)):
             self._refused[entry.key] = entry.link

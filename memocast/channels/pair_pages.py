@@ -1,8 +1,8 @@
-"""Meeting: the pages by which paired devices tell each other their state.
+"""The pages through which paired devices exchange their state.
 
-A signed item of the DHT leads to a *root*, an age file that says in which parts the state is; each
-is an age file too. Any of it can be a lie, of a device that was lost, or a mistake of another
-release: a part counts only when it is what the root says, and what is wrong is left out alone.
+A signed item in the DHT leads to a *root*, an age file that lists the parts of the state; each
+part is an age file too. Any of it can be forged by a lost device, or wrong by a fault of another
+release: a part counts only if it matches the root, and only what is wrong is left out.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from memocast.settings import Settings
 
 _ENOUGH_FAILURES = 3
-"""So many parts that nobody sent: the others are off."""
+"""Parts that time out before the other devices are taken to be off."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A bucket of the state: what it says, and its SHA-256."""
+    """One part of the state: its content, and the SHA-256 of that."""
 
     digest: str
     content: bytes
@@ -47,10 +47,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What came of a part, or of the root: the entries, and why others are left out.
+    """The result of reading a part or the root: its entries, and why others were left out.
 
-    `id` is the part's SHA-256; of what cannot be read, the info-hash that led to it. `is_whole`:
-    everything in it is taken as it is.
+    `id` is the part's SHA-256, or, if it cannot be read, its info-hash. `is_whole`: everything
+    in it was accepted unchanged.
     """
 
     id: str
@@ -60,24 +60,24 @@ class Found:
 
 
 class PairPages:
-    """The pages of one pairing, as this library reads and writes them."""
+    """Reads and writes the pages of one pairing."""
 
     def __init__(
         self,
         library: Library,
         settings: Settings,
-        registry: Republisher,
+        republisher: Republisher,
         pair: Channel,
         timeout: float,
     ) -> None:
         self._library = library
         self._settings = settings
-        self._registry = registry
+        self._republisher = republisher
         self._pair = pair
         self._timeout = timeout
 
     def held(self) -> Root:
-        """The root that was published or found last."""
+        """Return the root that was published or read last."""
         head = self._pair.head
         if not head:
             return {}
@@ -94,10 +94,10 @@ class PairPages:
         return root
 
     def take(self, value: bytes, merge: Callable[[Found], None]) -> Root:
-        """Have `merge` told what another device published as this value; return its root.
+        """Read what another device published as this value, `merge` each part, return the root.
 
-        What cannot be read is in the root under a digest that nothing has. Raises SwarmTimeout
-        when nobody sends a page; what others came is merged.
+        What cannot be read is in the root under a digest that matches nothing. Raises
+        SwarmTimeout when nobody sends a page, after merging those that came.
         """
         try:
             head = dht.target_of(value)
@@ -111,14 +111,14 @@ class PairPages:
                 root, reasons = replica_entries.root_in(self._read(page.file))
             except (SwarmTimeout, LibraryError):
                 raise
-            except MemocastError:  # also what libtorrent takes for no torrent at all
+            except MemocastError:  # or libtorrent finds that it is not a torrent
                 return self._refused(head, merge)
             stored = [page]
             held = self.held()
             failures: list[SwarmTimeout] = []
             for name, said in list(root.items()):
                 if held.get(name) == said:
-                    continue  # it was merged when it came
+                    continue  # already merged
                 try:
                     merge(self._part(files, name, *said, stored))
                 except LibraryError:
@@ -150,7 +150,7 @@ class PairPages:
         info_hash: str,
         stored: list[StoredPage],
     ) -> Found:
-        """The part that the root names. Raises Refused when it is another, SwarmTimeout."""
+        """Read the part that the root names. Raises Refused if it does not match; SwarmTimeout."""
         if self._library.feed_pages.older(self._pair, info_hash) is None:
             page = self._download(files, info_hash, MAX_BUCKET_BYTES)
         else:
@@ -179,12 +179,12 @@ class PairPages:
         return age.unseal(content, [age.identity(self._pair.link.age_identity)])
 
     def publish(self, root: Root, parts: Mapping[str, Part]) -> None:
-        """Have this state found by the other devices. Raises Refused when no more can be signed."""
+        """Publish this state to the other devices. Raises Refused if no newer one can be signed."""
         latest = self._library.channels.signed_item(self._pair)
         if latest and latest.seq >= mutable_item.MAX_SEQ:
             raise Refused(
-                "another device has used up the numbers by which devices tell what is newer",
-                hint="pair your devices anew; on each: memocast pair --end",
+                "another device has used up the sequence numbers of updates",
+                hint="pair your devices again; on each: memocast pair --end",
             )
         with self._library.translated():
             entry = self._library.staging.create("page")
@@ -206,7 +206,7 @@ class PairPages:
                 self._library.channels.sign_next(self._pair, dht.pointer(head.info_hash))
         finally:
             entry.discard()
-        self._registry.refresh(self._pair)
+        self._republisher.refresh(self._pair)
 
     def _sealed(self, content: bytes, file: Path) -> StoredPage:
         with self._library.translated():

@@ -1,4 +1,4 @@
-"""Publishing: the user's own channels: memos → pages of a feed → a signed item."""
+"""Publishing to the user's own channels: memos → feed pages → a signed item."""
 
 from __future__ import annotations
 
@@ -33,12 +33,13 @@ if TYPE_CHECKING:
 def create_channel(
     library: Library, name: str, trackers: Sequence[str], *, private: bool = False
 ) -> Channel:
-    """Make a channel of the user's own; sealed, when `private`. Raises UsageError."""
+    """Create a channel of the user's own; encrypted if `private`. Raises UsageError."""
     name = checked_name(name)
     if library.channels.is_taken(name):
         raise UsageError(
-            f"there is a channel '{name}' already",
-            hint=f"choose another name; its link: memocast channel show {shlex.quote(name)}",
+            f"a channel '{name}' already exists",
+            hint="choose another name, or show that channel's link:"
+            f" memocast channel show {shlex.quote(name)}",
         )
     secret = mutable_item.new_secret()
     link = ChannelLink(
@@ -51,7 +52,7 @@ def create_channel(
 
 
 class Publisher:
-    """What its owner does with one channel. Making one raises UsageError for one not owned."""
+    """Publishes to one channel. The constructor raises UsageError if the user does not own it."""
 
     def __init__(self, library: Library, settings: Settings, channel: Channel) -> None:
         if not channel.is_own:
@@ -64,15 +65,15 @@ class Publisher:
         self.channel = channel
 
     def catch_up(self) -> None:
-        """Take in what was published from elsewhere with the same key, if anybody has it."""
+        """Read what was published elsewhere with the same key, if it can be found."""
         if not self._settings.dht:
             return
-        registry = Republisher(self._library, self._settings)
-        with contextlib.suppress(MemocastError):  # what is published is published
-            Follower(self._library, self._settings, registry).read(self.channel, News())
+        republisher = Republisher(self._library, self._settings)
+        with contextlib.suppress(MemocastError):  # it must not keep anyone from publishing
+            Follower(self._library, self._settings, republisher).read(self.channel, News())
 
     def announce(self) -> int:
-        """Tell the DHT of the newest page; return how many of its nodes know it now.
+        """Announce the newest page in the DHT; return how many nodes have it now.
 
         Raises MemocastError when the DHT is off.
         """
@@ -97,7 +98,7 @@ class Publisher:
         )
 
     def has(self, item: FeedItem) -> bool:
-        """Whether followers find it: on a page that the signed item leads to."""
+        """Return whether followers find the item, on a page that the signed item leads to."""
         channel = self._library.channels.refreshed(self.channel)
         listed = self._library.feed_items.get(channel, item.id)
         signed = self._library.channels.signed_item(channel)
@@ -106,7 +107,7 @@ class Publisher:
         return listed.page in self._library.feed_pages.chain(channel, channel.head, ())
 
     def publish(self, offers: Sequence[tuple[Memo, FeedItem]]) -> None:
-        """Have these in the feed, in this order, and its newest page signed: all, or nothing."""
+        """Add these items to the feed, in this order, and sign its newest page; all or nothing."""
         feeds = self._library.feed_items
         with self._changing() as (channel, folder):
             for memo, item in offers:
@@ -116,7 +117,7 @@ class Publisher:
             self._replace(channel, folder, fresh, older or "", [], [])
 
     def retract(self, gone: Sequence[ListedItem]) -> None:
-        """Have these items no more: their pages, and those that lead there, are made anew."""
+        """Remove these items; rewrite their pages and all newer ones, which link to them."""
         feeds = self._library.feed_items
         with self._changing() as (channel, folder):
             numbers = {listed.number for listed in gone}
@@ -138,7 +139,7 @@ class Publisher:
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[tuple[Channel, Path]]:
-        """The channel as it is, and a folder for new pages; what is done takes effect together."""
+        """Yield the channel's current state and a folder for new pages, in one transaction."""
         library = self._library
         with library.translated():
             entry = library.staging.create("page")
@@ -157,7 +158,7 @@ class Publisher:
         between: Sequence[Sequence[FeedItem]],
         gone: Iterable[ListedItem],
     ) -> None:
-        """Lead to the items `fresh`, the newest first, then to those `between`, then to `older`."""
+        """Write pages of the items `fresh`, newest first, then those `between`, before `older`."""
         pages: list[tuple[StoredPage, Sequence[FeedItem]]] = []
         groups = [*_group(fresh), *(group for group in between if group)]
         for group in reversed(groups):
@@ -186,9 +187,9 @@ class Publisher:
 
 
 def _group(items: Sequence[FeedItem]) -> list[Sequence[FeedItem]]:
-    """The items page by page, the newest first: the first page grows to two, then is cut in two.
+    """Group the items into pages, newest first. The first grows to twice a page, then is split.
 
-    Pages before it so stay as they are, whatever is published.
+    So a publication leaves older pages as they are.
     """
     groups: list[Sequence[FeedItem]] = []
     left = list(items)

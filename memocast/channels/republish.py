@@ -1,8 +1,8 @@
-"""Registry: what the DHT says of channels, and what it is told of them again.
+"""Lookup of channels in the DHT, and republishing of their newest signed items.
 
-Nodes forget an item after two hours (BEP 44). Whoever looks for a channel, its
-owner or not, gives its newest item to the nodes that lack it: so it outlives its
-owner's uptime.
+Nodes forget an item after two hours (BEP 44). Every lookup, by the owner or a
+follower, puts the newest item on the nodes that lack it, so a channel can be
+found while its owner is offline.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ _LOOK_SECONDS = 10.0
 _LEAST_SECONDS = 2.0
 _RESOLVE_SECONDS = 3.0
 _REMEMBERED = 40
-"""Nodes, to begin with next time: a bootstrap node is asked for by everybody."""
+"""Nodes to start from next time, to spare the bootstrap nodes."""
 
 _ENOUGH = 8
 
 
 class Republisher:
-    """The DHT, as this library reaches it."""
+    """Looks up and republishes channels' items for one library."""
 
     def __init__(self, library: Library, settings: Settings) -> None:
         self._library = library
         self._settings = settings
 
     def refresh(self, channel: Channel) -> tuple[SignedItem | None, int]:
-        """Its newest item that its owner signed, and how many nodes have it now.
+        """Return the channel's newest signed item, and how many nodes have it now.
 
-        Whoever has an older one among the closest nodes, or none, is given it. Raises
+        Puts it on those of the closest nodes that have none or an older one. Raises
         MemocastError when the DHT is off.
         """
         if not self._settings.dht:
             raise MemocastError(
-                "channels are found by the DHT, which is off", hint="turn the setting 'dht' on"
+                "channels need the DHT, which is off", hint="turn on the setting 'dht'"
             )
         channels = self._library.channels
         own = [

@@ -1,4 +1,4 @@
-"""Beginning and ending to follow: a channel by its link, a podcast by its feed."""
+"""Follow and unfollow: a channel by its link, a podcast by its feed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LOOK_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """The channel; `is_new` when it was not followed before."""
+    """A followed channel; `is_new` if it was not followed before."""
 
     channel: Channel
     is_new: bool
@@ -39,11 +39,11 @@ def follow(
     max_size: int | None = None,
     keep_days: int | None = None,
 ) -> Followed:
-    """Follow what is at `source`: a channel's link, or the address or file of a podcast's feed.
+    """Follow `source`: a channel's link, or the address or file of a podcast's feed.
 
-    Or, with the name of what is followed already, change what is taken of it. What is not None
-    is, with fields as in `FollowLimits`. Raises NotALink, UsageError, WrongKey, and for a podcast
-    what `podcasts.source.look` raises.
+    If `source` is or names something followed already, change its limits. Limits (as in
+    `FollowLimits`) that are None stay as they are. Raises NotALink, UsageError, WrongKey, and
+    for a podcast what `podcasts.source.look` raises.
     """
     given = {"newest": newest, "max_size": max_size, "keep_days": keep_days}
     chosen: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
@@ -57,7 +57,7 @@ def follow(
     else:
         link = channel.parse(source)
         if link.age_identity:
-            age.identity(link.age_identity)  # a damaged one is told before anything is begun
+            age.identity(link.age_identity)  # reports a damaged key before anything changes
         known = channels.known(link)
     if known and known.is_own and not chosen:
         raise UsageError(f"'{known.name}' is your own channel", hint="memocast channel show")
@@ -67,13 +67,13 @@ def follow(
     limits = FollowLimits(**chosen)
     if link:
         return Followed(channels.add(link, limits=limits), is_new=True)
-    assert podcast, "what has no link is a podcast, or known"
+    assert podcast, "without a link, it is a podcast or already known"
     return Followed(_follow_podcast(library, podcast, limits), is_new=True)
 
 
 def _follow_podcast(library: Library, source: str, limits: FollowLimits) -> Channel:
     podcast, noted = look(source, "", _LOOK_SECONDS)
-    assert podcast is not None, "nothing was known of it"
+    assert podcast is not None, "no earlier state was given"
     name = podcast.title or urlsplit(source).hostname or Path(source).stem
     link = ChannelLink(b"", b"", cut(name, NAME_MAX_BYTES))
     made = library.channels.add(link, limits=limits, source=source)
@@ -82,12 +82,12 @@ def _follow_podcast(library: Library, source: str, limits: FollowLimits) -> Chan
 
 
 def unfollow(library: Library, name: str) -> Channel:
-    """No longer follow the channel; its memos stay. Raises UsageError."""
+    """Stop following the channel; its memos stay. Raises UsageError."""
     found = library.channels.get(name)
     if found.is_own:
         raise UsageError(
-            f"'{found.name}' is your own channel, and its key is nowhere else",
-            hint="followers keep what they have; take memos out with: memocast channel retract",
+            f"'{found.name}' is your own channel, and its key exists nowhere else",
+            hint="followers keep what they have; to withdraw memos: memocast channel retract",
         )
     with library.atomically():
         library.feed_pages.forget(found)

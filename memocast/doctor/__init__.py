@@ -1,1 +1,1 @@
-"""What is wrong with the library, the machine and the network."""
+"""Checks of the library, the machine and the network."""

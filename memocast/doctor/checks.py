@@ -1,4 +1,4 @@
-"""What would stop recording or sharing, each with its fix."""
+"""Checks for anything that would stop recording or sharing, each with its fix."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SOME = 5
 
 
 def examine(open_library: Callable[[], Library], settings: Settings) -> Iterator[Finding]:
-    """Look at everything. Contacts the trackers and the DHT, with an info-hash of nothing."""
+    """Check everything. Contacts the trackers and the DHT with a random info-hash."""
     yield _device("microphone", microphone, settings.device)
     yield _device("speaker", speaker, "")
     try:
@@ -46,7 +46,7 @@ def _device(what: str, find: Callable[[str], Device], selection: str) -> Finding
 
 
 def examine_library(library: Library) -> Iterator[Finding]:
-    """Look at the database, the audio files and the room there is."""
+    """Check the database, the audio files and the free space."""
     free = shutil.disk_usage(library.root).free
     try:
         library.check()
@@ -55,11 +55,11 @@ def examine_library(library: Library) -> Iterator[Finding]:
         return
     if free < _ENOUGH_BYTES:
         yield Finding(
-            "library", ok=False, detail=f"only {free:,} bytes are free", fix="free some space"
+            "library", ok=False, detail=f"only {free:,} bytes free", fix="free some space"
         )
     else:
-        count = len(library.memos())
-        detail = f"{library.root}: {count} memos, {free / 1e9:.1f} GB free"
+        memos = _count(len(library.memos()), "memo")
+        detail = f"{library.root}: {memos}, {free / 1e9:.1f} GB free"
         yield Finding("library", ok=True, detail=detail)
     yield from _audio_files(library)
 
@@ -70,47 +70,45 @@ def _audio_files(library: Library) -> Iterator[Finding]:
         _wrong(
             "missing audio",
             [f"{memo.filename} '{memo.title}'" for memo in found.missing],
-            "gone from 'memos': {names}",
-            f"put it back from a backup into {library.audio_folder}, or give the memo up:"
+            "missing from 'memos': {names}",
+            f"restore it from a backup into {library.audio_folder}, or give up the memo:"
             " memocast remove {first}",
             found.missing,
         ),
         _wrong(
             "changed audio",
             [memo.filename for memo in found.changed],
-            "not what memocast kept: {names}",
-            "put the original back from a backup; or, to keep what it is now,"
+            "no longer what memocast stored: {names}",
+            "restore the original from a backup; or, to keep the changed file,"
             " 'memocast add' it as a new memo and remove the old one; it is not seeded",
         ),
         _wrong(
             "unknown files",
             [path.name for path in found.unknown],
             "in 'memos' without a memo: {names}",
-            "those named like a memo are taken back by 'memocast doctor --repair';"
-            " 'memocast add' others, or move them away",
+            "'memocast doctor --repair' restores those named like a memo;"
+            " 'memocast add' the others, or move them away",
         ),
         _wrong(
             "sealed files",
             [f"{memo.id} '{memo.title}'" for memo in found.unsealed],
-            "in 'sealed' gone or changed, of {names}",
-            "put it back from a backup; or end that link, and share the memo anew:"
-            " memocast unshare {first}; one that came by a link, remove and fetch it again",
+            "missing or changed in 'sealed', for {names}",
+            "restore it from a backup; or unshare the memo and share it again:"
+            " memocast unshare {first}; if it came by a link, remove it and fetch it again",
             found.unsealed,
         ),
     ]
     wrong = [problem for problem in problems if problem]
-    yield from wrong or [
-        Finding("audio files", ok=True, detail="all there, and as memocast kept them")
-    ]
+    yield from wrong or [Finding("audio files", ok=True, detail="all present and unchanged")]
 
 
 def _wrong(
     what: str, names: Sequence[str], detail: str, fix: str, memos: Sequence[Memo] = ()
 ) -> Finding | None:
-    """What is wrong with these files, the first of which are named; None when there are none."""
+    """Return what is wrong with these files, naming the first few; None if there are none."""
     if not names:
         return None
-    count = "1 file is" if len(names) == 1 else f"{len(names)} files are"
+    count = f"{_count(len(names), 'file')} {'is' if len(names) == 1 else 'are'}"
     shown = ", ".join(names[:_SOME])
     first = memos[0].id if memos else ""
     return Finding(
@@ -121,18 +119,22 @@ def _wrong(
     )
 
 
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def _seeder(library: Library, settings: Settings) -> Finding:
     report = SeederLock(library.root).report()
-    wanted = library.seedables.all(fetched=settings.seed_fetched)
+    wanted = len(library.seedables.all(fetched=settings.seed_fetched))
     if report:
-        return Finding(
-            "seeder", ok=True, detail=f"running, pid {report.pid}, {report.seeding} memos"
-        )
+        memos = _count(report.seeding, "memo")
+        return Finding("seeder", ok=True, detail=f"running, pid {report.pid}, {memos}")
     if wanted:
+        verb = "does" if wanted == 1 else "do"
         return Finding(
             "seeder",
             ok=False,
-            detail=f"not running, so {len(wanted)} links do not answer",
+            detail=f"not running, so {_count(wanted, 'link')} {verb} not answer",
             fix="memocast seed --background",
         )
     return Finding("seeder", ok=True, detail="not running, and nothing is shared")

@@ -1,4 +1,4 @@
-"""Finding: what `doctor` says of one thing that it looked at."""
+"""The result of one of `doctor`'s checks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at; `fix` is empty when it is fine."""
+    """The result of one check; `fix` is empty when all is well."""
 
     check: str
     ok: bool

@@ -1,4 +1,4 @@
-"""Whether others can reach us, and what would keep them: the part of `doctor` about networks."""
+"""Network checks: whether peers can reach us, and what stops them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _POLL_SECONDS = 0.05
 
 
 def examine_network(library: Library, settings: Settings) -> Iterator[Finding]:
-    """Listen, and ask the router, the trackers and the DHT for an info-hash that nobody has."""
+    """Listen, and query the router, the trackers and the DHT with an info-hash nobody has."""
     probe = _Probe(library, settings)
     probe.run()
     yield probe.listening()
@@ -36,7 +36,7 @@ def examine_network(library: Library, settings: Settings) -> Iterator[Finding]:
 
 
 class _Probe:
-    """Two short-lived sessions, a classic one and one for WebRTC, and what they heard."""
+    """Two short-lived sessions, classic and WebRTC, and what they reported."""
 
     def __init__(self, library: Library, settings: Settings) -> None:
         self._library = library
@@ -49,30 +49,30 @@ class _Probe:
         self._nodes = 0
 
     def run(self) -> None:
-        """Take ten seconds at most."""
+        """Collect the sessions' events, for at most ten seconds."""
         addresses = self._settings.addresses(self._library.listen_port())
         ours = SeederLock(self._library.root).is_running()
         if ours:  # the seeder holds the library's port
             addresses = [(host, 0) for host, _ in addresses]
-        swarms = [Session.classic(self._settings, addresses, exact_port=not ours)]
+        sessions = [Session.classic(self._settings, addresses, exact_port=not ours)]
         if self._settings.webrtc and web_trackers(self._settings.trackers):
-            swarms.append(WebRtcSession(self._settings))
-        asked = {url for swarm in swarms for url in swarm.trackers(self._settings.trackers)}
-        # Nobody has this info-hash; a tracker that answers it answers any.
+            sessions.append(WebRtcSession(self._settings))
+        asked = {url for session in sessions for url in session.trackers(self._settings.trackers)}
+        # Nobody has this info-hash; a tracker that answers for it answers for any.
         nothing = secrets.token_hex(20)
         folder = self._library.root / "incoming"
         try:
-            for swarm in swarms:
-                swarm.fetch(nothing, Link(v1=nothing), folder, self._settings.trackers)
+            for session in sessions:
+                session.fetch(nothing, Link(v1=nothing), folder, self._settings.trackers)
             deadline = time.monotonic() + NETWORK_SECONDS
             while time.monotonic() < deadline and not self._knows_enough(asked):
-                for swarm in swarms:
-                    for event in swarm.poll(_POLL_SECONDS):
-                        self._take(event, is_classic=swarm is swarms[0])
-                self._nodes = swarms[0].dht_nodes
+                for session in sessions:
+                    for event in session.poll(_POLL_SECONDS):
+                        self._take(event, is_classic=session is sessions[0])
+                self._nodes = sessions[0].dht_nodes
         finally:
-            for swarm in swarms:
-                swarm.close()
+            for session in sessions:
+                session.close()
 
     def _take(self, event: events.Event, *, is_classic: bool) -> None:
         match event:
@@ -95,34 +95,34 @@ class _Probe:
         return bool(self._listening) and mapping and dht and asked <= self._said.keys()
 
     def listening(self) -> Finding:
-        """Whether peers can connect."""
+        """Report whether peers can connect."""
         if self._listening:
             return Finding("listening", ok=True, detail=" ".join(dict.fromkeys(self._listening)))
         return Finding(
             "listening",
             ok=False,
             detail="; ".join(dict.fromkeys(self._busy)) or "no address works",
-            fix="end the program that has the port, or set 'listen' to another",
+            fix="stop the program that uses the port, or set 'listen' to another",
         )
 
     def port_mapping(self) -> Finding:
-        """Whether the router lets them in."""
+        """Report whether the router lets peers in."""
         if not self._settings.port_mapping:
             return Finding("port mapping", ok=True, detail="turned off")
         if self._mapped:
-            detail = f"works by {', '.join(sorted(set(self._mapped)))}"
+            detail = f"works via {', '.join(sorted(set(self._mapped)))}"
             return Finding("port mapping", ok=True, detail=detail)
         reasons = "; ".join(f"{by}: {reason}" for by, reason in self._refused.items())
         return Finding(
             "port mapping",
             ok=False,
             detail=reasons or "no router answered UPnP or NAT-PMP",
-            fix="turn on UPnP in your router, or forward the port of 'memocast status' to this"
-            " machine",
+            fix="turn on UPnP in your router, or forward the port that 'memocast status' shows"
+            " to this machine",
         )
 
     def dht(self) -> Finding:
-        """Whether the DHT answers."""
+        """Report whether the DHT answers."""
         if not self._settings.dht:
             return Finding("dht", ok=True, detail="turned off")
         if self._nodes:
@@ -135,7 +135,7 @@ class _Probe:
         )
 
     def trackers(self) -> Iterator[Finding]:
-        """Whether each tracker answers."""
+        """Report whether each tracker answers."""
         if not self._settings.trackers:
             yield Finding("trackers", ok=True, detail="turned off")
         for url in self._settings.trackers:
@@ -155,11 +155,15 @@ def _tracker_problem(url: str, reason: str) -> Finding:
 
 
 def _browsers(settings: Settings) -> Finding:
-    """Whether people without memocast can listen."""
+    """Report whether people without memocast can listen."""
     if not settings.webrtc:
         return Finding("browsers", ok=True, detail="turned off")
     if not web_trackers(settings.trackers):
-        return Finding("browsers", ok=True, detail="none can listen: no tracker of theirs is set")
+        return Finding(
+            "browsers",
+            ok=True,
+            detail="none can listen: no WebSocket (wss://) tracker is configured",
+        )
     if not settings.stun_server:
         return Finding("browsers", ok=True, detail="can listen on your network; no STUN server")
     if stun.answers(settings.stun_server):
@@ -168,7 +172,7 @@ def _browsers(settings: Settings) -> Finding:
     return Finding(
         "browsers",
         ok=False,
-        detail=f"can listen on your network, elsewhere perhaps not: the STUN server"
-        f" {settings.stun_server} does not answer, and is not used",
+        detail=f"can listen on your network, but perhaps not elsewhere: the STUN server"
+        f" {settings.stun_server} does not answer and is not used",
         fix="set 'stun_server' to another in config.toml, or to \"\" for none",
     )

@@ -1,6 +1,6 @@
-"""Earlier: what `rss` wrote into a folder the last time, as the feed that is there now says.
+"""The feed that `channel rss` wrote into a folder before, read back.
 
-Others may be able to write in that folder, so the feed is read in a process with limits.
+Other users may be able to write in that folder, so the feed is read in a limited process.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 _PODCAST = f"{{{PODCAST_NAMESPACES[0]}}}"
 _PURPOSE = "memocast-channel"
 _SECONDS = 20
-"""Of one core. A feed of 10,000 items takes less than one."""
+"""CPU time. A feed of 10,000 items takes less than one second."""
 
 
 def entries(path: Path, identity: str) -> dict[str, tuple[str, str]] | None:
-    """Each item's file and its integrity, by the item's id. None: it is not that channel's feed.
+    """Return each item's file name and integrity, by the item's id.
 
-    Raises OSError.
+    None if the file is not that channel's feed. Raises OSError.
     """
     if not path.is_file():
         return None
@@ -37,12 +37,12 @@ def entries(path: Path, identity: str) -> dict[str, tuple[str, str]] | None:
 
 
 def mark(channel: Xml.Element, identity: str) -> None:
-    """Say in the feed that is being written whose it is."""
+    """Write the channel's identity into its feed."""
     Xml.SubElement(channel, f"{_PODCAST}txt", purpose=_PURPOSE).text = identity
 
 
 def answer(given: bytes, file: IO[bytes]) -> dict[str, tuple[str, str]] | None:
-    """What `entries` is told by the process with limits."""
+    """Compute the result of `entries`, in the limited process."""
     try:
         root = Xml.parse(file).getroot()  # noqa: S314
     except Xml.ParseError:

@@ -1,4 +1,4 @@
-"""Episodes: a podcast's feed, from the web or a file → items → memos."""
+"""Fetching of a podcast's episodes, by torrent or from the web, as memos."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from memocast.settings import Settings
 
 TORRENT_SECONDS = 10.0
-"""A torrent is given up after so long without progress, when the web has the audio too."""
+"""Time without progress after which a torrent is given up, if the web has the audio too."""
 
 
 class Episodes:
-    """Brings what is new in podcasts. `timeout` in seconds without progress, for each episode."""
+    """Fetches episodes. `timeout`: seconds without progress, for each episode."""
 
     def __init__(
         self, library: Library, settings: Settings, timeout: float, notify: Callable[[Stage], None]
@@ -44,9 +44,9 @@ class Episodes:
         self._notify = notify
 
     def fetch(self, listed: ListedItem, max_size: int) -> Memo:
-        """Bring an episode: by its torrent, and when that cannot be had, from the web.
+        """Fetch an episode by its torrent or, if that fails, from the web.
 
-        Raises what `fetch` and `http_get.get` raise; of the web when both fail.
+        Raises what `fetch` and `http_get.get` raise; if both fail, the error of the web.
         """
         item = listed.item
         if item.link != item.audio:
@@ -86,7 +86,7 @@ class Episodes:
         def draft(format_: str) -> Draft:
             made = library.draft(item.title, item.text, format_, "fetched")
             created = item.published if item.published.timestamp() else made.created
-            # Nothing but the item tells later that this is it, and is not to come once more.
+            # Only the item tells later that this memo is it, and need not be fetched again.
             return replace(made, created=created, item=listed.number)
 
         return take_in(library, STAGED_NAME, write, draft, lambda at: self._notify(Checking(at)))
@@ -102,5 +102,5 @@ class Episodes:
 
 
 def _named(error: MemocastError, item: FeedItem) -> MemocastError:
-    """The same error, which says what was not to be had."""
+    """Return the same error, naming the episode."""
     return type(error)(f"'{item.title}': {error.message}", hint=error.hint)

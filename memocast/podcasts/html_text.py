@@ -1,4 +1,4 @@
-"""Plain: the text of somebody else's HTML, and nothing that is no text."""
+"""Plain text from a stranger's HTML."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from html.parser import HTMLParser
 
 MAX_HTML = 1 << 16
-"""Characters that are read of one text; what a description may hold is much shorter."""
+"""Characters read of one text; a description may hold far fewer."""
 
 _BREAK, _BLOCK = "\0", "\1"
 _BLOCKS = {"p", "div", "li", "ul", "ol", "tr", "table", "blockquote", "pre", "hr"} | {
@@ -16,7 +16,7 @@ _SILENT = {"script", "style"}
 
 
 def to_text(html: str) -> str:
-    """Its text; a block is a line of its own, and so is what comes after a <br>."""
+    """Return the text of `html`, with a line for each block and after each <br>."""
     reader = _Reader()
     reader.feed(html[:MAX_HTML])
     reader.close()
@@ -26,7 +26,7 @@ def to_text(html: str) -> str:
 
 
 class _Reader(HTMLParser):
-    """Gathers text in `parts`, with marks where lines end."""
+    """Collects text in `parts`, with marks where lines end."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,12 +34,12 @@ class _Reader(HTMLParser):
         self._is_silent = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
-        """A tag opens."""
+        """Note an opening tag."""
         self._is_silent = tag in _SILENT
         self._mark(tag)
 
     def handle_endtag(self, tag: str) -> None:
-        """A tag closes."""
+        """Note a closing tag."""
         self._is_silent = False
         self._mark(tag)
 
@@ -50,6 +50,6 @@ class _Reader(HTMLParser):
             self.parts.append(_BLOCK)
 
     def handle_data(self, data: str) -> None:
-        """Text between tags."""
+        """Collect text between tags."""
         if not self._is_silent:
             self.parts.append(data.replace(_BREAK, "").replace(_BLOCK, ""))

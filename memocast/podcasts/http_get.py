@@ -1,4 +1,4 @@
-"""Web: what a stranger's HTTP server sends, whatever it tries, within bounds of size and time."""
+"""HTTP GET from a stranger's server, with limits on size and time."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 MAX_URL = 2_000
 MIN_RATE = 1_000
-"""Bytes a second, over any time-out's length. A server that sends less is not waited for."""
+"""Bytes a second, averaged over a time-out. A slower server is given up."""
 
 _BLOCK = 1 << 16
 _KEPT = ("Content-Type", "ETag", "Last-Modified")
-_REACHES = "check the address, and whether this machine reaches it; then try again"
+_REACHES = "check the address and your connection, then try again"
 _LATER = "try again later"
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What a server said beside the content: its `url` after redirects, its Content-Type `kind`.
+    """A response's headers: its `url` after redirects, and its Content-Type `kind`.
 
-    `etag` and `modified` tell it the next time what is here already.
+    `etag` and `modified` tell the server next time which version we have.
     """
 
     url: str
@@ -44,7 +44,7 @@ class Response:
 
 
 def checked_url(url: str) -> str:
-    """`url` without its fragment, fit to be asked for: other than ASCII is percent-encoded.
+    """Return `url` ready for a request: without its fragment, non-ASCII percent-encoded.
 
     Raises NotALink unless it is http or https, without a password.
     """
@@ -55,13 +55,13 @@ def checked_url(url: str) -> str:
         host = None
     if not host or parts.scheme not in ("http", "https") or len(url) > MAX_URL:
         raise NotALink(
-            f"'{_shown(url)}' is no address on the web",
-            hint="memocast takes feeds and audio by http:// and https:// only",
+            f"'{_shown(url)}' is not a web address",
+            hint="memocast fetches feeds and audio by http:// and https:// only",
         )
     if parts.username is not None or parts.password is not None:
         raise NotALink(
-            f"the address of {host} has a name or password in it",
-            hint="memocast sends none; use an address without",
+            f"the address of {host} contains a user name or password",
+            hint="memocast sends neither; use an address without them",
         )
     return quote(urldefrag(url.strip()).url, safe="%/:=&?~#+!$,;'@()*[]")
 
@@ -74,11 +74,11 @@ def get(
     known: Response | None = None,
     tell: Callable[[int, int], None] = lambda *_: None,
 ) -> Response | None:
-    """Write what is at `url` to `target`; None when it is still what is `known`.
+    """Write the content of `url` to `target`; return None if it is unchanged since `known`.
 
-    At most `limit` bytes are read. `timeout`, in seconds, is for each answer and for each
-    `timeout * MIN_RATE` bytes. `tell` hears how many bytes are here, of how many; 0 is unknown.
-    Raises NotALink, SwarmTimeout, Refused, and MemocastError for what the server says is wrong.
+    Reads at most `limit` bytes. `timeout`, in seconds, applies to each answer and to each
+    `timeout * MIN_RATE` bytes. Calls `tell` with the bytes received and their total, 0 if unknown.
+    Raises NotALink, SwarmTimeout, Refused, and MemocastError for the server's error status.
     """
     address = checked_url(url)
     host = urlsplit(address).hostname or ""
@@ -87,7 +87,7 @@ def get(
         headers["If-None-Match"] = known.etag
     if known and known.modified:
         headers["If-Modified-Since"] = known.modified
-    request = urllib.request.Request(address, headers=headers)  # noqa: S310 - it is checked
+    request = urllib.request.Request(address, headers=headers)  # noqa: S310 - checked above
     watch = _Watch(timeout)
     try:
         with _translated(host, watch):
@@ -107,13 +107,16 @@ def get(
 
 def _said(error: urllib.error.HTTPError, host: str) -> MemocastError:
     if isinstance(error, _Refusal) or error.code in range(300, 400):
-        return Refused(f"{host} leads in circles, or where memocast does not go", hint=_REACHES)
+        return Refused(
+            f"{host} redirects in a loop, or to an address that memocast does not fetch",
+            hint=_REACHES,
+        )
     reason = http.client.responses.get(error.code, "")
     return MemocastError(f"{host} answered: {error.code} {reason}".rstrip(), hint=_REACHES)
 
 
 def _asked(request: urllib.request.Request, timeout: float, watch: _Watch) -> Any:
-    # Not build_opener: that knows file:, ftp: and data: too.
+    # Not build_opener, which handles file:, ftp: and data: too.
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),
@@ -134,7 +137,7 @@ def _copy(
     watch: _Watch,
     tell: Callable[[int, int], None],
 ) -> None:
-    announced = response.length or 0  # as http.client has understood it
+    announced = response.length or 0  # as http.client understood it
     if announced > limit:
         raise _too_large(host, limit, announced)
     done = 0
@@ -147,7 +150,7 @@ def _copy(
         tell(done, announced)
         watch.hear(done)
     if watch.is_over:
-        raise SwarmTimeout(f"{host} sends too slowly: {done:,} bytes so far", hint=_LATER)
+        raise SwarmTimeout(f"{host} is too slow: {done:,} bytes so far", hint=_LATER)
     if done < announced:
         raise SwarmTimeout(f"{host} stopped at {done:,} of {announced:,} bytes", hint=_LATER)
 
@@ -165,7 +168,7 @@ def _too_large(host: str, limit: int, announced: int) -> Refused:
 
 
 class _Refusal(urllib.error.HTTPError):
-    """A redirect to where memocast does not go."""
+    """A redirect to an address that memocast does not fetch."""
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
@@ -174,7 +177,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(
         self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
     ) -> urllib.request.Request | None:
-        """The request for where it leads."""
+        """Return the request for the redirect's target."""
         try:
             checked_url(newurl)
         except NotALink:
@@ -183,9 +186,9 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
 
 class _Watch:
-    """Shuts the connections of a request down when `timeout` seconds brought too little.
+    """Shuts down a request's connections when too little arrived in `timeout` seconds.
 
-    A socket's own time-out begins anew with every byte, and a header has room for many.
+    A socket's own time-out restarts with every byte, and a header can have many.
     """
 
     def __init__(self, timeout: float) -> None:
@@ -199,12 +202,12 @@ class _Watch:
         self._thread.start()
 
     def begin(self, connection: socket.socket) -> None:
-        """Watch this one too."""
-        # A descriptor of its own: TLS takes the socket's away from it.
+        """Watch this connection too."""
+        # With its own descriptor: TLS detaches the socket's.
         self._connections.append(socket.socket(fileno=os.dup(connection.fileno())))
 
     def hear(self, done: int) -> None:
-        """So many bytes are here: the answer has come, with 0, or goes on."""
+        """Note that `done` bytes have arrived; 0 when the answer's header has."""
         if not done or done - self._counted >= self._timeout * MIN_RATE:
             self._counted, self._deadline = done, time.monotonic() + self._timeout
 
@@ -218,7 +221,7 @@ class _Watch:
                 return
 
     def end(self) -> None:
-        """All is here, or nothing more is wanted."""
+        """Stop watching."""
         self._ended.set()
         self._thread.join()
         for connection in self._connections:
@@ -226,33 +229,33 @@ class _Watch:
 
 
 class _Connection(http.client.HTTPConnection):
-    """A connection that is watched."""
+    """A watched connection."""
 
     watch: _Watch
 
     def connect(self) -> None:
-        """Connect, and have that watched."""
+        """Connect and begin to watch."""
         super().connect()
         self.watch.begin(self.sock)
 
 
 class _SecureConnection(http.client.HTTPSConnection, _Connection):
-    """The same over TLS: what HTTPSConnection wraps is what _Connection has connected."""
+    """The same over TLS: HTTPSConnection wraps the socket that _Connection connected."""
 
 
 class _Handler(urllib.request.HTTPSHandler, urllib.request.HTTPHandler):
-    """Opens http and https by connections that are watched."""
+    """Opens http and https over watched connections."""
 
     def __init__(self, watch: _Watch) -> None:
         super().__init__()
         self._watch = watch
 
     def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        """Ask over TCP."""
+        """Send the request over TCP."""
         return self.do_open(self._watched(_Connection), req)
 
     def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        """Ask over TLS."""
+        """Send the request over TLS."""
         return self.do_open(self._watched(_SecureConnection), req)
 
     def _watched(self, kind: type[_Connection]) -> Any:
@@ -266,21 +269,21 @@ class _Handler(urllib.request.HTTPSHandler, urllib.request.HTTPHandler):
 
 @contextlib.contextmanager
 def _translated(host: str, watch: _Watch) -> Iterator[None]:
-    """What goes wrong on the network comes out as SwarmTimeout; what a server says, as it is."""
+    """Raise network errors as SwarmTimeout; leave the server's error statuses as they are."""
     try:
         yield
     except urllib.error.HTTPError:
         raise
     except urllib.error.URLError as error:
         if watch.is_over:
-            raise SwarmTimeout(f"{host} sends too slowly", hint=_LATER) from error
+            raise SwarmTimeout(f"{host} is too slow", hint=_LATER) from error
         reason = getattr(error.reason, "strerror", None) or error.reason
         raise SwarmTimeout(f"{host} does not answer: {reason}", hint=_REACHES) from error
     except (http.client.HTTPException, OSError) as error:
-        if watch.is_over:  # we have shut it down, and this is what became of that
-            raise SwarmTimeout(f"{host} sends too slowly", hint=_LATER) from error
+        if watch.is_over:  # caused by our own shutdown
+            raise SwarmTimeout(f"{host} is too slow", hint=_LATER) from error
         said = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise SwarmTimeout(f"{host} gave no whole answer: {said}", hint=_LATER) from error
+        raise SwarmTimeout(f"incomplete answer from {host}: {said}", hint=_LATER) from error
 
 
 def _shown(url: str) -> str:

@@ -1,8 +1,8 @@
-"""Podcast: what an RSS or Atom feed says, as items that a channel's feed could have.
+"""Parser of RSS and Atom feeds; its items are like those of a channel's feed.
 
-Everything in it is a stranger's. feedparser reads it, whatever the dialect; the
-links to torrents, which that does not keep apart, are read from the XML itself:
-`torrent` (BEP 36) and `podcast:alternateEnclosure` (Podcasting 2.0).
+Nothing in a feed is trusted. feedparser reads every dialect; links to torrents,
+which it does not assign to their items, are read from the XML itself: `torrent`
+(BEP 36) and `podcast:alternateEnclosure` (Podcasting 2.0).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 MAX_FEED_BYTES = 16 << 20
 MAX_ITEMS = 1_000
-"""Of a feed that is read: its newest."""
+"""The newest items of a feed are read, up to this many."""
 
 TORRENT_TYPE = "application/x-bittorrent"
 TORRENT_NAMESPACE = "http://xmlns.ezrss.it/0.1/"
@@ -57,45 +57,45 @@ _HINT = "check the address: memocast follows channels, and RSS and Atom feeds wi
 
 @dataclass(frozen=True, slots=True)
 class Podcast:
-    """A feed's `title`, empty if it has none, and its items, the newest first."""
+    """A feed's `title`, empty if it has none, and its items, newest first."""
 
     title: str
     items: tuple[FeedItem, ...]
 
 
 def parse(content: bytes, base: str, kind: str = "") -> Podcast:
-    """What the feed `content` says, whose relative addresses are relative to the URL `base`.
+    """Parse the feed `content`, with addresses relative to the URL `base`.
 
-    `kind` is the Content-Type that it came with. Raises Refused when it is no feed.
+    `kind` is its Content-Type. Raises Refused if it is not a feed.
     """
     import feedparser
 
     text = _utf8(content, kind)
     torrents = _torrents(text)
     found = feedparser.parse(
-        # Not the bytes themselves, which could be the name of a file.
+        # Not the bytes themselves, which feedparser could take for a file name.
         io.BytesIO(text),
         response_headers={"content-type": "application/xml; charset=utf-8"},
         resolve_relative_uris=False,
-        sanitize_html=False,  # only text is taken
+        sanitize_html=False,  # only its text is used
     )
     if not found.version or found.bozo:
-        raise Refused("what is there is no feed", hint=_HINT)
-    if len(torrents) != len(found.entries):  # what one takes for an item, the other does not
+        raise Refused("that is not a feed", hint=_HINT)
+    if len(torrents) != len(found.entries):  # the two readers disagree on what an item is
         torrents = [[]] * len(found.entries)
     items: dict[str, FeedItem] = {}
     for entry, links in zip(found.entries[:MAX_ITEMS], torrents, strict=False):
         item = _item(entry, base, links)
         if item:
             items.setdefault(item.id, item)
-    # Python's sort keeps the feed's own order, the newest first, where dates say nothing.
+    # Python's sort is stable: without dates, the feed's own order stays, newest first.
     newest = sorted(items.values(), key=lambda item: item.published, reverse=True)
     title = _line(found.feed.get("title_detail"), NAME_MAX_BYTES)
     return Podcast(title, tuple(newest))
 
 
 def _utf8(content: bytes, kind: str) -> bytes:
-    """The content as UTF-8, whatever it is in: so it can be searched."""
+    """Convert the content to UTF-8, so that it can be searched."""
     from feedparser.encodings import convert_to_utf8
 
     result: dict[str, Any] = {}
@@ -143,12 +143,12 @@ def _is_audio(enclosure: Any) -> bool:
 
 
 def _worth(torrent: str) -> tuple[bool, int]:
-    """A magnet takes no server, and a long one has more trackers than a short one."""
+    """Rank a torrent's link: a magnet needs no server, and a longer one has more trackers."""
     return torrent.startswith("magnet:"), len(torrent)
 
 
 def _torrent(link: str, base: str) -> str:
-    """A magnet, or the address of a .torrent; empty when it is neither."""
+    """Return a magnet or the address of a .torrent; empty if it is neither."""
     if link[:8].lower() == "magnet:?":
         is_good = len(link) <= MAX_LINK and not _is_broken(link)
         return f"magnet:?{link[8:]}" if is_good else ""
@@ -192,8 +192,8 @@ def _is_broken(text: str) -> bool:
 
 
 def _moment(entry: Any) -> datetime:
-    """When it was published, never later than now; the beginning of time where nothing is said."""
-    # feedparser warns of asking for 'updated_parsed' where only the other one is.
+    """Return when the entry was published, never later than now; the epoch if it has no date."""
+    # feedparser warns when 'updated_parsed' is read where only 'published_parsed' is present.
     said = next(
         (entry[key] for key in ("published_parsed", "updated_parsed") if key in entry), None
     )
@@ -210,7 +210,7 @@ def _size(said: object) -> int:
 
 
 def _duration(said: str) -> int:
-    """Milliseconds, of `5400`, `90:00` or `1:30:00`; 0 for anything else."""
+    """Return milliseconds for `5400`, `90:00` or `1:30:00`; 0 for anything else."""
     if not re.fullmatch(r"[0-9]{1,7}(:[0-9]{1,4}){0,2}", said.strip()):
         return 0
     seconds = 0
@@ -220,10 +220,10 @@ def _duration(said: str) -> int:
 
 
 def _torrents(text: bytes) -> list[list[str]]:
-    """The links to torrents of each item, in the order of the feed.
+    """Return each item's links to torrents, in the order of the feed.
 
-    Raises Refused for what no feed has a use for and could be made to take hours or gigabytes:
-    entities of its own, a depth of hundreds of elements, and XML that is none.
+    Raises Refused for what no feed needs and could cost hours or gigabytes: XML entities,
+    elements nested hundreds deep, and malformed XML.
     """
     from xml.etree import ElementTree
 
@@ -235,14 +235,14 @@ def _torrents(text: bytes) -> list[list[str]]:
         parser.feed(text)
         parser.close()
     except ElementTree.ParseError as error:
-        raise Refused(f"what is there is no feed: {error}", hint=_HINT) from error
+        raise Refused(f"that is not a feed: {error}", hint=_HINT) from error
     except (ValueError, LookupError) as error:
-        raise Refused("what is there is no feed, or in an odd encoding", hint=_HINT) from error
+        raise Refused("that is not a feed, or its encoding is unknown", hint=_HINT) from error
     return reader.items
 
 
 class _Torrents:
-    """Hears an XML document's elements one by one, and keeps nothing of them but these links."""
+    """Receives an XML document's elements one by one, and keeps only the torrent links."""
 
     def __init__(self) -> None:
         self.items: list[list[str]] = []
@@ -251,7 +251,7 @@ class _Torrents:
         self._said: list[str] | None = None
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
-        """An element begins."""
+        """Note the start of an element."""
         self._depth += 1
         if self._depth > _MAX_DEPTH:
             raise Refused("the feed's elements are nested too deeply", hint=_HINT)
@@ -269,12 +269,12 @@ class _Torrents:
                 self._add(link)
 
     def data(self, text: str) -> None:
-        """Text in an element."""
+        """Collect text in an element."""
         if self._said is not None:
             self._said.append(text)
 
     def end(self, tag: str) -> None:
-        """An element ends."""
+        """Note the end of an element."""
         self._depth -= 1
         if self._said is not None:
             said = "".join(self._said).strip()
@@ -282,7 +282,7 @@ class _Torrents:
         self._said = None
 
     def close(self) -> None:
-        """The document ends."""
+        """Do nothing at the document's end."""
 
     def _add(self, link: str) -> None:
         if self.items:

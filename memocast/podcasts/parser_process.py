@@ -1,6 +1,6 @@
-"""Reading: a podcast's feed in a process of its own, which has so much time and memory.
+"""Parsing of a podcast's feed in a process with limits on time and memory.
 
-There are small documents over which a parser that takes every dialect sits for hours.
+Some small documents keep a parser that accepts every dialect busy for hours.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from memocast.formats.feed import FeedItem
 from memocast.podcasts.parser import Podcast, parse
 
 SECONDS = 60
-"""Of one core. The largest feed that is read at all takes 10, if it is what it should be."""
+"""CPU time. A well-behaved feed of the largest size accepted takes 10 seconds."""
 
 
 def read(content: bytes, base: str, kind: str = "") -> Podcast:
-    """What `podcast.parsed` makes of a feed. Raises Refused also when that takes too long."""
+    """Return the result of `parser.parse`. Raises Refused also if that takes too long."""
     given = json.dumps([base, kind]).encode() + b"\n" + content
     try:
         said = limited_process.run(__name__, given, SECONDS)
     except limited_process.Exceeded:
         raise Refused(
-            "the feed takes too long to read, or too much memory", hint="tell its owner"
+            "the feed takes too long or too much memory to read", hint="tell its owner"
         ) from None
     if "refused" in said:
         raise Refused(said["refused"], hint=said["hint"])
@@ -39,7 +39,7 @@ def _item(said: dict[str, object]) -> FeedItem:
 
 
 def answer(given: bytes, _file: IO[bytes] | None = None) -> dict[str, object]:
-    """What `read` is told by the process with limits: a line of JSON, then the feed."""
+    """Parse a line of JSON and the feed after it, in the limited process."""
     about, _, content = given.partition(b"\n")
     base, kind = json.loads(about)
     try:

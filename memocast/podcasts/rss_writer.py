@@ -1,6 +1,6 @@
-"""RSS: a channel as a podcast's feed (RSS 2.0), with its audio beside it, for any web server.
+"""Writer of a channel as a podcast feed (RSS 2.0) with its audio, for any web server.
 
-Beside each enclosure stands the torrent, as BEP 36 and Podcasting 2.0 have it:
+Each enclosure comes with its torrent, as in BEP 36 and Podcasting 2.0:
 https://www.bittorrent.org/beps/bep_0036.html, https://podcasting2.org/docs/podcast-namespace/1.0
 """
 
@@ -55,17 +55,17 @@ _PODCAST = f"{{{PODCAST_NAMESPACES[0]}}}"
 _TORRENT = f"{{{TORRENT_NAMESPACE}}}"
 _PREFIXES = {"atom": _ATOM, "itunes": _ITUNES, "podcast": _PODCAST, "torrent": _TORRENT}
 _GUIDS = uuid.UUID("ead4c236-bf58-58c6-a2c6-a6b28d128cb6")
-"""The namespace of every podcast:guid, as the specification has it."""
+"""The namespace of every podcast:guid, from the specification."""
 
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 has no way to write (its production 2)."""
+"""Characters that XML 1.0 does not allow (its production 2)."""
 
 
 @dataclass(slots=True)
 class Written:
-    """What `write` did: the names of the files it copied and removed, and what is not there.
+    """The result of `write`: the names of the files copied and removed, and items left out.
 
-    `left_out` has each item with the reason.
+    `left_out` has each such item with the reason.
     """
 
     path: Path
@@ -77,7 +77,7 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class _Episode:
-    """An item whose memo is here, under the name that its file has in the folder."""
+    """An item whose memo is here; `name` is its file in the folder."""
 
     item: FeedItem
     memo: Memo
@@ -89,16 +89,16 @@ class _Episode:
 def write(
     library: Library, channel: Channel, folder: Path, base_url: str = "", *, in_the_clear: bool
 ) -> Written:
-    """Put the channel's feed and the audio of its memos into `folder`, which is made.
+    """Write the channel's feed and the audio of its memos to `folder`, creating it if needed.
 
-    What is there already stays, and is not copied again; of files that an earlier call wrote, those
-    of memos that the channel has no more are removed. Enclosures are at `base_url`, or beside the
-    feed. `in_the_clear`: what is private too. Raises UsageError, LibraryError and MemocastError.
+    Existing files stay and are not copied again; files from an earlier call are removed if their
+    memos are no longer in the channel. Enclosures are at `base_url`, or beside the feed.
+    `in_the_clear`: include private memos. Raises UsageError, LibraryError and MemocastError.
     """
     if channel.is_private and not in_the_clear:
         raise UsageError(
-            f"'{channel.name}' is private, and a podcast's feed can be read by everybody",
-            hint="to put its memos on the web in the clear all the same: --in-the-clear",
+            f"'{channel.name}' is private, and anyone can read a podcast's feed",
+            hint="to write its memos unencrypted anyway: --in-the-clear",
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -127,7 +127,7 @@ class _Writer:
 
     def written(self) -> Written:
         listed = self._library.feed_items.items(self._channel)
-        # The oldest first: of two with one title, the newer one's name tells it apart.
+        # Oldest first: of two with the same title, the newer gets a number in its name.
         episodes = [found for one in reversed(listed) if (found := self._episode(one))]
         document = _document(self._channel, episodes[::-1], self._base_url)
         if not self._done.path.exists() or self._done.path.read_bytes() != document:
@@ -160,12 +160,12 @@ class _Writer:
         if not (self._folder / name).exists():
             self._copy(source, self._folder / name)
             self._done.copied.append(name)
-        # Who has no key can do nothing with the torrent of what is sealed.
+        # The torrent of an encrypted memo is useless without the key.
         is_open = not is_private and item.link.startswith("magnet:")
         return _Episode(item, memo, name, integrity, item.link if is_open else "")
 
     def _name(self, item: FeedItem, memo: Memo, integrity: str) -> str:
-        """A name that no other file has: that of the last time, or one made of the title."""
+        """Return a free name: the one used last time, or one made from the title."""
         candidates = [self._before[item.id][0]] if item.id in self._before else []
         plain = file_name(item.title, memo.format)
         candidates.append(plain)
@@ -188,7 +188,7 @@ class _Writer:
         return is_same and _integrity(path) == integrity
 
     def _copy(self, source: Path, target: Path) -> None:
-        # No link: whoever writes tags into the files there would damage the library's.
+        # Not a hard link: a program that writes tags there would damage the library's file.
         with creating(target) as file:
             copy(source, file)
 
@@ -203,7 +203,7 @@ class _Writer:
 
 
 def _is_private(magnet: str) -> bool:
-    """Whether its link opens something sealed, or is for one local network."""
+    """Return whether the link has a key, or is for one local network."""
     try:
         found = link.parse(magnet) if magnet.startswith("magnet:") else []
     except MemocastError:
@@ -212,27 +212,27 @@ def _is_private(magnet: str) -> bool:
 
 
 def _integrity(path: Path) -> str:
-    """The file's hash as Subresource Integrity writes it (https://www.w3.org/TR/SRI/)."""
+    """Return the file's hash as Subresource Integrity (https://www.w3.org/TR/SRI/)."""
     return f"sha256-{base64.b64encode(file_hash(path)).decode()}"
 
 
 def _identity(channel: Channel) -> str:
-    """What tells the channel's feed from another's; nothing that others could use."""
+    """Return a hash that identifies the channel's feed without revealing its key or address."""
     known = channel.source.encode() or channel.link.public_key + channel.link.salt
     return hashlib.sha256(known).hexdigest()
 
 
 def _entries(path: Path, channel: Channel) -> dict[str, tuple[str, str]]:
-    """The file and its integrity of each item in the feed that was written there before.
+    """Return each item's file name and integrity from the feed written there before.
 
-    Raises UsageError when something else is there.
+    Raises UsageError if another file is there.
     """
     if not os.path.lexists(path):
         return {}
     found = earlier_feed.entries(path, _identity(channel))
     if found is None:
         raise UsageError(
-            f"'{path}' is not the feed of '{channel.name}'", hint="name an empty folder"
+            f"'{path}' is not the feed of '{channel.name}'", hint="choose an empty folder"
         )
     return found
 
@@ -266,8 +266,8 @@ def _document(channel: Channel, episodes: list[_Episode], base_url: str) -> byte
 
 
 def _home(channel: Channel) -> str:
-    """What RSS wants as the address of the podcast's site: the channel itself, without its key."""
-    if channel.source:  # its address may be its key, as that of a feed which is paid for
+    """Return the channel's link without its key; RSS requires an address of the podcast's site."""
+    if channel.source:  # its address may be secret, as that of a paid feed
         return ""
     return str(ChannelLink(channel.link.public_key, channel.link.salt, channel.name))
 
@@ -280,7 +280,7 @@ def _add_item(top: Xml.Element, episode: _Episode, base_url: str) -> None:
     entry = Xml.SubElement(top, "item")
     _add(entry, "title", item.title)
     _add(entry, f"{_ITUNES}title", item.title)
-    text = html.escape(item.text, quote=False)  # a description is HTML to those who show it
+    text = html.escape(item.text, quote=False)  # programs show a description as HTML
     _add(entry, "description", text.replace("\n", "<br>\n"))
     _add(entry, "guid", item.id, isPermaLink="false")
     _add(entry, "pubDate", format_datetime(item.published, usegmt=True))

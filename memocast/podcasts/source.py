@@ -1,4 +1,4 @@
-"""Where a podcast's feed is: on the web, or in a file."""
+"""Reading of a podcast's feed from its source, on the web or in a file."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 def is_on_web(source: str) -> bool:
-    """Whether a feed's source is an address, and no file."""
+    """Return whether a feed's source is a web address rather than a file."""
     return source[:8].lower().startswith(("http://", "https://"))
 
 
 def source_of(library: Library, text: str) -> str | None:
-    """The address or file that a podcast's feed is at; None when `text` means something else.
+    """Return the address or file of a podcast's feed; None if `text` is something else.
 
-    Raises NotALink for an address that memocast does not go to.
+    Raises NotALink for an address that memocast does not fetch.
     """
     if "magnet:" in text:
         return None
@@ -41,10 +41,10 @@ def source_of(library: Library, text: str) -> str | None:
 
 
 def look(source: str, state: str, timeout: float) -> tuple[Podcast | None, str]:
-    """What the feed at a URL or in a file says now, and the state to give the next time.
+    """Read the feed at a URL or in a file; return it with the state to pass next time.
 
-    None when nothing has changed since that `state`; empty is never. `timeout` as in
-    `http_get.get`. Raises NotALink, UsageError, SwarmTimeout, Refused and MemocastError.
+    The feed is None if it has not changed since `state`, which is empty at first. `timeout` as
+    in `http_get.get`. Raises NotALink, UsageError, SwarmTimeout, Refused and MemocastError.
     """
     if not is_on_web(source):
         return _look_in_file(Path(source), state)

@@ -105,8 +105,8 @@ def test_a_channel_outlives_its_author_and_the_memory_of_the_dht(
         wait_for("the nodes to forget it", lambda: not nodes.knows(link))
         carla.run("follow", link)
         in_vain = carla.run("sync", "--timeout", "3", expect=6)
-        assert "the DHT has nothing of the channel 'Anna's notes'" in in_vain.err
-        assert "hint: its owner, or somebody who follows it, has to be online" in in_vain.err
+        assert "the channel 'Anna's notes' was not found in the DHT" in in_vain.err
+        assert "hint: its owner or a follower has to be online" in in_vain.err
         ben.run("sync")
         assert nodes.knows(link)
         assert len(carla.run("sync").out.split()) == 3
@@ -285,7 +285,7 @@ CHANNEL_LINK = "magnet:?xs=urn:btpk:" + "0" * 64
         (["follow", CHANNEL_LINK + "&s=zz"], 5, "damaged", "copy it whole"),
         (["follow", "nobody"], 2, "there is no channel 'nobody'", "you have: 'Anna's notes'"),
         (["unfollow", "nobody"], 2, "there is no channel", "you have"),
-        (["channel", "create", "Anna's notes"], 2, "there is a channel", "another name"),
+        (["channel", "create", "Anna's notes"], 2, "already exists", "another name"),
         (["channel", "create", " "], 2, "the channel's name is empty", "give it one"),
         (["channel", "create", "x" * 101], 2, "takes 101 bytes", "at most 100 bytes"),
         (["channel", "publish", "latest"], 2, "you have no channel yet", "channel create"),

@@ -96,7 +96,7 @@ def test_secrets_that_lead_nowhere_are_told_apart(someone: Callable[[str], Memoc
     secret = phone.run("pair").out.strip()
     for wrong in (secret[:40], "", "magnet:?xt=urn:btih:" + "0" * 40, secret + "Q"):
         result = laptop.run("pair", "-", stdin=wrong, expect=7)
-        assert "the secret is damaged, or was cut off" in result.err
+        assert "the secret is damaged or truncated" in result.err
         assert "hint: copy the whole line that 'memocast pair' printed" in result.err
         assert result.out == ""
     with_oneself = phone.run("pair", "-", stdin=secret, expect=2)

@@ -138,7 +138,7 @@ CASES = {
     "retract from an old page": Case("channel retract =One", two_pages, (1, "is not in")),
     "follow": Case(f"follow {LINK} --newest 5", memos),
     "unfollow": Case("unfollow Ben", followed, (2, "there is no channel")),
-    "create": Case("channel create Notes", memos, (2, "there is a channel 'Notes' already")),
+    "create": Case("channel create Notes", memos, (2, "a channel 'Notes' already exists")),
     "pair": Case("pair", memos),
     "pair with a secret": Case("pair -", memos, (2, "by that secret already"), SECRET),
     "end pairing": Case("pair --end", paired),

@@ -192,4 +192,4 @@ def test_ciphertext_that_was_changed_on_disk_is_not_seeded(
     wait_for("the seeder to notice", lambda: anna.seeder()["damaged"] == [memo])
     assert [row["damaged"] for row in anna.run("status", "--json").json["memos"]] == [True]
     findings = {row["check"]: row for row in anna.run("doctor", "--json", expect=None).json}
-    assert "1 file is in 'sealed' gone or changed" in findings["sealed files"]["detail"]
+    assert "1 file is missing or changed in 'sealed'" in findings["sealed files"]["detail"]

@@ -172,8 +172,8 @@ def test_missing_changed_and_unknown_files_are_explained_and_left_alone(
     (anna.library / "memos" / "holiday.jpg").write_bytes(b"\xff\xd8")
     before = files(anna.library / "memos")
     found = {f["check"]: f for f in anna.run("doctor", "--json", expect=1).json}
-    assert f"1 file is gone from 'memos': {gone.name}" in found["missing audio"]["detail"]
-    assert f"1 file is not what memocast kept: {changed}" in found["changed audio"]["detail"]
+    assert f"1 file is missing from 'memos': {gone.name}" in found["missing audio"]["detail"]
+    assert f"is no longer what memocast stored: {changed}" in found["changed audio"]["detail"]
     assert "holiday.jpg" in found["unknown files"]["detail"]
     assert all(found[name]["fix"] for name in ("missing audio", "changed audio", "unknown files"))
     repaired = anna.run("doctor", "--repair", expect=1)

@@ -188,7 +188,7 @@ def test_a_command_that_met_a_full_disk_completes_once_there_is_room(
             assert again.code == 0 or case.done[1] in again.err, (pages, again)
             assert state(anna) == expected, (pages, again)
             let_a_minute_go_by(anna)
-            assert "all there" in anna.run("doctor", "--repair", expect=1).out  # a small disk
+            assert "all present" in anna.run("doctor", "--repair", expect=1).out  # a small disk
             assert leftovers(anna) == set(), pages
         assert failures > 1
         record(f"'{name}' on a disk with ever more room", failures=failures)

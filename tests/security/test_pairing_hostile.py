@@ -128,10 +128,10 @@ def test_bad_entries_are_left_out_alone_and_the_next_edit_reaches_all(
         mallory.say([*bad, *good.values()], [lie], **parts)
         heard = phone.run("sync", expect=7)
         assert heard.out.split() == [third]
-        assert heard.err.count("of what another device says, this was left out: ") == 1
+        assert heard.err.count("left out of another device's state: ") == 1
         assert "a link that leads to no memo (10)" in heard.err
         assert "a part that cannot be read (1)" in heard.err
-        assert "hint: upgrade memocast on all of your devices; if one of them was lost" in heard.err
+        assert "hint: upgrade memocast on all your devices; if you lost one" in heard.err
         assert "your devices: 1 new memo, 2 changed\n" in heard.err
         assert texts_of(phone)[first] == texts_of(phone)[second] == ("changed by Mallory", "")
         # Nothing of it sticks: neither here nor in what the others hear from here.
