@@ -17,8 +17,8 @@ def refuse_feed_page(metadata: Metadata) -> None:
     """Raises Refused for a page of a channel's feed, which is followed rather than fetched."""
     if metadata.page:
         raise Refused(
-            "this is a page of a channel's feed, and no memo",
-            hint="follow the channel, by the link that its owner gives: memocast follow LINK",
+            "this is a page of a channel's feed, not a memo",
+            hint="follow the channel by its owner's link: memocast follow LINK",
         )
 
 

@@ -29,8 +29,8 @@ def check_key(shares: Sequence[Share], link: Link) -> None:
             and share.age_identity != link.age_identity.upper()
         ):
             raise WrongKey(
-                "this key does not open it, but the memo is in the library already",
-                hint="look for it: memocast list",
+                "this key does not open it, but the memo is already in the library",
+                hint="find it: memocast list",
             )
 
 
@@ -57,7 +57,7 @@ class Decryptor:
         if not self._identities:
             raise WrongKey(
                 "the memo is sealed, and the link has no key",
-                hint="copy the link again, whole and in quotes; for a memo sealed to you, name"
+                hint="copy the whole link again, in quotes; for a memo sealed to you, name"
                 " your identity: --identity FILE",
             )
         return unseal_info(metadata.sealed, self._identities)

@@ -60,19 +60,23 @@ def stream(open_: Callable[[], View], start: float = 0.0) -> Iterator[tuple[int,
         source.allowance = _SILENT_BYTES
         try:
             for file, skip in _files(source, format_, start):
-                check("what arrives", file.samplerate, file.channels)
+                check("the incoming audio", file.samplerate, file.channels)
                 for block in _blocks(file, skip):
                     source.allowance = _SILENT_BYTES
                     uniform = uniform or Resampler(file.samplerate, file.channels)
                     for piece in uniform.take(file.samplerate, block):
                         yield uniform.rate, piece
             if source.allowance <= 0:
-                raise Refused("what arrives takes too much memory", hint="see the error of 'fetch'")
+                raise Refused(
+                    "the incoming audio takes too much memory", hint="see the error from 'fetch'"
+                )
             if uniform:
                 for piece in uniform.rest():
                     yield uniform.rate, piece
         except soundfile.SoundFileError as error:
-            raise Refused("what arrives is damaged", hint="see the error of 'fetch'") from error
+            raise Refused(
+                "the incoming audio is damaged", hint="see the error from 'fetch'"
+            ) from error
 
 
 def _head(source: View) -> bytes:

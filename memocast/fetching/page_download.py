@@ -46,7 +46,7 @@ def download_page(
             metadata = arrival.metadata()
             if metadata.files != 1 or metadata.size > max_size:
                 raise Refused(
-                    "the channel leads to something that is no feed", hint="tell its owner"
+                    "the channel leads to something that is not a feed", hint="tell its owner"
                 )
             arrival.complete()
             torrent = finished_torrent(arrival.save_resume_data(), link)

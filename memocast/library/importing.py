@@ -110,7 +110,7 @@ def _check_source(path: Path) -> None:
         if not path.exists():
             raise UsageError(f"there is no file '{path}'", hint="check the name")
         if not path.is_file():
-            raise UsageError(f"'{path}' is no regular file", hint="pipe it: … | memocast add -")
+            raise UsageError(f"'{path}' is not a regular file", hint="pipe it: … | memocast add -")
         with path.open("rb"):
             pass
     except (OSError, ValueError) as error:
@@ -124,7 +124,7 @@ def _copy(
         with library.translated():
             target.write(block)
         if limit is not None and target.tell() > limit:
-            raise Refused(f"{name} is larger than {limit >> 30} GiB", hint="cut it into parts")
+            raise Refused(f"{name} is larger than {limit >> 30} GiB", hint="split it into parts")
 
 
 def _read(file: IO[bytes], name: str) -> bytes:

@@ -26,7 +26,7 @@ def library_root(chosen: str | None = None) -> Path:
         try:
             return Path(chosen).expanduser().absolute()
         except RuntimeError as error:
-            raise UsageError(f"'{chosen}': {error}", hint="write the whole path") from error
+            raise UsageError(f"'{chosen}': {error}", hint="write the full path") from error
     import platformdirs
 
     return platformdirs.user_data_path("memocast", appauthor=False)

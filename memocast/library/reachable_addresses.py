@@ -26,7 +26,7 @@ def reachable_addresses(settings: Settings, port: int) -> list[tuple[str, int]]:
             addresses.append((host, number))
     if not addresses:
         raise MemocastError(
-            "this machine has no address to put into the link",
+            "this machine has no address to put in the link",
             hint="connect to a network, or leave out --direct",
         )
     return addresses

@@ -102,7 +102,7 @@ class Recording:
             captured = self._salvaged(captured)
         if not captured.duration:
             self._entry.discard()
-            raise failure or Interrupted("it ended before a sound arrived; nothing was kept")
+            raise failure or Interrupted("it ended before any sound arrived; nothing was kept")
         new = NewMemo(self._draft, captured.duration, captured.peaks, captured.lost)
         memo = self._library.keep(self._entry, new)
         is_silent = max(captured.peaks, default=0) <= _NO_SOUND

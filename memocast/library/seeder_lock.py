@@ -119,7 +119,7 @@ class SeederLock:
                 raise MemocastError(
                     f"the running seeder (pid {asked[-1] if asked else 'unknown'})"
                     f" did not stop in {STOP_SECONDS:.0f} s",
-                    hint=f"end it yourself: kill -9 {asked[-1]}" if asked else "try again",
+                    hint=f"kill it: kill -9 {asked[-1]}" if asked else "try again",
                 )
             time.sleep(_POLL_SECONDS)
         return True

@@ -60,8 +60,8 @@ def share(
         return library.shares.share_again(replace(found, lan=request.lan), first)
     if request.lan and not found.lan:
         raise MemocastError(
-            f"memo {memo.id} is shared beyond the local network already",
-            hint=f"take that back first: memocast unshare {memo.id}",
+            f"memo {memo.id} is already shared beyond the local network",
+            hint=f"unshare it first: memocast unshare {memo.id}",
         )
     return library.shares.share_again(found, first)
 
@@ -72,8 +72,8 @@ def _find(known: list[Share], memo: Memo, request: ShareRequest) -> Share | None
     if sealed_link and not in_plain:
         if request.recipients:
             raise MemocastError(
-                f"memo {memo.id} came sealed, and is passed on only as it came",
-                hint=f"leave out --to; or share it with everybody: memocast share {memo.id}"
+                f"memo {memo.id} came sealed, and can be passed on only as it came",
+                hint=f"leave out --to, or share it with everyone: memocast share {memo.id}"
                 " --public",
             )
         return sealed_link

@@ -68,7 +68,7 @@ class ClassicWorker(Worker):
                 if isinstance(event, events.ListenFailed) and event.taken:
                     raise MemocastError(
                         f"port {event.port} on {event.host} is taken by another program",
-                        hint="end that program, or choose another port with MEMOCAST_LISTEN"
+                        hint="stop that program, or choose another port with MEMOCAST_LISTEN"
                         " or 'listen' in config.toml",
                     )
             if time.monotonic() > deadline:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _UNIT = """\
 [Unit]
 Description=memocast seeder of {description}
-# Whatever keeps it from starting, a taken port for instance, may pass.
+# What keeps it from starting, such as a port in use, may pass.
 StartLimitIntervalSec=0
 
 [Service]
@@ -33,7 +33,7 @@ Type=exec
 ExecStart={command}
 Restart=on-failure
 RestartSec=5
-# Its session is told by the seeder itself.
+# The seeder stops its own workers.
 KillMode=mixed
 NoNewPrivileges=yes
 
@@ -57,7 +57,7 @@ def uninstall(root: Path, tell: Callable[[str], None]) -> None:
     """Undo `install`, and end the seeder that it started."""
     path = agent_path(root) if sys.platform == "darwin" else unit_path(root)
     if not path.exists():
-        tell("no service was installed for this library")
+        tell("no service is installed for this library")
         return
     if sys.platform == "darwin":
         _run("launchctl", "bootout", f"gui/{os.getuid()}", str(path))
@@ -109,7 +109,7 @@ def _install_unit(root: Path, tell: Callable[[str], None]) -> None:
     if not shutil.which("systemctl"):
         raise MemocastError(
             "this system has no systemd",
-            hint="have your system run this at its start: " + " ".join(command(root, "seed")),
+            hint="have your system run this at boot: " + " ".join(command(root, "seed")),
         )
     path = unit_path(root)
     _write(path, unit(root).encode())
@@ -117,17 +117,17 @@ def _install_unit(root: Path, tell: Callable[[str], None]) -> None:
     problem = _run("systemctl", "--user", "enable", path.name)
     if problem:
         raise MemocastError(
-            f"systemd does not take {path}: {problem}", hint="see 'systemctl --user status'"
+            f"systemd rejected {path}: {problem}", hint="see 'systemctl --user status'"
         )
     tell(f"installed {path}")
     problem = _run("systemctl", "--user", "restart", path.name)
     if problem:
-        tell("it starts when you log in next; until then: memocast seed --background")
+        tell("it starts at your next login; until then: memocast seed --background")
     elif _run("loginctl", "enable-linger"):
-        tell("the seeder runs now, and whenever you log in")
-        tell("to have it run before you log in: sudo loginctl enable-linger $USER")
+        tell("the seeder is running, and starts whenever you log in")
+        tell("to start it before you log in: sudo loginctl enable-linger $USER")
     else:
-        tell("the seeder runs now, and after every start of the machine")
+        tell("the seeder is running, and starts at every boot")
 
 
 def _install_agent(root: Path, tell: Callable[[str], None]) -> None:
@@ -138,9 +138,9 @@ def _install_agent(root: Path, tell: Callable[[str], None]) -> None:
     problem = _run("launchctl", "bootstrap", domain, str(path))
     if problem:
         raise MemocastError(
-            f"launchd does not take {path}: {problem}", hint="log out and in, then try again"
+            f"launchd rejected {path}: {problem}", hint="log out and in, then try again"
         )
-    tell(f"installed {path}; the seeder runs now, and whenever you log in")
+    tell(f"installed {path}; the seeder is running, and starts whenever you log in")
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -170,7 +170,7 @@ def _run(*arguments: str) -> str:
 def _refuse_unprintable(root: Path) -> None:
     if not str(root).isprintable():
         raise UsageError(
-            "the library's path holds a character that the system cannot be told",
+            "the library's path holds a character that a service cannot have",
             hint="move the library to a folder with a plain name",
         )
 

@@ -132,7 +132,7 @@ class Supervisor:
         failure = worker.end(how)
         if worker is self._classic and not worker.report:
             raise failure or MemocastError(
-                f"the seeder ended as it began: {how}",
+                f"the seeder ended while starting: {how}",
                 hint=f"read {self._root / 'log' / 'seeder.log'}",
             )
         self._notify(Trouble(str(worker.problem)))
