@@ -1,4 +1,4 @@
-"""Repair: a library whose database is damaged, rebuilt from what is there."""
+"""Rebuilding a library whose database is damaged."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 
 def repair(root: Path, tell: Callable[[str], None]) -> None:
-    """Make the library in `root` whole, and `tell` each thing that was done.
+    """Repair the library in `root`; `tell` reports each thing that was done.
 
-    A damaged database is put aside and its newest whole copy takes its place;
-    audio files without a row get one, with what they say of themselves.
-    Nothing is deleted. Raises LibraryError while another process uses it.
+    A damaged database is moved aside and replaced by its newest intact copy;
+    audio files without a row get one, from their tags. Nothing is deleted.
+    Raises LibraryError while another process uses the library.
     """
     seeder_lock = SeederLock(root)
     with translated(root):
@@ -114,10 +114,10 @@ def _put_aside(root: Path, path: Path) -> Path | None:
 
 
 def _restore(library: Library, tell: Callable[[str], None]) -> None:
-    """Give each audio file that carries a memo's name, and has no row, its row."""
+    """Give each audio file that has a memo's name and no row its row back."""
     for path in audit(library).unknown:
         if not re.fullmatch(ID_PATTERN, path.stem):
-            continue  # somebody put it there; `doctor` explains it
+            continue  # not one of ours; `doctor` reports it
         try:
             with library.translated():
                 sound = examine(path, limit=math.inf)
