@@ -207,7 +207,7 @@ class Library:
         return draft.id
 
     def edit(self, memo: Memo, title: str | None = None, description: str | None = None) -> Memo:
-        """Change the fields that are not None and return the memo; links given out stay the same."""
+        """Change the fields that are not None and return the memo; its links stay the same."""
         with self._database.transaction():
             self._memos.edit(memo, title, description)
         return self._memos.by_id(memo.id)

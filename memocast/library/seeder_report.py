@@ -255,7 +255,7 @@ def event_of(document: dict[str, Any]) -> Event:
 
 
 def seeder_report_of(document: object) -> SeederReport | None:
-    """Return the report in a `seeder.json`, perhaps of another version; None until peers can connect.
+    """Return the report in a `seeder.json` of any version, or None until peers can connect.
 
     Until then, it has no `reach`. Missing fields get their defaults.
     """
