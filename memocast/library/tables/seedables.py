@@ -27,7 +27,7 @@ _COLUMNS = """
     torrent.mtime AS age_mtime, torrent.sha256 AS age_sha256
 """
 _FROM = " FROM torrent JOIN memo ON memo.id = torrent.memo"
-_OFFERED = "(torrent.shared OR paired OR (? AND arrived AND NOT stopped))"
+_SEEDED = "(torrent.shared OR paired OR (? AND arrived AND NOT stopped))"
 """Takes one value: whether memos that came by a link count."""
 
 _PAGES = """
@@ -86,14 +86,14 @@ class Seedables:
 
     def all(self, *, fetched: bool) -> list[Seedable]:
         """Return all shares and, with `fetched`, all memos that came by a link; newest first."""
-        return self._found(_OFFERED + _NEWEST_FIRST, fetched)
+        return self._found(_SEEDED + _NEWEST_FIRST, fetched)
 
     def with_tallies(self, *, fetched: bool) -> list[tuple[Seedable, str, UploadTotals]]:
         """Return the same, each with its memo's title and upload totals."""
         with self._database.translated():
             rows = self._database.rows(
                 f"SELECT {_COLUMNS}, title, uploaded, copies, last_copy"
-                f"{_FROM} WHERE {_OFFERED}{_NEWEST_FIRST}",
+                f"{_FROM} WHERE {_SEEDED}{_NEWEST_FIRST}",
                 (fetched,),
             )
             return [
@@ -158,7 +158,7 @@ class Seedables:
         trackers: unless `every` memo has one, only those with one of their own count.
         """
         return self._found(
-            f"{_OFFERED} AND NOT lan AND NOT paired AND length(info_hash) = 40"
+            f"{_SEEDED} AND NOT lan AND NOT paired AND length(info_hash) = 40"
             f" AND (? OR {_MET_BY_BROWSERS})"
             " ORDER BY wanted DESC, memo.number DESC LIMIT ?",
             fetched,
