@@ -1,8 +1,8 @@
-"""Dht: a client of the DHT (BEP 5) that finds signed items (BEP 44) and gives them out again.
+"""A DHT client (BEP 5) that looks up signed items (BEP 44) and republishes them.
 
-libtorrent's binding can put an item only with its owner's private key; whoever
-follows a channel has the item, but not the key. This client asks, and answers
-nobody.
+libtorrent's binding can put an item only with its owner's private key; a
+follower of a channel has the item but not the key. This client sends queries
+and answers none.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 CLOSEST = 8
-"""So many nodes keep an item: those whose ids are closest to its target."""
+"""The number of nodes that keep an item: those whose ids are closest to its target."""
 
 _AT_ONCE = 8
 _MOST_ASKED = 200
-"""Nodes; a look-up among a million takes some thirty."""
+"""Nodes; a look-up among a million asks about thirty."""
 
 _MOST_NAMED = 16
 """Nodes that one answer may name; BEP 5 has it name eight."""
 
 _PATIENCE_SECONDS = 1.0
-"""Then others are asked instead. An answer that comes later still counts."""
+"""After this, other nodes are asked instead. A later answer still counts."""
 
 _TURN_SECONDS = 0.1
 _ID_BYTES = 20
@@ -52,9 +52,9 @@ class _Node:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a look-up found: the newest item, and the nodes that should have it.
+    """The result of a look-up: the newest item, and the nodes that should have it.
 
-    `holders` counts those of the closest nodes that have that version.
+    `holders` is the number of the closest nodes that have that version.
     """
 
     item: SignedItem | None
@@ -63,12 +63,12 @@ class Found:
 
     @property
     def nodes(self) -> list[Address]:
-        """The nodes, to begin the next look-up with."""
+        """The addresses to begin the next look-up with."""
         return [node.address for node in self.closest]
 
 
 class Dht:
-    """A client that asks. `own` are addresses to ask from, as in `Krpc`."""
+    """A read-only DHT client. `own` are addresses to send from, as in `Krpc`."""
 
     def __init__(self, own: Iterable[Address] = ()) -> None:
         self._krpc = Krpc(own)
@@ -80,9 +80,9 @@ class Dht:
         self._krpc.__exit__(*failure)
 
     def get(self, key: bytes, salt: bytes, nodes: Iterable[Address], seconds: float) -> Found:
-        """Look for the item of that key and salt, beginning with these nodes, for at most so long.
+        """Look up the item of that key and salt, starting at these nodes, for at most `seconds`.
 
-        Items that their owner did not sign count for nothing.
+        Items without their owner's valid signature are ignored.
         """
         lookup = _Lookup(key, salt, nodes)
         deadline = time.monotonic() + seconds
@@ -102,7 +102,7 @@ class Dht:
         return lookup.found()
 
     def put(self, item: SignedItem, found: Found, seconds: float) -> int:
-        """Give the item to the closest nodes that were found; return how many took it."""
+        """Put the item to the closest nodes that were found; return how many accepted it."""
         import libtorrent as lt
 
         asked: set[bytes | None] = set()
@@ -130,7 +130,7 @@ class Dht:
 
 
 class _Lookup:
-    """An iterative look-up: the closest nodes name closer ones, until there are none."""
+    """An iterative look-up: ask the closest nodes for closer ones until there are none."""
 
     def __init__(self, key: bytes, salt: bytes, nodes: Iterable[Address]) -> None:
         self.target = mutable_item.target(key, salt)
@@ -141,11 +141,11 @@ class _Lookup:
 
     @property
     def is_done(self) -> bool:
-        """Whether the closest nodes that answer have done so, and nobody is waited for."""
+        """Whether the closest nodes have answered and no answer is awaited."""
         return not self._waiting() and not self._next()
 
     def to_ask(self, moment: float) -> list[_Node]:
-        """The nodes to ask now, marked as asked."""
+        """Return the nodes to ask now, and mark them as asked."""
         for node in self._waiting():
             node.has_failed = moment - node.asked_at > _PATIENCE_SECONDS
         wanted = self._next()[: max(0, _AT_ONCE - len(self._waiting()))]
@@ -165,7 +165,7 @@ class _Lookup:
             return []
         candidates = [node for node in self._nodes.values() if not node.has_failed]
         candidates.sort(key=self._distance)
-        # Of those to begin with only the address is known: each is asked.
+        # Only the address of the starting nodes is known, so all of them are asked.
         unknown = [node for node in candidates if not node.id and not node.is_asked]
         return unknown + [node for node in candidates[:CLOSEST] if node.id and not node.is_asked]
 
@@ -175,7 +175,7 @@ class _Lookup:
         return int.from_bytes(node.id, "big") ^ int.from_bytes(self.target, "big")
 
     def take(self, node: _Node, answer: dict[bytes, Any]) -> None:
-        """Note what a node that was asked has answered; nothing usable counts as no answer."""
+        """Note a node's answer; an unusable one counts as none."""
         said = answer.get(b"r")
         node_id = said.get(b"id") if isinstance(said, dict) else None
         if (
@@ -213,7 +213,7 @@ class _Lookup:
             return None
 
     def found(self) -> Found:
-        """What was found so far."""
+        """Return what was found so far."""
         answered = [node for node in self._nodes.values() if node.has_answered and node.token]
         closest = sorted(answered, key=self._distance)[:CLOSEST]
         seq = self._item.seq if self._item else None
@@ -221,7 +221,7 @@ class _Lookup:
 
 
 def pointer(info_hash: str) -> bytes:
-    """The bencoded value of an item that names a torrent (BEP 46)."""
+    """Return the bencoded value of an item that names a torrent (BEP 46)."""
     import libtorrent as lt
 
     value: dict[bytes, Any] = {b"ih": bytes.fromhex(info_hash)}
@@ -229,7 +229,7 @@ def pointer(info_hash: str) -> bytes:
 
 
 def target_of(value: bytes) -> str:
-    """The info-hash in such a value, in hex. Raises Refused when there is none."""
+    """Return the info-hash in such a value, in hex. Raises Refused when there is none."""
     import libtorrent as lt
 
     said: Any = lt.bdecode(value)
@@ -240,7 +240,7 @@ def target_of(value: bytes) -> str:
 
 
 def resolve(names: Iterable[str], seconds: float) -> list[Address]:
-    """The IPv4 addresses of nodes named `HOST:PORT`; of names that nobody knows, none."""
+    """Return the IPv4 addresses of nodes named `HOST:PORT`, without names that do not resolve."""
     from concurrent.futures import ThreadPoolExecutor, wait
 
     def resolve_one(name: str) -> list[Address]:
@@ -262,7 +262,7 @@ def resolve(names: Iterable[str], seconds: float) -> list[Address]:
 
 
 def _compact(nodes: bytes) -> list[tuple[Address, bytes]]:
-    """Addresses and ids of BEP 5's compact node info, of the first nodes in it."""
+    """Return the addresses and ids of the first nodes in compact node info (BEP 5)."""
     found = []
     end = min(len(nodes), _MOST_NAMED * _COMPACT_BYTES)
     for begin in range(0, end - _COMPACT_BYTES + 1, _COMPACT_BYTES):

@@ -1,4 +1,4 @@
-"""Download: one torrent on its way in, held at a gate until its metadata is approved."""
+"""Downloading one torrent, paused after the metadata until the caller approves it."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
     from memocast.formats.torrent import Torrent
 
 STAGED_NAME = "audio"
-"""What the audio is called while it arrives: no name from the link reaches the disk."""
+"""The name of the audio file during the download: no name from the link reaches the disk."""
 
 _MAX_DICTIONARY = 1 << 16
-"""Bytes of an info dictionary without its hashes; with the longest description it has 9,000,
+"""Bytes of an info dictionary without its piece hashes. With the longest description it has 9,000,
 and sealed to the most recipients 60,000."""
 
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """A torrent's info dictionary, read but not yet trusted.
+    """A torrent's info dictionary, parsed but not yet trusted.
 
     `size` and `piece_length` in bytes; `files` does not count padding after the last file, which
-    version 2 torrents have (BEP 47, BEP 52); `info_hashes` in hex. `sealed` is
-    the age file that describes a memo whose audio is one too. `page`: it is no memo, but a
-    page of a channel's feed.
+    version 2 torrents have (BEP 47, BEP 52); `info_hashes` in hex. `sealed` is the
+    age-encrypted description of a memo whose audio is encrypted too. `page`: it is not a memo
+    but a page of a channel's feed.
     """
 
     name: str
@@ -48,9 +48,9 @@ class Metadata:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a download is. Sizes in bytes, `rate` in bytes a second.
+    """The progress of a download. Sizes in bytes, `rate` in bytes a second.
 
-    `verified` counts the pieces that match their hashes; `whole` when all do.
+    `verified` is the number of pieces that match their hashes; `whole`: all of them do.
     """
 
     done: int
@@ -63,13 +63,13 @@ class Progress:
 
 
 class Download:
-    """A handle on the swarm's torrent."""
+    """A torrent that a session downloads."""
 
     def __init__(self, handle: Any) -> None:
         self._handle = handle
 
     def metadata(self) -> Metadata | None:
-        """What the torrent holds, once that has arrived."""
+        """Return the torrent's metadata, or None until it has arrived."""
         torrent = self._handle.torrent_file()
         if torrent is None or not torrent.is_valid():
             return None
@@ -92,7 +92,7 @@ class Download:
         )
 
     def start(self, *, in_order: bool) -> None:
-        """Open the gate: ask peers for the audio; `in_order` its beginning first."""
+        """Start requesting the audio from peers; with `in_order`, its beginning first."""
         import libtorrent as lt
 
         if in_order:
@@ -100,22 +100,22 @@ class Download:
         self._handle.unset_flags(lt.torrent_flags.upload_mode)
 
     def dial(self, peers: Iterable[tuple[str, int]]) -> None:
-        """Try to reach these peers now: libtorrent gives one up for good that was not there."""
+        """Dial these peers now: libtorrent gives up for good a peer that did not answer."""
         for peer in peers:
             self._handle.connect_peer(peer)
 
     def want(self, index: int) -> None:
-        """Have that piece come before all others, and a PieceRead event say what is in it."""
+        """Request that piece before all others, and a PieceRead event with its content."""
         import libtorrent as lt
 
         self._handle.set_piece_deadline(index, 0, lt.torrent_handle.alert_when_available)
 
     def look_again(self) -> None:
-        """Ask the DHT once more: a cold look-up races the bootstrap."""
+        """Ask the DHT again: the first look-up may come before the DHT is ready."""
         self._handle.force_dht_announce()
 
     def progress(self) -> Progress:
-        """Where the download stands."""
+        """Return the progress of the download."""
         status = self._handle.status()
         return Progress(
             status.total_wanted_done,
@@ -128,11 +128,11 @@ class Download:
         )
 
     def check_again(self) -> None:
-        """Hash what is on disk, and ask peers for the rest."""
+        """Hash the data on disk again, and request the rest from peers."""
         self._handle.force_recheck()
 
     def ask_for_resume_data(self) -> None:
-        """Have the swarm emit a ResumeData event."""
+        """Ask the session for a ResumeData event."""
         import libtorrent as lt
 
         self._handle.save_resume_data(
@@ -141,12 +141,12 @@ class Download:
 
 
 def _small_part(torrent: Any) -> object:
-    """The info dictionary, decoded, unless it is larger than an honest one."""
+    """Return the decoded info dictionary, or None if it is larger than an honest one."""
     import libtorrent as lt
 
-    # Decoded, a dictionary takes many times its size in memory, and
-    # libtorrent gives up on very many items. What an honest one holds beside
-    # the hashes of its pieces is small; of another we want nothing.
+    # A decoded dictionary takes many times its size in memory, and libtorrent
+    # gives up on very many items. Apart from the piece hashes, an honest one is
+    # small; we do not read any other.
     content = torrent.info_section()
     if len(content) - 20 * torrent.num_pieces() > _MAX_DICTIONARY:
         return None
@@ -164,13 +164,13 @@ def _files(torrent: Any) -> int:
 
 
 def open_torrent(link: Link) -> Link:
-    """The link with all that its .torrent file says, if it is one. Raises NotALink."""
+    """Return the link with the fields of its .torrent file, if it has one. Raises NotALink."""
     if link.torrent is None:
         return link
     settings = _torrent_parameters(link, None)
     hashes = settings.info_hashes
     trackers: list[str] = []
-    # libtorrent hands over all or none, and none when one of them is not UTF-8.
+    # libtorrent returns all or none, and none when one of them is not UTF-8.
     with contextlib.suppress(UnicodeDecodeError):
         trackers = [url for url in settings.trackers if is_tracker(url)]
     return replace(
@@ -183,7 +183,7 @@ def open_torrent(link: Link) -> Link:
 
 
 def finished_torrent(resume: bytes, link: Link) -> Torrent:
-    """The torrent to keep of a finished download, from its resume data."""
+    """Return the torrent of a finished download, from its resume data."""
     import libtorrent as lt
 
     parameters: Any = lt.read_resume_data(resume)
@@ -192,23 +192,23 @@ def finished_torrent(resume: bytes, link: Link) -> Torrent:
 
 
 def parameters(link: Link, resume: bytes | None) -> Any:
-    """libtorrent's parameters for a link, gated and with nothing in them but what we chose.
+    """Return libtorrent's parameters for a link: paused after the metadata, peers as only source.
 
-    Raises NotALink when the link's .torrent is none.
+    Raises NotALink when the link's .torrent file is not valid.
     """
     import libtorrent as lt
 
     settings = _torrent_parameters(link, resume)
     flag = lt.torrent_flags
     settings.flags |= flag.upload_mode
-    # Rarest first, so that listeners who begin together have something for each other.
+    # Rarest first, so that listeners who begin together have pieces for each other.
     settings.flags &= ~(flag.paused | flag.auto_managed | flag.seed_mode | flag.sequential_download)
     settings.renamed_files = {0: STAGED_NAME}
     settings.peers = [*settings.peers, *link.peers]
-    # A torrent can name web seeds: any URL, of any machine. We take audio from peers only.
+    # A torrent can name web seeds: any URL on any machine. We take audio only from peers.
     settings.url_seeds = []
     settings.http_seeds = []
-    # And host names, which looking up would tell a stranger's server of us.
+    # It can name hosts too, and looking them up would reveal us to a stranger's server.
     settings.dht_nodes = []
     return settings
 
@@ -217,10 +217,10 @@ def _torrent_parameters(link: Link, resume: bytes | None) -> Any:
     import libtorrent as lt
 
     if resume is not None:
-        with contextlib.suppress(RuntimeError):  # torn by a crash: begin with the link
+        with contextlib.suppress(RuntimeError):  # damaged by a crash: begin with the link
             settings = lt.read_resume_data(resume)
-            # Which pieces are there is for the file to say: libtorrent hashes
-            # it again, and so finds what arrived after the last save as well.
+            # Have libtorrent hash the file again, which also finds pieces that
+            # arrived after the last save.
             settings.have_pieces = []
             settings.verified_pieces = []
             settings.unfinished_pieces = {}

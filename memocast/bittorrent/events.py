@@ -1,4 +1,4 @@
-"""What happens in a swarm, as plain values: an alert of libtorrent is valid only until the next."""
+"""Events of a session, as plain values: libtorrent's alerts last only until the next poll."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened; `key` names the torrent (see `Session`), empty for the session."""
+    """An event; `key` names the torrent (see `Session`) and is empty for the session itself."""
 
     key: str
 
@@ -52,7 +52,7 @@ class PortMappingFailed(Event):
 
 @dataclass(frozen=True, slots=True)
 class TrackerAnswered(Event):
-    """A tracker took our announce and knows that many peers."""
+    """A tracker accepted our announce and knows that many peers."""
 
     url: str
     peers: int
@@ -83,7 +83,7 @@ class Completed(Event):
 
 @dataclass(frozen=True, slots=True)
 class PieceRead(Event):
-    """A piece that was wanted, as it is on the disk or in memory."""
+    """A requested piece, read from disk or memory."""
 
     index: int
     content: bytes
@@ -104,22 +104,22 @@ class FileFailed(Event):
 
 @dataclass(frozen=True, slots=True)
 class TorrentInvalid(Event):
-    """The torrent is not one that can be fetched, whoever has it."""
+    """The torrent is not valid and cannot be fetched from any peer."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class ResumeData(Event):
-    """What a later session needs to continue this download exactly."""
+    """The state from which a later session can continue this download."""
 
     content: bytes
 
 
 def translate(alert: Any, key: str) -> Event | None:
-    """The event that an alert stands for; None for the many that memocast does not act on.
+    """Return the event for an alert, or None for the many that memocast ignores.
 
-    None too when it carries text of a stranger's that is not UTF-8: the
+    Also None when it contains text from a peer or tracker that is not UTF-8: the
     binding raises on reading it.
     """
     found = _EVENTS.get(type(alert).__name__)
@@ -132,7 +132,7 @@ def translate(alert: Any, key: str) -> Event | None:
 def _torrent_error(alert: Any, key: str) -> Event:
     if alert.error.category().name() not in ("system", "generic"):
         return TorrentInvalid(key, alert.error.message())
-    return _file_error(alert, key)  # the operating system said it, not whoever made the torrent
+    return _file_error(alert, key)  # from the operating system, not from the torrent
 
 
 def _file_error(alert: Any, key: str) -> Event:
@@ -167,7 +167,7 @@ def _reason(alert: Any) -> str:
         return "a reason that is not text"
 
 
-# By name: thousands of alerts that stand for nothing come when thousands of torrents begin.
+# By name: when thousands of torrents start, thousands of alerts come that are ignored.
 _EVENTS: dict[str, Callable[[Any, str], Event | None]] = {
     "tracker_reply_alert": lambda it, key: TrackerAnswered(key, it.tracker_url(), it.num_peers),
     "tracker_error_alert": lambda it, key: TrackerFailed(key, it.tracker_url(), _reason(it)),

@@ -1,8 +1,7 @@
-"""Krpc: questions to nodes of the DHT, and the one answer that each may give (BEP 5).
+"""KRPC: queries to DHT nodes and their answers (BEP 5).
 
-Each question has a socket of its own, connected to the node that is asked. The kernel
-drops what others send there, and a node that sends without end fills a buffer in which
-only its own answer would have lain.
+Each query has a socket of its own, connected to the node that is asked. The kernel drops
+datagrams from others, and a node that floods us fills only the buffer for its own answer.
 """
 
 from __future__ import annotations
@@ -22,19 +21,19 @@ Address = tuple[str, int]
 """An IPv4 address and a UDP port."""
 
 MAX_DATAGRAM = 2_048
-"""Bytes. The longest answer has a value of 1,000 (BEP 44), sixteen nodes and a few short fields."""
+"""Bytes. The longest answer has a value of 1,000 (BEP 44), 16 nodes and a few short fields."""
 
 _ANSWER_SECONDS = 4.0
 _MOST_WRONG = 3
-"""Datagrams of a node that do not answer what it was asked; then its answer is not waited for."""
+"""Wrong datagrams from a node after which we stop waiting for its answer."""
 
 _MOST_BUFFERED = 10_000
-"""Datagrams. A socket's buffer holds some hundred."""
+"""Datagrams. A socket's buffer holds a few hundred."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of a question. `message` is None when no answer came in time."""
+    """The outcome of a query. `message` is None when no answer came in time."""
 
     number: bytes
     message: dict[bytes, Any] | None
@@ -48,17 +47,17 @@ class _Question:
 
 
 class Krpc:
-    """Questions that are asked from one address.
+    """Queries sent from one address.
 
-    That is one of `own`, or any where those are taken. Nodes remember who puts something, and
-    others would wait for that one: it had better be an address where we can be reached.
+    That is one of `own`, or any other if those are taken. Nodes remember the address that puts
+    an item and pass it on, so it should be one where we can be reached.
     """
 
     def __init__(self, own: Iterable[Address] = ()) -> None:
         self._id = os.urandom(20)
         self._open: dict[socket.socket, _Question] = {}
         self._anchor = _socket()
-        """Holds the address while no question is open. Nothing is read from it."""
+        """Holds the address while no query is open. Nothing is read from it."""
         for address in own:
             with contextlib.suppress(OSError):
                 self._anchor.bind(address)
@@ -75,9 +74,9 @@ class Krpc:
             each.close()
 
     def ask(self, to: Address, query: bytes, arguments: dict[bytes, Any]) -> bytes | None:
-        """Send a query; return the number that its answer will have, None when it cannot be sent.
+        """Send a query; return its transaction id, or None when it cannot be sent.
 
-        It says that we are read-only (BEP 43), so that no node counts on us.
+        It says that we are read-only (BEP 43), so that nodes do not add us to their tables.
         """
         import libtorrent as lt
 
@@ -95,14 +94,14 @@ class Krpc:
             asking.connect(to)
             _drain(asking)
             asking.send(lt.bencode(message))
-        except (OSError, OverflowError):  # no way there; others may be reached
+        except (OSError, OverflowError):  # unreachable; others may not be
             asking.close()
             return None
         self._open[asking] = _Question(number, time.monotonic() + _ANSWER_SECONDS)
         return number
 
     def settled(self, seconds: float) -> list[Answer]:
-        """Wait up to `seconds` for questions to be answered, or to be given up."""
+        """Wait up to `seconds`; return the queries that were answered or given up."""
         answers = []
         readable, _, _ = select.select(list(self._open), [], [], seconds)
         for asking in readable:
@@ -111,7 +110,7 @@ class Krpc:
                 message = _received(asking, question)
             except BlockingIOError:  # its checksum was wrong
                 continue
-            except OSError:  # nobody is there
+            except OSError:  # no node is there
                 question.wrong = _MOST_WRONG
                 message = None
             question.wrong += message is None
@@ -134,14 +133,14 @@ def _socket() -> socket.socket:
 
 
 def _drain(asking: socket.socket) -> None:
-    """Throw away what others sent there between its bind and its connect."""
+    """Discard datagrams that others sent between bind and connect."""
     with contextlib.suppress(BlockingIOError):
         for _ in range(_MOST_BUFFERED):
             asking.recv(1)
 
 
 def _received(asking: socket.socket, question: _Question) -> dict[bytes, Any] | None:
-    """One datagram, when it is the question's answer. Raises OSError."""
+    """Read one datagram; return it decoded if it is the query's answer. Raises OSError."""
     import libtorrent as lt
 
     datagram = asking.recv(MAX_DATAGRAM + 1)
@@ -149,7 +148,7 @@ def _received(asking: socket.socket, question: _Question) -> dict[bytes, Any] | 
         return None
     try:
         message: Any = lt.bdecode(datagram)
-    except RuntimeError:  # it is not bencoded
+    except RuntimeError:  # not bencoded
         return None
     is_answer = isinstance(message, dict) and message.get(b"t") == question.number
     return message if is_answer else None

@@ -1,8 +1,7 @@
-"""Swarm: our live presence on BitTorrent, a libtorrent session.
+"""A libtorrent session: `Session.classic`, or the `WebRtcSession` derived from it.
 
-There are two kinds, `classic` and `WebRtcSession`; `tuning` tells them apart.
-
-Torrents are known by a key of the caller's: an info-hash.
+`session_settings` has the settings of both kinds. The key of a torrent is an info-hash,
+chosen by the caller.
 """
 
 from __future__ import annotations
@@ -28,15 +27,15 @@ if TYPE_CHECKING:
     from memocast.settings import Settings
 
 _left: list[Any] = []
-"""Sessions that go with the process."""
+"""Sessions left to end with the process."""
 
 _LOOK_SECONDS = 0.2
 _MOST_BANS = 3
-"""Listeners behind one address are many; three bans there are no mishap of one of them."""
+"""There may be many listeners behind one address; three bans are more than one's mishap."""
 
 
 class Session:
-    """A running session. `poll` is the one place that takes libtorrent's alerts."""
+    """A running libtorrent session. Only `poll` takes libtorrent's alerts."""
 
     def __init__(self, pack: session_settings.Pack, schemes: tuple[str, ...]) -> None:
         import libtorrent as lt
@@ -72,16 +71,16 @@ class Session:
         lan: bool = False,
         brief: bool = False,
     ) -> Self:
-        """One that speaks TCP and uTP, and listens on these IP addresses and ports.
+        """Make a session that speaks TCP and uTP and listens on these IP addresses and ports.
 
-        With `lan` it has nothing to do with peers outside the local network. A `brief` one is
-        gone soon: it dials by TCP only, until `dial_by_utp`, and the DHT does not count on it.
+        With `lan`, it ignores peers outside the local network. A `brief` session ends soon: it
+        dials by TCP only, until `dial_by_utp`, and is a read-only node of the DHT.
         """
         pack = session_settings.classic(settings, addresses, exact_port=exact_port, brief=brief)
-        swarm = cls(pack, CLASSIC_SCHEMES)
+        session = cls(pack, CLASSIC_SCHEMES)
         if lan:
-            swarm._keep_to_lan()
-        return swarm
+            session._keep_to_lan()
+        return session
 
     def _keep_to_lan(self) -> None:
         import libtorrent as lt
@@ -94,30 +93,30 @@ class Session:
         self._session.set_ip_filter(rules)
 
     def listen_anywhere(self) -> None:
-        """Listen on ports of the system's choosing, instead of those that are taken."""
+        """Listen on ports chosen by the system, because the configured ones are taken."""
         pairs = self._session.get_settings()["listen_interfaces"].split(",")
         anywhere = ",".join(pair.rpartition(":")[0] + ":0" for pair in pairs)
         self._session.apply_settings({"listen_interfaces": anywhere})
 
     def dial_by_utp(self) -> None:
-        """Dial peers by uTP from now on, which passes some routers that TCP does not."""
+        """Dial peers by uTP as well from now on; it passes some routers that TCP does not."""
         self._session.apply_settings({"enable_outgoing_utp": True})
 
     def trackers(self, urls: Iterable[str]) -> list[str]:
-        """Those of the trackers that this session talks to."""
+        """Return the trackers that this session can use."""
         known = [url for url in urls if url.startswith(self._schemes)]
         return known[: session_settings.MOST_WEB_TRACKERS] if self._is_web else known
 
     def close(self, goodbye: float = 0.2, *, is_empty: bool = False) -> None:
-        """Leave every swarm; UDP trackers that know us get `goodbye` seconds to hear of it.
+        """Leave every swarm; allow `goodbye` seconds for telling UDP trackers that know us.
 
-        One that is empty, and of which no tracker knows, is left as it is: libtorrent would
-        wait for peers of the past to confirm that their uTP connections are closed.
+        An empty session that no tracker knows is left to end with the process: libtorrent would
+        wait for former peers to confirm that their uTP connections are closed.
         """
         if is_empty and not self._is_known:
             _left.append(self._session)
         elif self._known_by_udp:
-            # libtorrent closes its UDP socket before what it wants to say has left.
+            # libtorrent closes its UDP socket before its last announces are sent.
             self._session.pause()
             deadline = time.monotonic() + goodbye
             while (left := deadline - time.monotonic()) > 0:
@@ -129,10 +128,10 @@ class Session:
         del self._session
 
     def poll(self, seconds: float) -> list[Event]:
-        """Wait up to `seconds` for something to happen; return all that has."""
+        """Wait up to `seconds` for events; return all that happened."""
         moment = time.monotonic()
         if moment >= self._next_look:
-            # The answers are alerts too: asking at every poll would never let it wait.
+            # The answers are alerts too: with a request at every poll, it would never wait.
             self._session.post_torrent_updates()
             self._session.post_session_stats()
             self._next_look = moment + _LOOK_SECONDS
@@ -141,7 +140,7 @@ class Session:
         return [event for event in taken if event]
 
     def _take(self, alert: Any) -> Event | None:
-        """Act on an alert, and return the event that it is for others, if for any."""
+        """Act on an alert, and return its event for the caller, if any."""
         key = self._keys.get(getattr(alert, "handle", None), "")
         match type(alert).__name__:
             case "add_torrent_alert":
@@ -159,7 +158,7 @@ class Session:
             case "peer_ban_alert":
                 self._count_ban(alert.endpoint[0])
             case "torrent_finished_alert" if key in self._fetched:
-                # Finished in memory; the flush says when it is on disk.
+                # Finished in memory; the flush tells when it is on disk.
                 alert.handle.flush_cache()
             case "cache_flushed_alert" if key in self._fetched:
                 return Completed(key) if alert.handle.status().is_seeding else None
@@ -172,9 +171,9 @@ class Session:
         return None
 
     def _count_ban(self, host: str) -> None:
-        """Shut out a machine from which corrupt pieces keep coming.
+        """Block a machine that keeps sending corrupt pieces.
 
-        With several connections an address, libtorrent bans only the port
+        With several connections per address, libtorrent bans only the port
         that they came from, and the next connection has another.
         """
         self._bans[host] += 1
@@ -186,12 +185,12 @@ class Session:
     # -- seeding ---------------------------------------------------------------
 
     def seed(self, key: str, torrent: bytes, file: str, trackers: Iterable[str]) -> None:
-        """Offer the file, which the caller knows to be intact, by its .torrent's content.
+        """Seed the file, which the caller knows to be intact, with the content of its .torrent.
 
-        `Added` or `TorrentInvalid` says that it is done. Raises MemocastError.
+        An `Added` or `TorrentInvalid` event follows. Raises MemocastError.
 
-        Never writes to it: libtorrent would otherwise restore a file that was
-        changed, from whoever sends it the pieces.
+        The file is never written to: otherwise libtorrent would restore a
+        changed file with pieces from peers.
         """
         import libtorrent as lt
 
@@ -206,7 +205,7 @@ class Session:
         settings.renamed_files = {0: name}
         settings.trackers = self.trackers(trackers)
         self._adding.add(key)
-        # Ten thousand, each waited for, would take seconds.
+        # Waiting for each of ten thousand would take seconds.
         self._session.async_add_torrent(settings)
 
     def _note_added(self, alert: Any) -> Event | None:
@@ -225,7 +224,7 @@ class Session:
         return None
 
     def drop(self, key: str) -> None:
-        """Stop offering or fetching that torrent; its file stays."""
+        """Stop seeding or fetching that torrent; its file stays."""
         if key in self._adding:
             self._adding.discard(key)
             self._dropped.add(key)
@@ -236,41 +235,41 @@ class Session:
             self._session.remove_torrent(handle)
 
     def announce(self, key: str) -> None:
-        """Tell the DHT and the trackers now rather than when their turn comes."""
+        """Announce to the DHT and the trackers now, not at the next interval."""
         self.announce_to_dht(key)
         self._handles[key].force_reannounce()
 
     def announce_to_dht(self, key: str) -> None:
-        """Tell the DHT now."""
+        """Announce to the DHT now."""
         self._handles[key].force_dht_announce()
 
     def announce_again(self, key: str) -> None:
-        """Have its trackers send more browsers, whatever interval they asked for.
+        """Announce again so that trackers send more browsers, ignoring their minimum interval.
 
-        Between two announces libtorrent lets in `tuning.OFFERS` of them, and a
-        page that was refused, because of one from the same address, asks no more by itself.
+        Between two announces libtorrent lets in `session_settings.WEBRTC_OFFERS` of them, and a
+        page refused because of another from the same address does not retry by itself.
         """
         import libtorrent as lt
 
         self._handles[key].force_reannounce(0, -1, lt.reannounce_flags_t.ignore_min_interval)
 
     def cut(self, host: str) -> None:
-        """Close the connections of this machine, which may come again at once."""
+        """Close this machine's connections; it may connect again at once."""
         rules = self._session.get_ip_filter()
         if rules.access(host):
-            return  # shut out for good
-        for flags in (1, 0):  # shut out, and let in again
+            return  # blocked for good
+        for flags in (1, 0):  # block, then unblock
             rules.add_rule(host, host, flags)
             self._session.set_ip_filter(rules)
 
     def serve(self, places: int) -> None:
-        """Let so many of the peers that want something ask for it; -1 for all of them."""
+        """Set the number of interested peers that may request pieces; -1 for all of them."""
         if places != self._places:
             self._places = places
             self._session.apply_settings({"unchoke_slots_limit": places})
 
     def statuses(self) -> list[TorrentStatus]:
-        """The torrents that had a peer or moved a byte since the session began."""
+        """Return the status of torrents that have had a peer or sent a byte in this session."""
         return [
             torrent_status(key, self._handles[key], status, is_web=self._is_web)
             for key, status in self._active.items()
@@ -286,10 +285,10 @@ class Session:
         trackers: Iterable[str],
         resume: bytes | None = None,
     ) -> Download:
-        """Look for the link's torrent, and wait at its metadata. Raises NotALink."""
+        """Look for the link's torrent, and pause after its metadata. Raises NotALink."""
         settings = parameters(link, resume)
         if self._is_web:
-            # It cannot reach them, and libtorrent would refuse a browser that has their address.
+            # It cannot reach them, and libtorrent would refuse a browser with the same address.
             settings.peers = []
         settings.save_path = str(folder)
         settings.trackers = self.trackers(trackers)

@@ -1,4 +1,4 @@
-"""libtorrent's settings, for each kind of session; `docs/design.md` says what each was measured by.
+"""libtorrent's settings for each kind of session; `docs/design.md` has the measurements.
 
 * A *classic* session speaks TCP and uTP and finds peers by UDP and HTTP
   trackers, the DHT, LSD and PEX.
@@ -22,10 +22,10 @@ Pack = Any
 """A dictionary of settings, as `libtorrent.session` takes them."""
 
 WEBRTC_OFFERS = 10
-"""So many browsers are let in between one announce to a WebSocket tracker and the next."""
+"""The most browsers that can connect between two announces to a WebSocket tracker."""
 
 MOST_WEB_TRACKERS = 10
-"""For each torrent. A link may name 30, and each takes offers of its own."""
+"""Per torrent. A link may name 30, and each takes its own offers."""
 
 LAN_ADDRESSES = (
     ("10.0.0.0", "10.255.255.255"),
@@ -37,10 +37,10 @@ LAN_ADDRESSES = (
     ("fc00::", f"fdff:{'ffff:' * 6}ffff"),
     ("fe80::", f"febf:{'ffff:' * 6}ffff"),
 )
-"""First and last of those that no router passes on to the Internet: RFC 1918, 3927, 4193, 4291."""
+"""First and last of each range not routed to the Internet: RFC 1918, 3927, 4193, 4291."""
 
 EVERYBODY = -1
-"""Peers that are served at once, as libtorrent has it."""
+"""libtorrent's number for unlimited upload slots."""
 
 _MIB = 1 << 20
 
@@ -48,25 +48,25 @@ _MIB = 1 << 20
 def classic(
     settings: Settings, addresses: Sequence[tuple[str, int]], *, exact_port: bool, brief: bool
 ) -> Pack:
-    """For a session without WebRTC, listening on these IP addresses and ports.
+    """Return the settings of a session without WebRTC that listens on these IP addresses and ports.
 
-    It dials peers by uTP, and by TCP those that do not answer; a `brief` one by TCP only.
+    It dials peers by uTP, and by TCP if they do not answer; a `brief` one by TCP only.
     """
     return {
         **_common(settings),
-        # Who we reach, and how.
+        # Which peers we reach, and how.
         "listen_interfaces": ",".join(address(*pair) for pair in addresses),
         "listen_system_port_fallback": not exact_port,
         "max_retry_port_bind": 0 if exact_port else 10,
         "enable_dht": settings.dht,
         "dht_bootstrap_nodes": ",".join(settings.dht_bootstrap),
         "dht_upload_rate_limit": 100_000,
-        # Nodes that are gone in a second would hold everybody up who looks for something.
+        # A node that is gone in a second would slow down other nodes' look-ups.
         "dht_read_only": brief,
         "enable_lsd": settings.lsd,
         "enable_upnp": settings.port_mapping,
         "enable_natpmp": settings.port_mapping,
-        # Speed on links that have it.
+        # Speed on fast links.
         "enable_outgoing_utp": not brief,
         "utp_connect_timeout": 1_000,
         "peer_connect_timeout": 10 if brief else 15,
@@ -74,24 +74,24 @@ def classic(
         "send_socket_buffer_size": _MIB,
         "max_webtorrent_offers": 0,
         "webtorrent_stun_server": "",
-        # Many listeners behind one address, each served at once, and seen.
+        # Many listeners behind one address, each served at once and counted.
         "allow_multiple_connections_per_ip": True,
         "allow_multiple_connections_per_pid": True,
     }
 
 
 def web(settings: Settings) -> Pack:
-    """For a session that speaks WebRTC and nothing else."""
+    """Return the settings of a session that speaks only WebRTC."""
     return {
         **_common(settings),
         "allow_multiple_connections_per_ip": False,
         "max_webtorrent_offers": WEBRTC_OFFERS,
-        # Each offer holds a descriptor until somebody takes it or this many seconds are over.
+        # Each offer holds a descriptor until it is answered or this many seconds have passed.
         "webtorrent_connection_timeout": 15,
-        # Until it is known to answer: offers wait for it, and those 15 s end first.
+        # Empty until the server is known to answer: offers wait for it, and expire after 15 s.
         "webtorrent_stun_server": "",
-        # Without an address to listen on libtorrent announces to no tracker, not even to those
-        # that have no use for one.
+        # Without a listen address libtorrent announces to no tracker, even to those that do
+        # not use one.
         "listen_interfaces": "127.0.0.1:0",
         "enable_dht": False,
         "enable_lsd": False,
@@ -122,19 +122,19 @@ def _common(settings: Settings) -> Pack:
         "alert_queue_size": 20_000,
         "announce_to_all_trackers": True,
         "announce_to_all_tiers": True,
-        # One that accepts and never answers is told of within 15 s, instead of 30.
+        # A tracker that accepts and never answers is reported within 15 s, instead of 30.
         "tracker_completion_timeout": 12,
         "stop_tracker_timeout": 1,
         "unchoke_slots_limit": EVERYBODY,
-        # Whoever comes while only some are served waits no longer than that for a place.
+        # A peer that arrives while slots are limited waits at most this long for one.
         "unchoke_interval": 2,
         "close_redundant_connections": False,
         "connections_limit": 1_000,
         "min_reconnect_time": 1,
-        # Of each torrent libtorrent dials so many peers at once when it hears of them, the later
-        # ones only with its tick of every second. 255 is the most it can count.
+        # libtorrent dials this many of a torrent's new peers at once, and later ones only once a
+        # second. 255 is the most it can count.
         "torrent_connect_boost": 255,
-        # With the default, 3, a peer named by the user is given up for good after 6 s.
+        # With the default, 3, libtorrent gives up a peer named by the user for good after 6 s.
         "max_failcount": 50,
         "tick_interval": 100,
         "upload_rate_limit": settings.upload_limit,

@@ -1,8 +1,8 @@
-"""STUN (RFC 8489): whether a server answers that tells under which address others see us.
+"""STUN (RFC 8489): checking that a server answers which tells us our public address.
 
-libtorrent waits for the STUN server that it is given, for longer than it keeps what waits:
-one that is silent ends all of WebRTC. So we ask first, and give it only the address at which
-somebody answered.
+libtorrent waits for its STUN server longer than it keeps the WebRTC offers that wait for it, so
+a silent server stops all of WebRTC. So we ask first, and pass libtorrent only an address that
+answered.
 """
 
 from __future__ import annotations
@@ -24,47 +24,47 @@ _TRIES = 3
 """A datagram can get lost."""
 
 _MOST_ADDRESSES = 8
-"""Of a name. Each is asked, so that one that is silent keeps us from no other."""
+"""Per name. All are asked, so that a silent one does not keep us from the others."""
 
 _MOST_DATAGRAMS = 20
-"""This many are read from one address before it counts as silent: a server's answer is one."""
+"""The most to read from one address before it counts as silent; an answer is one datagram."""
 
 FIRST_SECONDS = 0.7
-"""How long the first answer is waited for: somebody waits with us. Whatever follows takes less than
+"""How long to wait for the first answer, while the user waits as well. What follows takes less than
 the rest of a second."""
 
 SECONDS = 2.0
-"""How long the later ones are. A server that is as slow as that is better than none."""
+"""How long to wait for later answers. A server as slow as that is better than none."""
 
 _AGAIN_SECONDS = 15.0
-"""Politely: a third party answers. Of one that becomes silent is known after 17 s at the latest."""
+"""Rare, because a third party answers. A server that becomes silent is noticed within 17 s."""
 
 
 def answers(server: str, seconds: float = SECONDS) -> bool:
-    """Whether the server, `HOST:PORT`, answers a Binding request within that time."""
+    """Return whether the server, `HOST:PORT`, answers a Binding request within that time."""
     return bool(Server(server).ask(seconds))
 
 
 class Watch:
-    """A server that is asked again and again, in a thread of its own, until `close`."""
+    """Asks a server repeatedly, in a thread of its own, until `close`."""
 
     def __init__(self, server: str) -> None:
         """`server` is `HOST:PORT`; an IPv6 address has brackets."""
         self.url: str | None = None
-        """What it answered last, as `Server.ask` returns it; None until that is known."""
+        """The last result of `Server.ask`; None until there is one."""
         self._closed = threading.Event()
         threading.Thread(target=self._run, args=(Server(server),), daemon=True).start()
 
     def _run(self, server: Server) -> None:
         self.url = server.ask(FIRST_SECONDS)
-        # One that is merely slow is not to be without use for long.
+        # Ask a slow server again at once, so that it can soon be used.
         pause = _AGAIN_SECONDS if self.url else 0.0
         while not self._closed.wait(pause):
             self.url = server.ask(SECONDS)
             pause = _AGAIN_SECONDS
 
     def close(self) -> None:
-        """Ask no more."""
+        """Stop asking."""
         self._closed.set()
 
 
@@ -79,7 +79,7 @@ class Server:
         self._resolver: threading.Thread | None = None
 
     def ask(self, seconds: float) -> str:
-        """The `stun:` URL (RFC 7064) of its address that answers in time; empty if none does."""
+        """Return the `stun:` URL (RFC 7064) of an address that answers in time; empty if none."""
         deadline = time.monotonic() + seconds
         address = None
         with contextlib.suppress(OSError):  # this process has no descriptor left
@@ -88,12 +88,12 @@ class Server:
             self._addresses = []  # it may have moved
             return ""
         host, port = address[:2]
-        # libtorrent takes no brackets, and what has no dot for a scheme.
+        # libtorrent accepts no brackets, and takes a host without a dot for a scheme.
         return f"stun:{quote(host, safe='')}:{port}"
 
     def _resolved(self, deadline: float) -> list[Any]:
         if not self._addresses:
-            # Nothing ends a look-up that hangs. It goes on, and is the only one.
+            # A look-up that hangs cannot be ended: let it go on, and start no other.
             if not (self._resolver and self._resolver.is_alive()):
                 self._resolver = threading.Thread(target=self._resolve, daemon=True)
                 self._resolver.start()
@@ -107,16 +107,16 @@ class Server:
 
 
 def _answering(addresses: list[Any], deadline: float) -> Any:
-    """The socket address that answers by the deadline, or None.
+    """Return the socket address that answers by the deadline, or None.
 
-    One of IPv4, if any does: that is where routers change addresses.
+    It prefers IPv4, where routers translate addresses.
     """
     transaction = secrets.token_bytes(12)
     best = None
     with contextlib.ExitStack() as closing:
         asked = []
         for found in addresses:
-            with contextlib.suppress(OSError):  # no way there, or no such protocol here
+            with contextlib.suppress(OSError):  # unreachable, or no such protocol here
                 asked.append(closing.enter_context(_Probe(transaction, *found)))
         pause = max(0.0, deadline - time.monotonic()) / _TRIES
         for tries_left in reversed(range(_TRIES)):
@@ -132,13 +132,13 @@ def _answering(addresses: list[Any], deadline: float) -> Any:
                         best = probe.address
                         if probe.is_ipv4:
                             return best
-                if best:  # and it is of IPv6
+                if best:  # it is IPv6
                     asked = [probe for probe in asked if probe.is_ipv4]
     return best
 
 
 def _wait(probes: list[_Probe], until: float) -> list[_Probe]:
-    """Those to which something has come; none when the time is over."""
+    """Return the probes with something to read; none when the time is up."""
     with selectors.DefaultSelector() as waiting:
         for probe in probes:
             waiting.register(probe.socket, selectors.EVENT_READ, probe)
@@ -146,7 +146,7 @@ def _wait(probes: list[_Probe], until: float) -> list[_Probe]:
 
 
 class _Probe:
-    """A Binding request to one address. Making one raises OSError where no way leads there."""
+    """A Binding request to one address. Making one raises OSError when it is unreachable."""
 
     def __init__(
         self, transaction: bytes, family: int, kind: int, protocol: int, _: str, address: Any
@@ -155,12 +155,12 @@ class _Probe:
         self.address = address
         self.is_ipv4 = family == socket.AF_INET
         self.is_over = False
-        """Whether nothing that counts can come any more."""
+        """Whether no useful answer can come any more."""
         self._left = _MOST_DATAGRAMS
         self.socket = socket.socket(family, kind, protocol)
         try:
             self.socket.setblocking(False)
-            self.socket.connect(address)  # the system drops what others send
+            self.socket.connect(address)  # the kernel drops datagrams from others
         except OSError:
             self.socket.close()
             raise
@@ -172,14 +172,14 @@ class _Probe:
         self.socket.close()
 
     def send(self) -> None:
-        """Ask, once more."""
+        """Send the request, again if need be."""
         try:
             self.socket.send(_BINDING_REQUEST + self._transaction)
         except OSError:  # refused, or the network is gone
             self.is_over = True
 
     def is_answered(self) -> bool:
-        """Read what has come; whether it is the answer."""
+        """Read one datagram; return whether it is the answer."""
         try:
             said = self.socket.recv(_HEADER_BYTES)
         except BlockingIOError:
@@ -188,7 +188,7 @@ class _Probe:
             self.is_over = True
             return False
         self._left -= 1
-        # Others can only guess the transaction. With it, it is the answer, or an error.
+        # Others can only guess the transaction id. With it, this is the answer or an error.
         is_ours = said[4:] == _BINDING_REQUEST[4:] + self._transaction
         self.is_over = is_ours or not self._left
         return is_ours and said[:2] == _BINDING_SUCCESS

@@ -1,4 +1,4 @@
-"""Sockets of this process that libtorrent has made, and has no settings for."""
+"""Setting TCP_NODELAY on libtorrent's sockets, for which it has no setting."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import socket
 
 
 def send_at_once() -> None:
-    """Have TCP connections send what is written to them (TCP_NODELAY, RFC 9293, section 3.7.4).
+    """Make this process's TCP sockets send without delay (TCP_NODELAY, RFC 9293, section 3.7.4).
 
-    libtorrent writes several short messages where one answer is waited for. The second would
-    stay here until the first is acknowledged: a round trip, and 40 ms on top. What a listening
-    socket accepts later does as it does.
+    libtorrent writes several short messages before it waits for an answer. The second would
+    wait until the first is acknowledged: a round trip, and 40 ms on top. Connections accepted
+    later inherit the option from their listening socket.
     """
     with contextlib.suppress(OSError):
         for name in os.listdir("/dev/fd"):  # noqa: PTH208 - numbers, not paths
-            with contextlib.suppress(OSError):  # some other file, or closed meanwhile
+            with contextlib.suppress(OSError):  # not a socket, or closed meanwhile
                 _send_at_once(os.dup(int(name)))
 
 

@@ -1,4 +1,4 @@
-"""Transfers: how torrents in the swarm fare, as plain values."""
+"""The status of a session's torrents and their peers, as plain values."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A connected peer. `identity` lasts as long as its session; `sent` in bytes, by us to it.
+    """A connected peer. `identity` lasts as long as its session; `sent` is the bytes we sent it.
 
-    `browser`: it came to a web session, and is not memocast. `stalled` in seconds: for so long
-    nothing has passed to a peer that wants something, 0 when it does not. `has` in bytes, of the
-    pieces that it has told of.
+    `browser`: it came to a web session and is not memocast. `stalled`: seconds since anything
+    passed to a peer that wants something, 0 if it wants nothing. `has`: bytes of the pieces that
+    it has announced.
     """
 
     identity: str
@@ -26,7 +26,7 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class TorrentStatus:
-    """One torrent in the swarm at this moment.
+    """The current status of one torrent.
 
     `upload_rate` in bytes a second, `uploaded` in bytes since the session began.
     """
@@ -38,10 +38,10 @@ class TorrentStatus:
 
 
 def torrent_status(key: str, handle: Any, status: Any, *, is_web: bool) -> TorrentStatus:
-    """The Transfer of a libtorrent `torrent_handle` that has this `torrent_status` now."""
+    """Return the TorrentStatus for a libtorrent `torrent_handle` and `torrent_status`."""
     import libtorrent as lt
 
-    # Only torrents with a peer are asked for their peers: there may be thousands.
+    # Only torrents that have peers are asked for them: there may be thousands of torrents.
     peers = handle.get_peer_info() if status.num_peers else []
     unready = lt.peer_info.connecting | lt.peer_info.handshake
     return TorrentStatus(

@@ -1,6 +1,6 @@
-"""WebSwarm: a session that speaks WebRTC, for as long as libtorrent does not crash on it.
+"""A libtorrent session that speaks WebRTC.
 
-Its offers hold the address under which the STUN server sees us. It uses that server only
+Its offers contain our public address, as the STUN server sees it. It uses that server only
 while it answers.
 """
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class WebRtcSession(Session):
-    """Announces nothing before it is known whether the STUN server answers, if there is one."""
+    """A WebRTC session. It announces nothing until it knows whether its STUN server answers."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(session_settings.web(settings), WEB_SCHEMES)
@@ -29,11 +29,11 @@ class WebRtcSession(Session):
 
     @property
     def stun_answers(self) -> bool | None:
-        """Whether the STUN server does; None when there is none, or it is not known yet."""
+        """Whether the STUN server answers; None without one, or if it is not known yet."""
         return None if self._stun_url is None else bool(self._stun_url)
 
     def poll(self, seconds: float) -> list[Event]:
-        """Wait up to `seconds` for something to happen; return all that has."""
+        """Wait up to `seconds` for events; return all that happened."""
         if self._stun and self._stun.url is not None:
             self._use(self._stun.url)
         return super().poll(seconds)
@@ -50,10 +50,10 @@ class WebRtcSession(Session):
             self._announce_anew()
 
     def _announce_anew(self) -> None:
-        """Make new offers: the old ones have another address in them, or were never sent.
+        """Make new offers: the old ones contain another address, or were never sent.
 
-        For as long as offers wait for a server that has become silent, and ever after, libtorrent
-        does not announce to that tracker again. It does to one that is new to it.
+        Once offers wait for a STUN server that has become silent, libtorrent never announces to
+        that tracker again, but it does to a tracker that is new to it.
         """
         for handle in self._handles.values():
             handle.replace_trackers(
@@ -61,7 +61,7 @@ class WebRtcSession(Session):
             )
 
     def close(self, goodbye: float = 0.2, *, is_empty: bool = False) -> None:
-        """Leave every swarm, and ask the STUN server no more."""
+        """Leave every swarm, and stop asking the STUN server."""
         if self._stun:
             self._stun.close()
         super().close(goodbye, is_empty=is_empty)

@@ -1,1 +1,1 @@
-"""From a link to a memo in the library."""
+"""Fetching a link's memo into the library."""

@@ -1,4 +1,4 @@
-"""The gate: what is refused of a torrent before a byte of its audio is asked for."""
+"""Checks that refuse a torrent before any of its audio is requested."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 
 def refuse_feed_page(metadata: Metadata) -> None:
-    """Raises Refused for a page of a channel's feed, which is followed rather than fetched."""
+    """Raise Refused for a page of a channel's feed, which is followed rather than fetched."""
     if metadata.page:
         raise Refused(
-            "this is a page of a channel's feed, and no memo",
-            hint="follow the channel, by the link that its owner gives: memocast follow LINK",
+            "this is a page of a channel's feed, not a memo",
+            hint="follow the channel by its owner's link: memocast follow LINK",
         )
 
 
 def approve(metadata: Metadata, max_size: int, staged: Path) -> None:
-    """Raises Refused for what is no memo or too large, and LibraryError where there is no room.
+    """Raise Refused if it is not a memo or is too large, and LibraryError if there is no room.
 
-    `staged` is where the audio arrives, a part of it perhaps already.
+    `staged` is the file that the audio is downloaded to; part of it may be there already.
     """
     if metadata.files != 1:
         raise Refused(

@@ -1,4 +1,4 @@
-"""Opening: a sealed memo that was fetched, from its description to its audio."""
+"""Decrypting a sealed memo's description and audio."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def check_key(shares: Sequence[Share], link: Link) -> None:
-    """Raises WrongKey when the link has another key than the share of a memo that it names."""
+    """Raise WrongKey when the link's key differs from that of the share that it names."""
     for share in shares:
         is_meant = set(share.torrent.info_hashes) & set(link.info_hashes)
         if (
@@ -29,16 +29,16 @@ def check_key(shares: Sequence[Share], link: Link) -> None:
             and share.age_identity != link.age_identity.upper()
         ):
             raise WrongKey(
-                "this key does not open it, but the memo is in the library already",
-                hint="look for it: memocast list",
+                "this key does not open it, but the memo is already in the library",
+                hint="find it: memocast list",
             )
 
 
 class Decryptor:
-    """Opens what one link leads to with its key, or else with one of the `identities`.
+    """Decrypts one link's memo with the link's key, or else with one of the `identities`.
 
-    The audio in the clear is in `folder`, as `OPENED`, until it is moved away.
-    Making one raises Refused when the link's key is none.
+    The decrypted audio is `OPENED` in `folder` until it is moved away.
+    Making one raises Refused when the link's key is not valid.
     """
 
     def __init__(self, link: Link, identities: Sequence[age.Identity], folder: Path) -> None:
@@ -47,7 +47,7 @@ class Decryptor:
         self._path = folder / OPENED
 
     def description(self, metadata: Metadata) -> Description:
-        """What the torrent says of its memo. Raises Refused when it is sealed, and not to us."""
+        """Return the memo's description. Raises Refused when no key of ours opens it."""
         if metadata.sealed is None:
             if self._link.age_identity:
                 raise Refused(
@@ -57,15 +57,15 @@ class Decryptor:
         if not self._identities:
             raise WrongKey(
                 "the memo is sealed, and the link has no key",
-                hint="copy the link again, whole and in quotes; for a memo sealed to you, name"
+                hint="copy the whole link again, in quotes; for a memo sealed to you, name"
                 " your identity: --identity FILE",
             )
         return unseal_info(metadata.sealed, self._identities)
 
     def decrypt(self, age_file: Path, tell: Callable[[int], None]) -> Path:
-        """The content of an age file, in a file; `tell` how many bytes are open.
+        """Decrypt an age file and return the path of its content.
 
-        Raises Refused, OSError.
+        `tell` is called with the bytes decrypted so far. Raises Refused, OSError.
         """
         self._path.unlink(missing_ok=True)
         age.unseal_file(age_file, self._path, self._identities, tell)

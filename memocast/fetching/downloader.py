@@ -1,4 +1,4 @@
-"""One torrent from the swarm into a folder, held at its metadata until it is approved."""
+"""Downloading one torrent into a folder, paused after the metadata until it is approved."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ _DIAL_SECONDS = 3.0
 _RESUME_SECONDS = 10.0
 _STUCK_SECONDS = 5.0
 _TURN_SECONDS = 10.0
-"""Without a new byte for that long, browsers are asked, or clients where it was browsers."""
+"""After this long without a new byte, switch from clients to browsers, or back."""
 
 
 def own_addresses(
     library: Library, settings: Settings, *, avoided: bool = False
 ) -> list[tuple[str, int]]:
-    """Where to listen: at the library's port, unless that is its seeder's or is to be avoided."""
+    """Return where to listen: the library's port, unless its seeder has it or it is `avoided`."""
     if avoided or SeederLock(library.root).is_running():
         return [(host, 0) for host, _ in settings.addresses(0)]
     return settings.addresses(library.listen_port())
 
 
 class Downloader:
-    """A torrent on its way into `folder`; what it is to be asked of `addresses`' own ports.
+    """Downloads a torrent into `folder`, listening on `addresses`.
 
-    Its state is kept in the folder as `resume`, so that a later one goes on where this ended.
+    Its state is kept in the folder as `resume`, so that a later one continues from there.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Downloader:
         self._resume_data: list[bytes] = []
 
     def metadata(self) -> Metadata:
-        """Look for the torrent, and wait for its metadata. Raises NotALink, SwarmTimeout."""
+        """Find the torrent and return its metadata. Raises NotALink, SwarmTimeout."""
         with self._library.translated():
             resume = self.resume_path.read_bytes() if self.resume_path.exists() else None
         self.sessions.begin(resume)
@@ -96,9 +96,9 @@ class Downloader:
         return metadata
 
     def complete(self, growing: GrowingFile | None = None) -> None:
-        """Open the gate and wait until all is here, and on disk.
+        """Download the audio and wait until all of it is on disk.
 
-        With `growing` its beginning comes first, and every piece is told to it.
+        With `growing`, its beginning is requested first, and every piece is passed to it.
         Raises SwarmTimeout, Refused, LibraryError.
         """
         self._growing = growing
@@ -113,8 +113,8 @@ class Downloader:
                 deadline = moment + self._timeout_seconds
                 stuck = moment + _STUCK_SECONDS
                 turn = moment + _TURN_SECONDS
-            # A piece that comes again while libtorrent still drops a corrupt copy of it is
-            # sometimes never hashed: all bytes are there, and nothing follows.
+            # A piece that arrives again while libtorrent still drops a corrupt copy of it is
+            # sometimes never hashed: all bytes are here, but the download does not finish.
             if moment > stuck and progress.done >= progress.total and not progress.whole:
                 self.sessions.download.check_again()
                 best = (-1, -1)
@@ -127,14 +127,14 @@ class Downloader:
             self._poll()
 
     def _refuse_to_wait_longer(self, progress: Progress, deadline: float) -> None:
-        # All there, but still being flushed: that is no time-out's business.
+        # When all bytes are here and only being flushed, there is no time-out.
         if time.monotonic() > deadline and progress.done < progress.total:
             raise self._timeout(
                 f"the download stopped at {progress.done:,} of {progress.total:,} bytes"
             )
 
     def save_resume_data(self) -> bytes:
-        """Put the metadata on disk, so that a later fetch needs to ask nobody for it."""
+        """Save and return the resume data, so that a later fetch need not ask for the metadata."""
         self._resume_data.clear()
         self.sessions.download.ask_for_resume_data()
         deadline = time.monotonic() + _RESUME_SECONDS

@@ -1,4 +1,4 @@
-"""Fetching: link → swarm → library, in stages that the caller is told about."""
+"""Fetching a link's memo into the library, in stages reported to the caller."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ Listen = Callable[[GrowingFile, Preview], None]
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """The memo; `downloaded` is False when the library already held it."""
+    """The memo; `downloaded` is False when the library already had it."""
 
     memo: Memo
     downloaded: bool
@@ -50,9 +50,9 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """A memo that another device of the user's has: it keeps its id, and where it came from.
+    """The id and origin that a memo from another of the user's devices keeps.
 
-    `recipient` is what it is sealed to between them.
+    `recipient` is the age recipient that the paired devices seal it to.
     """
 
     id: str
@@ -64,8 +64,8 @@ class Adopted:
 class FetchRequest:
     """What to fetch: `timeout` in seconds without progress, `max_size` in bytes.
 
-    What is sealed is opened with the link's key, or one of the `identities`. What is not can
-    be listened to while it arrives: `listen` is given it as soon as it is known.
+    A sealed memo is opened with the link's key or one of the `identities`. Any other can be
+    played while it arrives: `listen` is called with it as soon as its metadata is known.
     """
 
     link: Link
@@ -82,14 +82,14 @@ def fetch(
     request: FetchRequest,
     notify: Callable[[Stage], None] = lambda _: None,
 ) -> Fetched:
-    """Bring the link's memo into the library.
+    """Fetch the link's memo into the library.
 
-    Raises NotALink, SwarmTimeout, Refused, LibraryError. When it ends early,
-    what has arrived stays in `incoming/` for the next fetch of the same link.
+    Raises NotALink, SwarmTimeout, Refused, LibraryError. If it ends early, the
+    partial download stays in `incoming/` for the next fetch of the same link.
     """
     link = open_torrent(request.link)
     if link.age_identity:
-        identity(link.age_identity)  # a damaged one is told before anything is begun
+        identity(link.age_identity)  # refuse a damaged key before anything else
     if link.lan:
         settings = settings.on_lan()
     entry: StagingEntry | None = None
@@ -98,7 +98,7 @@ def fetch(
             entry = library.staging.download(link.info_hashes[0])
         memo = library.shares.memo(link.info_hashes)
         if memo:
-            if entry:  # made just now, or left by a fetch that died when all was done
+            if entry:  # made just now, or left by a fetch that died after its last step
                 entry.discard()
             check_key(library.shares.of(memo), link)
             return Fetched(memo, downloaded=False)
@@ -148,7 +148,7 @@ class _Fetch:
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         if self._growing and kind is not None:
             self._growing.end()
-        # Closing writes what libtorrent still holds, so the entry is judged after it.
+        # Closing writes the data that libtorrent still holds, so look at the entry after it.
         self._downloader.sessions.close(done=kind is None)
         self._entry.hide()
         refused = kind is not None and issubclass(kind, Refused)
@@ -162,7 +162,7 @@ class _Fetch:
         self._restage()
         metadata = self._downloader.metadata()
         memo = self._library.shares.memo(metadata.info_hashes)
-        if memo:  # known by another of its hashes
+        if memo:  # known by its other hash
             self._entry.discard()
             return Fetched(memo, downloaded=False)
         refuse_feed_page(metadata)
@@ -194,7 +194,7 @@ class _Fetch:
         if is_sealed:
             with self._library.translated():
                 plain = self._decryptor.decrypt(staged, lambda size: self._notify(Decrypting(size)))
-        # The swarm still runs: who sent us the audio sees a complete copy for a while.
+        # The session still runs: the peers that sent us the audio see a complete copy for a while.
         with self._library.translated():
             sound = examine.confirm(
                 plain, said.duration, said.peaks, lambda at: self._notify(Checking(at))
@@ -230,18 +230,17 @@ class _Fetch:
         return self._library.keep(self._entry, new)
 
     def _addresses(self, settings: Settings) -> list[tuple[str, int]]:
-        # Peers that still believe in their connection to a fetch that was killed refuse another
-        # from the same port: over uTP that takes them 5 s to notice, and a minute when nothing
-        # was under way.
+        # Peers that still hold a connection to a killed fetch refuse another from the same port:
+        # over uTP they take 5 s to notice that it is dead, and a minute if it was idle.
         return own_addresses(self._library, settings, avoided=self._entry.was_left_behind)
 
     def _restage(self) -> None:
-        """Give audio that an interrupted `keep` had already named its name back."""
+        """Rename audio that an interrupted `keep` had already moved back to its download name."""
         with self._library.translated():
             info_hash = self._entry.facts().get(SEALED)
             staged = self._entry.folder / STAGED_NAME
             for path in self._entry.folder.glob("audio.*"):
-                if info_hash:  # it can be opened again
+                if info_hash:  # it can be decrypted again
                     path.unlink()
                 else:
                     path.rename(staged)

@@ -1,4 +1,4 @@
-"""Streaming: the sound of a file that is still arriving."""
+"""Decoding the audio of a file that is still being downloaded."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from memocast.fetching.growing_file import View
 
 _FORMATS = ("opus", "ogg", "wav", "flac")
-"""Those that can be played from their beginning while the rest is still missing."""
+"""The formats that can be played from the start while the rest is still missing."""
 
 _CHUNK_BYTES = 1 << 14
 
 _HEAD_BYTES = 1 << 16
-"""In which the headers of an Ogg's first stream lie."""
+"""The headers of an Ogg file's first stream are within this length."""
 
 _SILENT_BYTES = 1 << 26
-"""That are read before some sound comes of them. A packet of Opus can be as large as the file."""
+"""The most to read without decoding any sound. An Opus packet can be as large as the file."""
 
 _BLOCK_SECONDS = 0.2
 _OGG_HEADER = 27
@@ -42,7 +42,7 @@ _OGG_BEGINS = 2
 def stream(open_: Callable[[], View], start: float = 0.0) -> Iterator[tuple[int, Samples]]:
     """Yield (sample rate in Hz, float32 frames of shape (n, channels)) from `start` seconds on.
 
-    Nothing of formats that take the whole file. Raises Refused.
+    Yields nothing for formats that need the whole file. Raises Refused.
     """
     import soundfile
 
@@ -60,19 +60,23 @@ def stream(open_: Callable[[], View], start: float = 0.0) -> Iterator[tuple[int,
         source.allowance = _SILENT_BYTES
         try:
             for file, skip in _files(source, format_, start):
-                check("what arrives", file.samplerate, file.channels)
+                check("the incoming audio", file.samplerate, file.channels)
                 for block in _blocks(file, skip):
                     source.allowance = _SILENT_BYTES
                     uniform = uniform or Resampler(file.samplerate, file.channels)
                     for piece in uniform.take(file.samplerate, block):
                         yield uniform.rate, piece
             if source.allowance <= 0:
-                raise Refused("what arrives takes too much memory", hint="see the error of 'fetch'")
+                raise Refused(
+                    "the incoming audio takes too much memory", hint="see the error from 'fetch'"
+                )
             if uniform:
                 for piece in uniform.rest():
                     yield uniform.rate, piece
         except soundfile.SoundFileError as error:
-            raise Refused("what arrives is damaged", hint="see the error of 'fetch'") from error
+            raise Refused(
+                "the incoming audio is damaged", hint="see the error from 'fetch'"
+            ) from error
 
 
 def _head(source: View) -> bytes:
@@ -83,7 +87,7 @@ def _head(source: View) -> bytes:
 
 
 def _blocks(file: Any, skip: int) -> Iterator[Samples]:
-    """What the file holds from its position on, without the first `skip` frames."""
+    """Yield the file's frames from its position on, without the first `skip`."""
     frames = min(round(file.samplerate * _BLOCK_SECONDS), BLOCK_SAMPLES // file.channels)
     while len(block := file.read(max(1, frames), dtype="float32", always_2d=True)):
         if skip < len(block):
@@ -92,7 +96,7 @@ def _blocks(file: Any, skip: int) -> Iterator[Samples]:
 
 
 def _files(source: View, format_: str, start: float) -> Iterator[tuple[Any, int]]:
-    """The open files that the source consists of, and how many frames of each to leave out."""
+    """Yield the open sound files in the source, each with the number of frames to skip."""
     import soundfile
 
     is_ogg = format_ in ("opus", "ogg")
@@ -105,7 +109,7 @@ def _files(source: View, format_: str, start: float) -> Iterator[tuple[Any, int]
         if not is_ogg:
             return
         source.seek(0)  # for the streams that may follow
-    # In a file, libsndfile looks for the end of an Ogg stream before it decodes: hence pipes.
+    # Pipes, because in a file libsndfile seeks the end of an Ogg stream before it decodes.
     for reader in _piped(source, is_ogg, passed=int(is_sought)):
         with soundfile.SoundFile(reader, closefd=True) as file:
             yield file, round(start * file.samplerate)
@@ -113,7 +117,7 @@ def _files(source: View, format_: str, start: float) -> Iterator[tuple[Any, int]
 
 
 def _piped(source: View, is_ogg: bool, passed: int) -> Iterator[int]:
-    """A pipe for each stream in the source but the first `passed`, which a thread writes into."""
+    """Yield a pipe for each stream in the source after the first `passed`; a thread fills it."""
     readers: queue.Queue[int | Refused | None] = queue.Queue()
 
     def pump() -> None:
@@ -145,7 +149,7 @@ def _piped(source: View, is_ogg: bool, passed: int) -> Iterator[int]:
 
 
 def _streams(source: View, is_ogg: bool) -> Iterator[tuple[int, Iterator[bytes]]]:
-    """What the streams in the source consist of, which are counted from 1."""
+    """Yield the number, from 1, and the content of each stream in the source."""
     if not is_ogg:
         yield 1, iter(lambda: source.read(_CHUNK_BYTES) or b"", b"")
         return
@@ -155,9 +159,9 @@ def _streams(source: View, is_ogg: bool) -> Iterator[tuple[int, Iterator[bytes]]
 
 
 def _ogg_pages(source: View) -> Iterator[tuple[int, bytes]]:
-    """The pages (RFC 3533, section 6), each with the number of its stream.
+    """Yield the Ogg pages (RFC 3533, section 6), each with the number of its stream.
 
-    Streams that are multiplexed begin together. What is no page is handed on as it is.
+    Multiplexed streams begin together. Content that is not a page is passed on unchanged.
     """
     buffered = io.BufferedReader(source)
     number, began = 0, False
@@ -172,7 +176,7 @@ def _ogg_pages(source: View) -> Iterator[tuple[int, bytes]]:
 
 
 def _checked(contents: Iterator[bytes]) -> bytes:
-    """The head of a stream that is not the first. Raises Refused when it cannot be opened."""
+    """Return the head of a stream other than the first. Raises Refused when it cannot be read."""
     head = b""
     while len(head) < _HEAD_BYTES and (more := next(contents, b"")):
         head += more
@@ -182,7 +186,7 @@ def _checked(contents: Iterator[bytes]) -> bytes:
 
 
 def _write(writer: int, contents: Iterator[bytes]) -> None:
-    """Write to a pipe until somebody reads it no more, and close it."""
+    """Write to a pipe until its reader closes it, and close it."""
     with contextlib.suppress(OSError), os.fdopen(writer, "wb", buffering=0) as pipe:
         for content in contents:
             left = content

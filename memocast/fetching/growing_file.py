@@ -1,7 +1,7 @@
-"""Growing: a download as a file that can be read from its first moment.
+"""A download as a file that can be read while it grows.
 
-Reading waits for the pieces it needs, which then come before all others. What is read was
-verified: it comes from libtorrent piece by piece, since the file on the disk may have holes.
+Reading waits for the pieces it needs and requests them before all others. Only verified pieces
+are read: they come from libtorrent one by one, since the file on disk may have holes.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _AHEAD = 4
-"""Pieces that are asked for at once."""
+"""Pieces that are requested at once."""
 
 _KEPT_BYTES = 16 << 20
 _ASK_AGAIN_SECONDS = 1.0
 
 
 class GrowingFile:
-    """One download's bytes. Readers are in any thread; the fetch says what has arrived.
+    """The bytes of one download. Readers may be in any thread; the fetch adds the pieces.
 
-    `want` is called with a piece that is needed now, which may be here already.
+    `want` is called with the index of a piece that is needed now, even if it is here already.
     """
 
     def __init__(self, size: int, piece_length: int, want: Callable[[int], None]) -> None:
@@ -43,11 +43,11 @@ class GrowingFile:
         self._ended = False
 
     def open(self) -> View:
-        """A file object with a position of its own."""
+        """Return a file object with its own position."""
         return View(self)
 
     def arrived(self, index: int, content: bytes) -> None:
-        """This piece was read from the download."""
+        """Add a piece that was read from the download."""
         with self._changed:
             self._pieces[index] = content
             while len(self._pieces) * self.piece_length > max(
@@ -57,14 +57,14 @@ class GrowingFile:
             self._changed.notify_all()
 
     def settle(self, path: Path) -> None:
-        """All of it is in this file, which may be renamed but stays what it is."""
+        """Read from this complete file from now on; it may be renamed, but must not change."""
         with self._changed:
             self._whole = path.open("rb")
             self._pieces.clear()
             self._changed.notify_all()
 
     def end(self) -> None:
-        """No more is to come: whoever reads finds the end of the file."""
+        """End the file: no more will come, and all readers get end of file."""
         with self._changed:
             self._ended = True
             if self._whole:
@@ -72,7 +72,7 @@ class GrowingFile:
             self._changed.notify_all()
 
     def read_at(self, position: int, count: int, reader: View) -> bytes:
-        """Up to `count` bytes from there, at least one unless it is the end."""
+        """Return up to `count` bytes from `position`, at least one unless it is the end."""
         if position >= self.size:
             return b""
         index, offset = divmod(position, self.piece_length)
@@ -87,7 +87,7 @@ class GrowingFile:
         return b""
 
     def wake(self) -> None:
-        """Have readers look whether they are to go on."""
+        """Wake readers, so that they see whether they are stopped."""
         with self._changed:
             self._changed.notify_all()
 
@@ -101,22 +101,22 @@ class GrowingFile:
 
 
 class View(RandomAccess):
-    """A position in a growing file. What comes after holes is asked for when it is read."""
+    """A file object on a growing file. Missing pieces are requested when they are read."""
 
     def __init__(self, growing: GrowingFile) -> None:
         super().__init__(growing.size)
         self._growing = growing
         self.is_stopped = False
         self.allowance: float = math.inf
-        """Bytes that may still be read; then it is as if the file had ended."""
+        """Bytes that may still be read before end of file is returned."""
 
     def stop(self) -> None:
-        """Whoever reads here, or waits to, finds the end."""
+        """Return end of file to current and later reads."""
         self.is_stopped = True
         self._growing.wake()
 
     def read_at(self, position: int, count: int) -> bytes:
-        """Up to `count` bytes from there, at least one unless it is the end."""
+        """Return up to `count` bytes from `position`, at least one unless it is the end."""
         content = self._growing.read_at(position, count, self) if self.allowance > 0 else b""
         self.allowance -= len(content)
         return content

@@ -1,4 +1,4 @@
-"""Pulling: a page of a feed, or something else that is small and no memo, from the swarm."""
+"""Downloading a small torrent that is not a memo, such as a page of a feed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DownloadedPage:
-    """A file that came by a torrent, for as long as nobody has moved or deleted it."""
+    """A downloaded file, which is deleted later unless it is moved, and its torrent."""
 
     file: Path
     torrent: Torrent
@@ -32,7 +32,7 @@ class DownloadedPage:
 def download_page(
     library: Library, link: Link, settings: Settings, max_size: int, timeout: float
 ) -> Iterator[DownloadedPage]:
-    """Bring the link's one file here, into a folder that is gone after the block.
+    """Download the link's one file into a folder that is deleted after the block.
 
     Raises Refused when it is larger than `max_size` bytes, SwarmTimeout, LibraryError.
     """
@@ -40,19 +40,19 @@ def download_page(
         entry = library.staging.create("page")
     try:
         addresses = own_addresses(library, settings)
-        arrival = Downloader(library, link, settings, addresses, entry.folder, timeout)
+        downloader = Downloader(library, link, settings, addresses, entry.folder, timeout)
         is_done = False
         try:
-            metadata = arrival.metadata()
+            metadata = downloader.metadata()
             if metadata.files != 1 or metadata.size > max_size:
                 raise Refused(
-                    "the channel leads to something that is no feed", hint="tell its owner"
+                    "the channel leads to something that is not a feed", hint="tell its owner"
                 )
-            arrival.complete()
-            torrent = finished_torrent(arrival.save_resume_data(), link)
+            downloader.complete()
+            torrent = finished_torrent(downloader.save_resume_data(), link)
             is_done = True
         finally:
-            arrival.sessions.close(done=is_done)
+            downloader.sessions.close(done=is_done)
         yield DownloadedPage(entry.folder / STAGED_NAME, torrent)
     finally:
         entry.discard()

@@ -1,4 +1,4 @@
-"""The stages of a fetch, as its caller is told about them."""
+"""The stages of a fetch, as reported to its caller."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Looking:
-    """Nobody has sent the metadata yet. `trackers` maps each URL to what it said so far.
+    """No peer has sent the metadata yet. `trackers` maps each URL to its last answer.
 
-    `known` peers have their address in the link.
+    `known` is the number of peers whose address is in the link.
     """
 
     trackers: dict[str, str] = field(default_factory=dict)
@@ -27,7 +27,7 @@ class Looking:
     known: int = 0
 
     def tried(self) -> str:
-        """Whom this asked, in words."""
+        """Return in words what was asked."""
         tried = [f"tracker {url} ({said})" for url, said in self.trackers.items()]
         if self.dht:
             tried.append(f"the DHT ({self.dht_nodes} nodes)")
@@ -40,7 +40,7 @@ class Looking:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What will be downloaded. `duration` in milliseconds, if the sender tells; `size` in bytes."""
+    """What will be downloaded. `duration` in milliseconds, if known; `size` in bytes."""
 
     title: str
     size: int
@@ -50,21 +50,21 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class Decrypting:
-    """The sealed audio is being opened. `size` in bytes, so far."""
+    """The audio is being decrypted. `size` in bytes, so far."""
 
     size: int
 
 
 @dataclass(frozen=True, slots=True)
 class Checking:
-    """All bytes are here and match their hashes; the audio is being decoded."""
+    """The whole file is here and matches its hashes; the audio is being decoded."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """The audio comes from a web server: `done` of `total` bytes; 0 where it does not tell."""
+    """The audio comes from a web server: `done` of `total` bytes; `total` is 0 if unknown."""
 
     done: int
     total: int

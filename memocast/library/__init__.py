@@ -1,1 +1,1 @@
-"""The local folder that holds the memos, and what processes agree on."""
+"""The local folder that holds the memos, and the state that processes share in it."""

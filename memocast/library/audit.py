@@ -1,4 +1,4 @@
-"""Audit: whether the audio files of a library are those that its database knows."""
+"""Comparing a library's audio files with its database."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What does not fit: memos without their file, or with another content, and unknown files.
+    """The differences: memos whose file is missing or changed, and unknown files.
 
-    `unsealed`: memos whose age file is gone, or is not what it was.
+    `unsealed`: memos whose age file is missing or changed.
     """
 
     missing: list[Memo]
@@ -26,8 +26,8 @@ class Audit:
 
 
 def audit(library: Library) -> Audit:
-    """Compare database and files. Only files whose size or time differ are read."""
-    # Before the rows: a file is put in place before its row is.
+    """Compare database and files. Reads only files whose size or time differs."""
+    # Before the rows: a file is put in place before its row is written.
     with library.translated():
         pending = library.staging.pending()
         files = {path.name: path for path in library.audio_folder.iterdir()}
@@ -43,7 +43,7 @@ def audit(library: Library) -> Audit:
     changed = [
         memo for memo in rows if memo.id not in gone and not library.seedables.is_intact(memo)
     ]
-    offered = library.seedables.all(fetched=True)
-    broken = {found.memo for found in offered if found.mode != "public" and not found.intact}
+    seedables = library.seedables.all(fetched=True)
+    broken = {found.memo for found in seedables if found.mode != "public" and not found.intact}
     unsealed = [memo for memo in rows if memo.id in broken]
     return Audit(missing, changed, unknown, unsealed)

@@ -1,9 +1,8 @@
-"""Backups: copies of the library's database, renewed while it is in use.
+"""Copies of the library's database, renewed while it is in use.
 
-`1.db` is the newest; an older one takes the place of `2.db` at most once an
-hour, and of `3.db` at most once a day. Each is a whole database in one file,
-checked before it replaces the one before it: damage is never copied over what
-is sound.
+`1.db` is the newest; it is rotated to `2.db` at most once an hour, and that to
+`3.db` at most once a day. Each is a whole database in one file, checked before
+it replaces the previous one: a damaged copy never replaces a sound one.
 """
 
 from __future__ import annotations
@@ -21,22 +20,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NUMBERS = (1, 2, 3)
-"""Of the copies, the newest first."""
+"""The numbers of the copies, newest first."""
 
 _ROTATION = ((3, 24 * 3600.0), (2, 3600.0))
-"""Each older copy, and the age in seconds from which a younger one takes its place."""
+"""Each older copy, and the age in seconds at which a newer one replaces it."""
 
 _SMALL = 1_000_000
 """Bytes. A copy of up to this size takes milliseconds, and is renewed after every change.
 
-A larger one is left to a process that nobody waits for.
+A larger one is made by a background process.
 """
 
 _BYTES_PER_SECOND = 100_000
-"""A larger one waits a second for each 100 kB: copying stays below 1 % of the time."""
+"""A larger copy waits a second for each 100 kB, so that copying takes below 1 % of the time."""
 
 _LAG_SECONDS = 1.0
-"""SQLite writes its file once more when the last process closes it, right after the copy."""
+"""SQLite writes its file again when the last process closes it, right after the copy."""
 
 
 class Backups:
@@ -47,15 +46,15 @@ class Backups:
         self._folder = folder
 
     def copy(self, number: int) -> Path:
-        """Where that copy is, or would be."""
+        """Return the path of that copy, whether it exists or not."""
         return self._folder / f"{number}.db"
 
     def refuse_to_begin_anew(self, audio_folder: Path) -> None:
-        """No database beside audio files, or copies of it, is a loss and not a beginning.
+        """Raise DamagedLibrary when there is no database beside audio files or copies of it.
 
-        Raises DamagedLibrary.
+        That library is not new: it has lost its database.
         """
-        # In this order: a memo's file is there only after the database was.
+        # In this order: the database is made before any memo's file.
         with os.scandir(audio_folder) as files:
             holds_audio = next(files, None) is not None
         if self._database.exists() and self._database.stat().st_size:
@@ -66,12 +65,12 @@ class Backups:
             raise DamagedLibrary(self._database, "it is gone, but a copy of it is here")
 
     def check(self, connection: sqlite3.Connection) -> None:
-        """Raises DamagedLibrary when SQLite's own check finds something wrong with it."""
+        """Raise DamagedLibrary when SQLite's own check finds a fault."""
         if found := problem(connection):
             raise DamagedLibrary(self._database, found)
 
     def back_up(self, connection: sqlite3.Connection) -> None:
-        """Copy the open database when it has changed, and the last copy is not too young.
+        """Copy the open database if it has changed and the last copy is old enough.
 
         Raises DamagedLibrary when it fails SQLite's own check, OSError and
         sqlite3.Error when there is no room.
@@ -80,16 +79,16 @@ class Backups:
             return
         self._folder.mkdir(exist_ok=True)
         with locked(self._folder / ".lock", wait=0) as alone:
-            # Another process that has just asked for it makes the same copy.
+            # Another process that holds the lock makes the same copy.
             if alone and self._is_due(connection):
                 for leftover in self._folder.glob("*.part*"):  # of a process that was killed
                     leftover.unlink(missing_ok=True)
                 self._replace_newest(connection)
 
     def takes_long(self, connection: sqlite3.Connection) -> bool:
-        """Whether a copy is due that somebody at a terminal should not have to wait for.
+        """Return whether a copy is due that takes too long to wait for at a terminal.
 
-        After one that failed they do: they are to be told, before there is more to lose.
+        After a failed copy it returns False: the user should hear of it before more is lost.
         """
         return (
             self._database.stat().st_size > _SMALL
@@ -98,7 +97,7 @@ class Backups:
         )
 
     def newest(self, version: int) -> Path | None:
-        """The newest copy that is whole and of a schema up to `version`."""
+        """Return the newest intact copy with a schema up to `version`, or None."""
         import sqlite3
 
         for number in NUMBERS:
@@ -120,7 +119,7 @@ class Backups:
         if not copied:
             return True
         moment = time.time()
-        # A copy from the future is one from before the clock was set back.
+        # A copy dated in the future was made before the clock was set back.
         if changed <= copied + (0 if connection.total_changes else _LAG_SECONDS) <= moment + 1:
             return False
         age = abs(moment - copied)
@@ -128,7 +127,7 @@ class Backups:
 
     @property
     def _failed(self) -> Path:
-        """There when the last check found damage."""
+        """A file that exists when the last check found damage."""
         return self._folder / ".failed"
 
     @property
@@ -142,7 +141,7 @@ class Backups:
             partial.touch(0o600)
             with contextlib.closing(_open(partial)) as target:
                 connection.backup(target)
-                # In one file, without a write-ahead log beside it.
+                # One file, without a write-ahead log beside it.
                 target.execute("PRAGMA journal_mode = DELETE")
                 found = problem(target)
             if found:
@@ -151,7 +150,7 @@ class Backups:
             self._failed.unlink(missing_ok=True)
             with partial.open("rb") as file:
                 os.fsync(file.fileno())
-            os.utime(partial, (moment, moment))  # what was committed since is not in it
+            os.utime(partial, (moment, moment))  # later commits are not in it
             self._rotate()
             partial.replace(self.copy(1))
         finally:
@@ -165,7 +164,7 @@ class Backups:
 
 
 def problem(connection: sqlite3.Connection) -> str:
-    """What SQLite's own check finds wrong with an open database; empty when nothing is."""
+    """Return the fault that SQLite's own check finds in an open database; empty if none."""
     found = str(connection.execute("PRAGMA integrity_check(1)").fetchone()[0])
     return "" if found == "ok" else found.removeprefix("*** in database main ***\n")
 
@@ -177,7 +176,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _changed(path: Path) -> float:
-    """When the file was last written, in unix seconds; 0 when it is not there."""
+    """Return when the file was last written, in unix seconds; 0 when it does not exist."""
     try:
         return path.stat().st_mtime
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Draft: what is known of a memo while its audio is still on its way into the library."""
+"""What is known about a memo before it is in the library."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A memo that has everything but its place in the library. Fields as in `Memo`.
+    """A memo whose audio is not yet in the library. Fields as in `Memo`.
 
-    `item` is the number of the channel's item that it is to be, as in `ListedItem`.
+    `item` is the number of the channel's item that it will be, as in `ListedItem`.
     """
 
     id: str
@@ -29,7 +29,7 @@ class Draft:
     item: int | None = None
 
     def to_facts(self) -> dict[str, Any]:
-        """The draft as an entry of `incoming/` notes it."""
+        """Return the draft as facts for an entry of `incoming/`."""
         return {
             "id": self.id,
             "title": self.title,
@@ -42,7 +42,7 @@ class Draft:
 
     @classmethod
     def from_facts(cls, facts: dict[str, Any]) -> Draft | None:
-        """The draft that was noted, or None when nothing whole was."""
+        """Return the draft in `facts`, or None when it is missing or incomplete."""
         known = {key: facts.get(key) for key in cls.__slots__ if key not in ("created", "item")}
         created, item = facts.get("created"), facts.get("item")
         if not isinstance(created, int) or not all(isinstance(v, str) for v in known.values()):
@@ -54,9 +54,9 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class NewMemo:
-    """A draft whose audio is whole. Fields as in `Memo`.
+    """A draft whose audio is complete. Fields as in `Memo`.
 
-    `share` is the link it came by, and `age_file` what that holds if it is sealed.
+    `share` is the link it came by, and `age_file` its encrypted file if that is sealed.
     """
 
     draft: Draft

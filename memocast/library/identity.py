@@ -1,4 +1,4 @@
-"""The user's own identity: what memos are sealed to, so that only this library opens them."""
+"""The user's own identity, to which others seal memos that only this library can open."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ _NAME = "identity.txt"
 
 
 def identity_path(root: Path) -> Path:
-    """The file of the identity, in the format of `age-keygen`, that the library in `root` has."""
+    """Return the path of the library's identity file, which has the format of `age-keygen`."""
     return root / _NAME
 
 
 def own_recipient(root: Path) -> str:
-    """The public half of the library's identity, which is made when there is none.
+    """Return the recipient (public key) of the library's identity, which is made if missing.
 
-    Raises LibraryError, and UsageError when the file is none of identities.
+    Raises LibraryError, and UsageError when the file does not hold identities.
     """
     path = identity_path(root)
     if not path.exists():
         key = age.new_key()
         recipient = age.recipient_of(key)
         text = f"# created: {rfc3339(now())}\n# public key: {recipient}\n{key}\n"
-        # Of two processes that make one, the first one's is kept.
+        # If two processes make one, the first one's is kept.
         with (
             translated(path),
             contextlib.suppress(FileExistsError),
@@ -42,7 +42,7 @@ def own_recipient(root: Path) -> str:
 
 
 def identities(root: Path, chosen: Path | None) -> list[age.Identity]:
-    """Those in the file `chosen`, or the library's own, if it has one. Raises UsageError."""
+    """Return those in the file `chosen`, or else the library's own, if any. Raises UsageError."""
     if chosen is not None:
         return age.identities_in(chosen)
     path = identity_path(root)

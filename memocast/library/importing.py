@@ -1,4 +1,4 @@
-"""Audio from elsewhere becomes a memo, byte for byte: a file, a stream, a download."""
+"""Adding audio from a file, a stream or a download as a memo, byte for byte."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def add_file(
     description: str = "",
     notify: Callable[[float], None] = lambda _: None,
 ) -> Memo:
-    """Add an audio file, called `title` or else after its name.
+    """Add an audio file and return its memo, with that `title` or one from the file's name.
 
-    `notify` hears how many seconds of it were examined. Raises UsageError, Refused, NoSound,
-    LibraryError, and MemocastError when it cannot be read.
+    `notify` is called with the seconds of audio examined so far. Raises UsageError, Refused,
+    NoSound, LibraryError, and MemocastError when it cannot be read.
     """
     _check_source(path)
     title = checked_title(title_from_file(path.name) if title is None else title)
@@ -56,7 +56,7 @@ def add_stream(
     notify: Callable[[float], None] = lambda _: None,
     name: str = "standard input",
 ) -> Memo:
-    """Add what is read from `source`, which errors call `name`. Raises as `add_file` does."""
+    """Add the audio read from `source`, called `name` in errors. Raises as `add_file` does."""
     title = checked_title(title)
     checked_description(description)
 
@@ -76,15 +76,15 @@ def take_in(
     draft: Callable[[str], Draft],
     notify: Callable[[float], None],
 ) -> Memo:
-    """Make a memo of the audio that `write` puts into a file, which errors call `name`.
+    """Make a memo of the audio that `write` puts into a file, called `name` in errors.
 
-    `draft` gives what else is known of it, for the format that it turns out to have. `notify` as
-    in `add_file`. Raises what `write` raises, Refused, NoSound and LibraryError.
+    `draft` returns the draft for the format that the audio turns out to have. `notify` is as in
+    `add_file`. Raises what `write` raises, Refused, NoSound and LibraryError.
     """
     with library.translated():
         entry = library.staging.create("import")
     try:
-        # In a folder of its own: the entry has files with names too.
+        # In a folder of its own, so that its name cannot be that of another file of the entry.
         staged = entry.folder / "source" / name
         with library.translated():
             staged.parent.mkdir()
@@ -110,7 +110,7 @@ def _check_source(path: Path) -> None:
         if not path.exists():
             raise UsageError(f"there is no file '{path}'", hint="check the name")
         if not path.is_file():
-            raise UsageError(f"'{path}' is no regular file", hint="pipe it: … | memocast add -")
+            raise UsageError(f"'{path}' is not a regular file", hint="pipe it: … | memocast add -")
         with path.open("rb"):
             pass
     except (OSError, ValueError) as error:
@@ -124,7 +124,7 @@ def _copy(
         with library.translated():
             target.write(block)
         if limit is not None and target.tell() > limit:
-            raise Refused(f"{name} is larger than {limit >> 30} GiB", hint="cut it into parts")
+            raise Refused(f"{name} is larger than {limit >> 30} GiB", hint="split it into parts")
 
 
 def _read(file: IO[bytes], name: str) -> bytes:

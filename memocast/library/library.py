@@ -1,8 +1,8 @@
-"""Library: the local folder that holds the memos, shared by any number of processes.
+"""The local folder that holds the memos, shared by any number of processes.
 
-A memo exists when its row and its file do: the file is put in place first,
-the row after, and what a crash leaves between the two is found again in
-`incoming/`.
+A memo exists when both its row and its file do. The file is put in place first
+and the row is written after it; a crash between the two is repaired from the
+entry in `incoming/`.
 """
 
 from __future__ import annotations
@@ -73,46 +73,46 @@ class Library:
 
     @cached_property
     def channels(self) -> Channels:
-        """The channels that its user has and follows."""
+        """The user's own channels and the followed ones."""
         from memocast.library.tables.channels import Channels
 
         return Channels(self._database)
 
     @cached_property
     def feed_items(self) -> FeedItems:
-        """What is in their feeds."""
+        """The items in the channels' feeds."""
         from memocast.library.tables.feed_items import FeedItems
 
         return FeedItems(self._database)
 
     @cached_property
     def feed_pages(self) -> FeedPages:
-        """The pages of their feeds."""
+        """The pages of the channels' feeds."""
         from memocast.library.tables.feed_pages import FeedPages
 
         return FeedPages(self._database, self.root, self._pending_deletes, self.feed_items)
 
     @cached_property
     def replicas(self) -> Replicas:
-        """What the user's paired devices agree on."""
+        """The state that the user's paired devices share."""
         from memocast.library.tables.replicas import Replicas
 
         return Replicas(self._database)
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         self._database.close()
 
     def back_up(self) -> None:
-        """Renew the copy of the database in `backups/`, when it is due.
+        """Renew the copy of the database in `backups/` when it is due.
 
-        Raises DamagedLibrary when the database is not fit to be copied.
+        Raises DamagedLibrary when the database fails its check.
         """
         with self.translated():
             self._backups.back_up(self._database.connection)
 
     def backup_takes_long(self) -> bool:
-        """Whether `back_up` would take longer than somebody should wait who did not ask for it."""
+        """Return whether `back_up` would take longer than a user should wait at a terminal."""
         with self.translated():
             return self._backups.takes_long(self._database.connection)
 
@@ -121,20 +121,21 @@ class Library:
     def memos(
         self, query: str = "", limit: int | None = None, channel: Channel | None = None
     ) -> list[Memo]:
-        """Newest first; with `query`, those with it in title or description, whatever the case.
+        """Return the memos, newest first.
 
-        With a `channel`, those that are on it.
+        With `query`, only those that have it in the title or description, in any case; with
+        a `channel`, only those on it.
         """
         with self.translated():
             return self._memos.memos(query, limit, channel.number if channel else None)
 
     def rows(self) -> list[Memo]:
-        """What the database knows, newest first, whether the audio files are there or not."""
+        """Return all memos in the database, newest first, even those whose audio is missing."""
         with self.translated():
             return self._memos.rows()
 
     def get(self, reference: str) -> Memo:
-        """The memo of an id, a unique prefix of one, or `latest`: the last that came in.
+        """Return the memo for an id, a unique prefix of one, or `latest`, the last one added.
 
         Raises NoSuchMemo.
         """
@@ -142,23 +143,23 @@ class Library:
             return self._memos.get(reference)
 
     def starting_with(self, prefix: str, limit: int) -> list[Memo]:
-        """Up to `limit` memos whose ids begin so, in the order of their ids."""
+        """Return up to `limit` memos whose ids start with `prefix`, in order of id."""
         with self.translated():
             return self._memos.starting_with(prefix, limit)
 
     def pieces(self, memo: Memo) -> bytes:
-        """The piece hashes of its audio, joined; empty where it came without need of them."""
+        """Return the joined piece hashes of its audio; empty if none were made when it arrived."""
         with self.translated():
             return self._memos.pieces(memo)
 
     def path(self, memo: Memo) -> Path:
-        """The memo's audio file."""
+        """Return the path of the memo's audio file."""
         return self.audio_folder / memo.filename
 
     # -- writing ---------------------------------------------------------------
 
     def draft(self, title: str, description: str, format_: str, origin: Origin) -> Draft:
-        """A draft made now, under an id that nothing in the library has."""
+        """Make a draft, dated now, with an id that is unused in the library."""
         id_ = new_id()
         with self.translated():
             while self._memos.is_known(id_):
@@ -166,9 +167,9 @@ class Library:
         return Draft(id_, title, description, now(), format_, origin)
 
     def keep(self, entry: StagingEntry, new: NewMemo) -> Memo:
-        """Make the entry's audio a memo, and the entry disappear.
+        """Make a memo of the entry's audio, delete the entry and return the memo.
 
-        When another process kept the same torrent meanwhile, its memo is returned.
+        If another process has added the same torrent meanwhile, returns its memo.
         """
         draft = new.draft
         audio = entry.audio(draft.format)
@@ -183,7 +184,7 @@ class Library:
                 memo_id = self._insert(new, target, digests)
             except BaseException:
                 self._database.roll_back()
-                # Ctrl-C can come before the file was moved, and after the row was written.
+                # Ctrl-C can come before the file is moved, or after the row is written.
                 if target.exists() and not self._memos.is_known(draft.id):
                     target.rename(audio)
                 raise
@@ -206,33 +207,33 @@ class Library:
         return draft.id
 
     def edit(self, memo: Memo, title: str | None = None, description: str | None = None) -> Memo:
-        """Change what is not None here; links already given out stay as they are."""
+        """Change the fields that are not None and return the memo; its links stay the same."""
         with self._database.transaction():
             self._memos.edit(memo, title, description)
         return self._memos.by_id(memo.id)
 
     def remove(self, memo: Memo) -> None:
-        """Delete the memo, its row, then its files. A seeder drops it in 2 s. Not in `together`."""
+        """Delete the memo's row, then its files. A seeder drops it in 2 s. Not in `atomically`."""
         with self.translated():
             try:
                 with self._database.transaction():
                     self._pending_deletes.add([self.path(memo), *self.shares.age_files(memo)])
                     self._database.execute("DELETE FROM memo WHERE id = ?", (memo.id,))
-            finally:  # at Ctrl-C too; after a kill, whoever opens the library next does it
+            finally:  # on Ctrl-C too; after a kill, the next process to open the library does it
                 self._database.roll_back()
                 self._pending_deletes.finish()
 
     def restore(self, new: NewMemo) -> Memo:
-        """Give audio that lies in `memos/` under the draft's name its row back."""
+        """Give audio in `memos/` with the draft's name its row back, and return the memo."""
         path = self.audio_folder / f"{new.draft.id}.{new.draft.format}"
         with self.translated():
             self._insert(new, path, _digests(path, new))
         return self._memos.by_id(new.draft.id)
 
     def recover(self, entry: StagingEntry) -> Draft | None:
-        """The draft noted in an entry left behind; None when there is nothing to finish.
+        """Return the draft noted in an entry left behind; None when there is nothing to finish.
 
-        Undoes a `keep` that died between putting the file in place and the row.
+        Undoes a `keep` that died after the file was put in place and before the row was written.
         """
         draft = Draft.from_facts(entry.facts())
         if draft is None:
@@ -240,7 +241,7 @@ class Library:
         target = self.audio_folder / f"{draft.id}.{draft.format}"
         with self.translated():
             if self._memos.is_known(draft.id):
-                # Kept; but when it was interrupted right after that, the file is back here.
+                # It was added, but an interrupt right after that moved the file back here.
                 audio = entry.audio(draft.format)
                 if audio.exists() and not target.exists():
                     audio.rename(target)
@@ -251,9 +252,9 @@ class Library:
 
     @contextlib.contextmanager
     def atomically(self) -> Iterator[None]:
-        """All that the block changes takes effect at once, or nothing does.
+        """Make all of the block's changes take effect at once, or none.
 
-        Whatever of it fails must end the block: what was changed before that is undone by then.
+        Any failure must end the block: the changes before it are already rolled back.
         """
         begun = False
         with self.translated():
@@ -271,7 +272,7 @@ class Library:
     # -- what processes agree on -----------------------------------------------
 
     def listen_port(self, *, lan: bool = False) -> int:
-        """The port this library listens on, or that of its LAN session: chosen once, and kept."""
+        """Return the port that this library or its LAN worker listens on, chosen once and kept."""
         key = "lan_port" if lan else "listen_port"
         chosen = str(free_port())
         with self._database.transaction():
@@ -280,24 +281,24 @@ class Library:
         return int(row["value"])
 
     def revision(self) -> int:
-        """Changes whenever another process has changed the library."""
+        """Return a number that changes whenever another process changes the library."""
         return int(self._database.row("PRAGMA data_version")[0])
 
     def check(self) -> None:
-        """Raises DamagedLibrary when SQLite's own check finds something wrong."""
+        """Raise DamagedLibrary when SQLite's own check finds a fault."""
         with self.translated():
             self._backups.check(self._database.connection)
 
     def translated(self) -> contextlib.AbstractContextManager[None]:
-        """A block whose OSError and sqlite3.Error come out as LibraryError."""
+        """Return a context manager that turns OSError and sqlite3.Error into LibraryError."""
         return translated(self.database_path)
 
 
 def _digests(path: Path, new: NewMemo) -> tuple[bytes, bytes]:
-    """The SHA-256 of the audio, and its piece hashes, for when it is shared.
+    """Return the SHA-256 of the audio, and its piece hashes for when it is shared.
 
-    What was fetched has a torrent already. Where that hashes the audio itself, piece by
-    piece, and the swarm has just compared them, nothing is hashed once more.
+    Fetched audio already has a torrent. If that hashes the audio itself, piece by piece, then
+    libtorrent has just checked it, and nothing is hashed again.
     """
     share = new.share
     if share and share.torrent.has_pieces and not share.sealed:

@@ -1,4 +1,4 @@
-"""Where a user's library is, and opening it."""
+"""Finding and opening a user's library."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def library_root(chosen: str | None = None) -> Path:
-    """The library's folder: the chosen one, `$MEMOCAST_LIBRARY`, or the platform's data folder.
+    """Return the library's folder: `chosen`, `$MEMOCAST_LIBRARY` or the platform's data folder.
 
     Raises UsageError.
     """
@@ -26,14 +26,14 @@ def library_root(chosen: str | None = None) -> Path:
         try:
             return Path(chosen).expanduser().absolute()
         except RuntimeError as error:
-            raise UsageError(f"'{chosen}': {error}", hint="write the whole path") from error
+            raise UsageError(f"'{chosen}': {error}", hint="write the full path") from error
     import platformdirs
 
     return platformdirs.user_data_path("memocast", appauthor=False)
 
 
 def open_library(root: Path, tell: Callable[[str], None] = lambda _: None) -> Library:
-    """The library in `root`, which is made; `tell` which unfinished recordings became memos.
+    """Open the library in `root`, or create it; `tell` reports the recordings recovered.
 
     Raises LibraryError.
     """

@@ -1,4 +1,4 @@
-"""Playing a memo, which counts as having heard it."""
+"""Playing a memo, which marks it as heard."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def start_playing(library: Library, memo: Memo, device: str = "") -> Player:
-    """Play the memo on that speaker, from a thread of its own. Raises DeviceError, LibraryError."""
+    """Play the memo on that speaker in a thread of its own. Raises DeviceError, LibraryError."""
     path = library.path(memo)
     player = Player(lambda start: blocks(path, memo.format, start), memo.duration / 1000, device)
     player.start()

@@ -1,4 +1,4 @@
-"""Ports that a library may listen on for years."""
+"""Choosing the port that a library listens on."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ _TRIES = 50
 
 
 def free_port() -> int:
-    """A port that nobody listens on now, from those that no system hands out by itself.
+    """Return a free port from the range that no system uses for outgoing connections.
 
-    Linux takes ports for outgoing connections from 32,768 on, others from 49,152 on.
+    Linux uses ports from 32,768 on for them, other systems from 49,152 on.
     """
     import random
     import socket

@@ -1,4 +1,4 @@
-"""Addresses of this machine that a link can name."""
+"""The addresses of this machine that can go into a link."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def reachable_addresses(settings: Settings, port: int) -> list[tuple[str, int]]:
-    """Where this machine can be reached that listens as the settings say: IP addresses, ports.
+    """Return the IP addresses and ports at which this machine listens, according to the settings.
 
     `port` is the library's own. Raises MemocastError when it has no address.
     """
@@ -26,14 +26,14 @@ def reachable_addresses(settings: Settings, port: int) -> list[tuple[str, int]]:
             addresses.append((host, number))
     if not addresses:
         raise MemocastError(
-            "this machine has no address to put into the link",
+            "this machine has no address to put in the link",
             hint="connect to a network, or leave out --direct",
         )
     return addresses
 
 
 def _outgoing_address(family: socket.AddressFamily) -> str | None:
-    """This machine's address on its default route. Connecting UDP sends nothing."""
+    """Return this machine's address on its default route. Connecting UDP sends nothing."""
     documentation = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}  # RFC 5737, 3849
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:

@@ -1,4 +1,4 @@
-"""A recording becomes a memo: whole, or as much of it as reached the disk."""
+"""Recording a memo; after a failure, as much of it as reached the disk."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from memocast.library.library import Library
 
 _NO_SOUND = 0
-"""A peak of no sound at all: a microphone that is muted, or not the one that was meant."""
+"""The peak of complete silence: the microphone is muted, or it is the wrong one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A recording that was kept. `failure` ended it, if something did.
+    """A finished recording. `failure` is the error that ended it, if one did.
 
-    `is_silent`: nothing was heard. `lost`: milliseconds of sound that did not arrive.
+    `is_silent`: it holds no sound. `lost`: milliseconds of sound that did not arrive.
     """
 
     memo: Memo
@@ -37,9 +37,9 @@ class Recorded:
 
 
 class Recording:
-    """A recording that is under way, from `start` to `keep` or `discard`.
+    """A recording in progress, from `start` to `keep` or `discard`.
 
-    A crash loses none of what has reached the disk: the next command makes a memo of it.
+    A crash loses nothing that has reached the disk: the next command makes a memo of it.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Recording:
         device: str = "",
         limit: float | None = None,
     ) -> None:
-        """Called `title`, or after the time; at most `limit` seconds. Nothing is recorded yet.
+        """Prepare a recording with that `title`, or one from the time, of at most `limit` seconds.
 
         Raises UsageError and LibraryError.
         """
@@ -68,7 +68,7 @@ class Recording:
         self._path = self._entry.audio(draft.format)
 
     def start(self) -> Recorder:
-        """Open the microphone and begin. Raises DeviceError and LibraryError."""
+        """Open the microphone and start recording. Raises DeviceError and LibraryError."""
         try:
             with self._library.translated():
                 self._entry.note(self._draft.to_facts())
@@ -82,34 +82,34 @@ class Recording:
         return self._recorder
 
     def stop(self) -> Captured:
-        """Close the microphone and the file, whatever went wrong before."""
+        """Close the microphone and the file, even after a failure."""
         return self._recorder.stop()
 
     def discard(self) -> None:
-        """Keep nothing. It was stopped."""
+        """Delete the stopped recording."""
         self._entry.discard()
 
     def keep(self, captured: Captured, failure: MemocastError | None = None) -> Recorded:
-        """Make a memo of what was `captured` before `failure`, if that ended it.
+        """Make a memo of the sound `captured` before any `failure`.
 
         Raises the failure, or Interrupted, when there is no sound to keep.
         """
         try:
-            self._recorder.check_writing()  # the disk can fill up with what was left to write
+            self._recorder.check_writing()  # the last writes can fill the disk
         except LibraryError as error:
             failure = failure or error
         if isinstance(failure, LibraryError):
             captured = self._salvaged(captured)
         if not captured.duration:
             self._entry.discard()
-            raise failure or Interrupted("it ended before a sound arrived; nothing was kept")
+            raise failure or Interrupted("it ended before any sound arrived; nothing was kept")
         new = NewMemo(self._draft, captured.duration, captured.peaks, captured.lost)
         memo = self._library.keep(self._entry, new)
         is_silent = max(captured.peaks, default=0) <= _NO_SOUND
         return Recorded(memo, is_silent, captured.lost, failure)
 
     def _salvaged(self, captured: Captured) -> Captured:
-        """The part that reached the disk before writing failed, made whole."""
+        """Repair and return the part that reached the disk before writing failed."""
         with self._library.translated():
             try:
                 recording_file.salvage(self._path, self._draft.format)
@@ -120,7 +120,7 @@ class Recording:
 
 
 def checked_format(name: str) -> str:
-    """`name`, once it is known to be a format to record in. Raises UsageError."""
+    """Return `name` if it is a format to record in. Raises UsageError."""
     if name not in FORMATS:
         raise UsageError(f"there is no format '{name}'", hint=f"use one of: {', '.join(FORMATS)}")
     return name

@@ -1,4 +1,4 @@
-"""What crashed processes left in `incoming/`, and how it gets into the library after all."""
+"""Finishing what crashed processes left in `incoming/`."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 _PART = re.compile(
     r"\.memocast-[0-9a-f]{16}\.part|(seeder\.json|identity\.txt\.\d+\.new)\.\d+\.part"
 )
-"""What `files.creating` calls a file until it is whole, and what older releases did."""
+"""Names of unfinished files: those of `files.creating`, and those of older releases."""
 
 _WRITING_SECONDS = 60.0
-"""A file of the library's own folder that is not whole after so long is nobody's any more."""
+"""A file in the library's folder that is unfinished after this long was abandoned."""
 
 
 def adopt(library: Library, tell: Callable[[str], None]) -> None:
-    """Turn each recording that nobody owns any more into a memo, once; `tell` what was done."""
+    """Turn each recording without an owner into a memo, once; `tell` reports what was done."""
     with library.translated():
         for partial in library.root.iterdir():
             if not _PART.fullmatch(partial.name):
                 continue
-            with contextlib.suppress(FileNotFoundError):  # just now it became whole
+            with contextlib.suppress(FileNotFoundError):  # it was finished just now
                 if time.time() - partial.stat().st_mtime > _WRITING_SECONDS:
                     partial.unlink()
         entries = list(library.staging.left_behind())
@@ -45,7 +45,7 @@ def adopt(library: Library, tell: Callable[[str], None]) -> None:
         try:
             memo = _adopt(library, entry)
         except MemocastError as error:
-            # It stays where it is: the next command tries again.
+            # It stays in place: the next command tries again.
             tell(f"the unfinished recording in {entry.folder} could not be kept: {error}")
         else:
             if memo:
@@ -55,23 +55,23 @@ def adopt(library: Library, tell: Callable[[str], None]) -> None:
 
 
 def _adopt(library: Library, entry: StagingEntry) -> Memo | None:
-    if entry.kind == "sealing":  # the audio it was made from is where it was
+    if entry.kind == "sealing":  # the audio it was made from is still there
         if isinstance(info_hash := entry.facts().get(SEALED), str):
             library.shares.take_back(info_hash)
         entry.discard()
         return None
-    if entry.kind == "download":  # it waits for the next fetch, unless that was over
+    if entry.kind == "download":  # it waits for the next fetch, unless it was complete
         if Draft.from_facts(entry.facts()) and library.recover(entry) is None:
             entry.discard()
         else:
             entry.hide()
         return None
-    if entry.kind == "page":  # it is made, or comes, once more
+    if entry.kind == "page":  # it will be made or downloaded again
         library.feed_pages.sweep()
         entry.discard()
         return None
     draft = library.recover(entry) if entry.facts() else _nameless(library, entry)
-    # An import is noted once its copy is whole; before that, its source still is.
+    # An import is noted once its copy is complete; until then, its source still exists.
     if draft is None or not entry.audio(draft.format).exists():
         entry.discard()
         return None
@@ -85,14 +85,14 @@ def _adopt(library: Library, entry: StagingEntry) -> Memo | None:
                 recording_file.salvage(path, draft.format)
             sound = examine(path, limit=math.inf)
     except NoSound:
-        # Its owner died before one page of audio had reached the disk.
+        # Its owner died before any page of audio reached the disk.
         entry.discard()
         return None
     return library.keep(entry, NewMemo(draft, sound.duration, sound.peaks))
 
 
 def _nameless(library: Library, entry: StagingEntry) -> Draft | None:
-    """A draft for a recording whose notes cannot be read; its sound is still there."""
+    """Return a draft for a recording whose facts cannot be read but whose sound is there."""
     if entry.kind != "recording":
         return None
     for format_ in FORMATS:

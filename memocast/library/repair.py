@@ -1,4 +1,4 @@
-"""Repair: a library whose database is damaged, rebuilt from what is there."""
+"""Rebuilding a library whose database is damaged."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 
 def repair(root: Path, tell: Callable[[str], None]) -> None:
-    """Make the library in `root` whole, and `tell` each thing that was done.
+    """Repair the library in `root`; `tell` reports each thing that was done.
 
-    A damaged database is put aside and its newest whole copy takes its place;
-    audio files without a row get one, with what they say of themselves.
-    Nothing is deleted. Raises LibraryError while another process uses it.
+    A damaged database is moved aside and replaced by its newest intact copy;
+    audio files without a row get one, from their tags. Nothing is deleted.
+    Raises LibraryError while another process uses the library.
     """
     seeder_lock = SeederLock(root)
     with translated(root):
@@ -42,7 +42,7 @@ def repair(root: Path, tell: Callable[[str], None]) -> None:
         claimed = seeder_lock.claim(seeding=False)
     if not claimed:
         raise LibraryError(
-            "the library is being seeded", hint="end that first: memocast seed --stop"
+            "the library is being seeded", hint="stop the seeder first: memocast seed --stop"
         )
     try:
         try:
@@ -74,7 +74,7 @@ def _rebuild(root: Path, tell: Callable[[str], None]) -> None:
     with translated(path):
         if Staging(root / "incoming").is_in_use():
             raise LibraryError(
-                "a recording or a fetch is in progress", hint="end it first, then repair again"
+                "a recording or a fetch is in progress", hint="end it, then repair again"
             )
         rebuilt = path.with_suffix(".rebuilt")
         for leftover in root.glob(f"{rebuilt.name}*"):  # of a repair that was interrupted
@@ -93,9 +93,9 @@ def _rebuild(root: Path, tell: Callable[[str], None]) -> None:
         tell(f"the damaged database was moved to {aside}")
     if copy:
         made = datetime.fromtimestamp(copy.stat().st_mtime, UTC).astimezone()
-        tell(f"the copy of {made:%Y-%m-%d %H:%M:%S} took its place")
+        tell(f"the copy from {made:%Y-%m-%d %H:%M:%S} took its place")
     else:
-        tell("there is no copy of it; the library begins anew with its audio files")
+        tell("there is no copy of it; the library is rebuilt from its audio files")
 
 
 def _put_aside(root: Path, path: Path) -> Path | None:
@@ -114,10 +114,10 @@ def _put_aside(root: Path, path: Path) -> Path | None:
 
 
 def _restore(library: Library, tell: Callable[[str], None]) -> None:
-    """Give each audio file that carries a memo's name, and has no row, its row."""
+    """Give each audio file that has a memo's name and no row its row back."""
     for path in audit(library).unknown:
         if not re.fullmatch(ID_PATTERN, path.stem):
-            continue  # somebody put it there; `doctor` explains it
+            continue  # not one of ours; `doctor` reports it
         try:
             with library.translated():
                 sound = examine(path, limit=math.inf)
@@ -125,7 +125,7 @@ def _restore(library: Library, tell: Callable[[str], None]) -> None:
             if path.suffix != f".{sound.format}":
                 continue
         except Refused as error:
-            tell(f"left as it is: {error.message}")
+            tell(f"left unchanged: {error.message}")
             continue
         said = read_tags(path, sound.format)
         created = said.created or written

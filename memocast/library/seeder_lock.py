@@ -1,7 +1,7 @@
-"""The seeder's lock: which process, if any, seeds a library, and how it says that it fares.
+"""The lock and the published report of a library's seeder.
 
 A seeder holds `seeder.lock` (flock) for as long as it runs and writes
-`seeder.json` beside it. The two files are all that other processes need.
+`seeder.json` beside it. Other processes need only these two files.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _CLAIM_SECONDS = 0.3
 
 
 class SeederLock:
-    """One process's view of the seeder of a library, and its claim to be that seeder."""
+    """The lock that makes one process the seeder of a library, and that seeder's report."""
 
     def __init__(self, root: Path) -> None:
         self._lock_path = root / "seeder.lock"
@@ -35,26 +35,26 @@ class SeederLock:
         self._lock = -1
 
     def claim(self, *, seeding: bool = True) -> bool:
-        """Become the seeder of the library, until `release` or death. False: another one is.
+        """Become the library's seeder until `release` or exit; return False if there is another.
 
-        Without `seeding`, only keep everyone else from being it: nobody is told whom to end.
+        Without `seeding`, only keep others from seeding: no pid is published for them to stop.
         """
-        # Perhaps somebody only asks whether a seeder runs, for a moment.
+        # The lock may be held for a moment by a process that only asks whether a seeder runs.
         found = lock(self._lock_path, wait=_CLAIM_SECONDS)
         if found is None:
             return False
         self._lock = found
-        # What a killed seeder left names a pid that may be anybody's by now.
+        # The report of a killed seeder has a pid that may belong to any process by now.
         self._write({"pid": os.getpid()} if seeding else {})
         return True
 
     @property
     def descriptor(self) -> int:
-        """The lock's; a child that inherits it keeps the library taken until it has ended too."""
+        """The lock's descriptor; a child that inherits it holds the lock until it ends too."""
         return self._lock
 
     def leave(self) -> None:
-        """Say that this seeder is on its way out: nobody should count on it any more."""
+        """Publish that this seeder is stopping, so that no process relies on it."""
         with contextlib.suppress(OSError):
             self._write({"pid": os.getpid()})
 
@@ -66,30 +66,30 @@ class SeederLock:
             self._lock = -1
 
     def is_running(self) -> bool:
-        """Whether some process is the seeder now."""
+        """Return whether some process is the seeder now."""
         try:
-            # Shared, so that two who only ask do not take each other for a seeder.
+            # Shared, so that two processes that only ask do not take each other for a seeder.
             found = lock(self._lock_path, shared=True, make=False)
         except FileNotFoundError:
             return False
         if found is None:
             return True
-        # Nobody seeds, and nobody can begin to while we hold this. What a killed seeder
-        # said must be gone by then: it would be taken for the next one's word.
+        # There is no seeder, and none can start while we hold this lock. Delete the report of
+        # a killed seeder now: it would be taken for the next seeder's.
         with contextlib.suppress(OSError):
             self._report_path.unlink(missing_ok=True)
         os.close(found)
         return False
 
     def publish(self, report: SeederReport) -> None:
-        """Say how this seeder fares."""
+        """Write this seeder's report."""
         self._write(to_json(report))
 
     def _write(self, document: dict[str, Any]) -> None:
         write_atomically(self._report_path, json.dumps(document).encode())
 
     def report(self) -> SeederReport | None:
-        """What the running seeder last said; None when none runs, or peers cannot connect yet."""
+        """Return the running seeder's last report; None without one or until peers can connect."""
         return seeder_report_of(self._published())
 
     def _published(self) -> dict[str, Any]:
@@ -102,7 +102,7 @@ class SeederLock:
         return document if isinstance(document, dict) else {}
 
     def stop(self) -> bool:
-        """Ask the running seeder to end and wait until it has. False: none was running."""
+        """Stop the running seeder and wait until it has ended; return False if there was none."""
         if not self.is_running():
             return False
         deadline = time.monotonic() + STOP_SECONDS
@@ -114,18 +114,18 @@ class SeederLock:
                 if isinstance(pid, int) and pid not in asked:
                     asked.append(pid)
                     if self._terminate(pid):
-                        break  # a supervisor ends its sessions; only orphans are ended themselves
+                        break  # a supervisor stops its workers; only orphans are stopped here
             if time.monotonic() > deadline:
                 raise MemocastError(
                     f"the running seeder (pid {asked[-1] if asked else 'unknown'})"
                     f" did not stop in {STOP_SECONDS:.0f} s",
-                    hint=f"end it yourself: kill -9 {asked[-1]}" if asked else "try again",
+                    hint=f"kill it: kill -9 {asked[-1]}" if asked else "try again",
                 )
             time.sleep(_POLL_SECONDS)
         return True
 
     def _terminate(self, pid: int) -> bool:
-        """Ask that process to end; False when there is none any more."""
+        """Ask that process to end; return False if it no longer exists."""
         try:
             os.kill(pid, signal.SIGTERM)
         except ProcessLookupError:

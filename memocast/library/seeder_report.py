@@ -1,9 +1,8 @@
-"""What the processes of a seeder tell each other, and what the seeder tells everybody.
+"""The events and reports that the processes of a seeder exchange and publish.
 
-A worker tells its supervisor events by lines of JSON, one of them its `WorkerReport`, once a
-second. The supervisor tells `seed --json` the same events, and keeps its `SeederReport` in
-`seeder.json`. `docs/formats.md` has the fields. `to_json` and the functions that read are the
-only places that know of JSON.
+A worker sends its supervisor events as lines of JSON, and once a second its `WorkerReport`. The
+supervisor passes the events on to `seed --json` and writes its `SeederReport` to `seeder.json`.
+`docs/formats.md` has the fields. Only `to_json` and the functions that read it know the JSON.
 """
 
 from __future__ import annotations
@@ -14,10 +13,11 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Uploads:
-    """How a torrent, or all torrents of a memo, fare now.
+    """The current uploads of a torrent, or of all torrents of a memo.
 
-    `browsers` of the `peers` came by WebRTC. `upload_rate` in bytes a second, `uploaded` in bytes
-    in this run. `copies`: complete peers that are connected; `safe`: one of them has been for long.
+    `browsers` counts the `peers` connected by WebRTC. `upload_rate` is in bytes a second,
+    `uploaded` in bytes in this run. `copies` counts the complete peers that are connected;
+    `safe`: one of them has been complete for long enough.
     """
 
     peers: int = 0
@@ -28,7 +28,7 @@ class Uploads:
     safe: bool = False
 
     def __add__(self, other: Uploads) -> Uploads:
-        """Both as if they were one."""
+        """Return the sum of both."""
         return Uploads(
             self.peers + other.peers,
             self.browsers + other.browsers,
@@ -51,7 +51,7 @@ class Listening:
 
 @dataclass(frozen=True, slots=True)
 class PortMapped:
-    """A router passes connections on: `by` is the protocol that asked it to."""
+    """A router forwards a port to us; `by` is the protocol used to ask it."""
 
     by: str
     port: int
@@ -59,7 +59,7 @@ class PortMapped:
 
 @dataclass(frozen=True, slots=True)
 class TrackerSaid:
-    """A tracker answered with so many peers; or did not, for a reason."""
+    """A tracker answered with a number of peers, or failed for a `reason`."""
 
     url: str
     ok: bool
@@ -69,14 +69,14 @@ class TrackerSaid:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why a worker ended. It is started again."""
+    """The reason why a worker ended. It is started again."""
 
     problem: str
 
 
 @dataclass(frozen=True, slots=True)
 class Seeding:
-    """A memo is offered from now on."""
+    """A memo is seeded from now on."""
 
     id: str
     info_hash: str
@@ -84,21 +84,21 @@ class Seeding:
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """A memo is no longer offered."""
+    """A memo is no longer seeded."""
 
     id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Damaged:
-    """A memo is not offered: its file is not what was hashed."""
+    """A memo is not seeded, because its file has changed since it was hashed."""
 
     id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Peers of a memo came, went or took something."""
+    """Peers of a memo connected, disconnected or downloaded something."""
 
     id: str
     info_hash: str
@@ -119,7 +119,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """How others find the seeder: addresses as text, trackers by URL, `mapped` by protocol."""
+    """How peers find the seeder: addresses as text, trackers by URL, mappings by protocol."""
 
     listening: list[str] = field(default_factory=list)
     mapped: dict[str, int] = field(default_factory=dict)
@@ -130,11 +130,11 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class WorkerReport:
-    """How a worker fares; `memos` by id and `torrents` by info-hash are the active ones.
+    """The state of a worker; only active `memos`, by id, and `torrents`, by info-hash, are in it.
 
-    `only`: the ids of the memos that were asked for, all if none. `for_browsers` and `for_lan`:
-    whether other workers have something to do. `to_sync` changes when there is something new to
-    sync. `stun_answers` is None without a STUN server. A worker tells of one or the other.
+    `only`: the ids of the memos to seed, empty for all. `for_browsers` and `for_lan`: whether
+    other workers have something to do. `to_sync` changes when there is something new to sync.
+    `stun_answers` is None without a STUN server. Each kind of worker sets only some fields.
     """
 
     session_pid: int | None = None
@@ -152,7 +152,7 @@ class WorkerReport:
 
 @dataclass(frozen=True, slots=True)
 class Crash:
-    """When a worker crashed, as in RFC 3339, and how."""
+    """When a worker crashed, as an RFC 3339 time, and how."""
 
     when: str
     how: str
@@ -160,7 +160,7 @@ class Crash:
 
 @dataclass(frozen=True, slots=True)
 class WorkerSummary:
-    """What everybody is told of a worker beside the classic one."""
+    """The published state of a worker other than the classic one."""
 
     session_pid: int | None = None
     seeding: int = 0
@@ -172,10 +172,10 @@ class WorkerSummary:
 
 @dataclass(frozen=True, slots=True)
 class SeederReport:
-    """What everybody is told of the seeder: of its classic worker, and sums of all workers.
+    """The published state of the seeder: that of its classic worker, and sums of all workers.
 
-    `started` as in RFC 3339, `heard` in unix seconds: when this was written; 0 of a seeder that
-    does not say.
+    `started` is an RFC 3339 time. `heard` is when this was written, in unix seconds; 0 if the
+    seeder does not say.
     """
 
     pid: int
@@ -231,7 +231,7 @@ _NAMES: dict[str, type[Any]] = {
 
 
 def to_json(event: Event) -> dict[str, Any]:
-    """The event as a line has it, and a report as `seeder.json` has it."""
+    """Return the JSON of an event's line, or of the report in `seeder.json`."""
     document: dict[str, Any] = _plain(event)
     if isinstance(event, SeederReport):
         if event.lan:
@@ -246,7 +246,7 @@ def to_json(event: Event) -> dict[str, Any]:
 
 
 def event_of(document: dict[str, Any]) -> Event:
-    """The event of a line that a worker of this version wrote."""
+    """Return the event in a line from a worker of this version."""
     kind = _NAMES[document["event"]]
     if kind is Transfer:
         return Transfer(document["id"], document["info_hash"], _typed(Uploads, document))
@@ -255,9 +255,9 @@ def event_of(document: dict[str, Any]) -> Event:
 
 
 def seeder_report_of(document: object) -> SeederReport | None:
-    """The report in a `seeder.json`, perhaps of another version; None when peers cannot connect.
+    """Return the report in a `seeder.json` of any version, or None until peers can connect.
 
-    It says so by having no `reach` yet. What it does not say has its default.
+    Until then, it has no `reach`. Missing fields get their defaults.
     """
     if not isinstance(document, dict) or not isinstance(document.get("pid"), int):
         return None

@@ -1,4 +1,4 @@
-"""Sharing: which of a memo's shares is meant, and making it where there is none yet."""
+"""Sharing a memo: finding the share that a request means, or making it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _AGE_FILE = "sealed.age"
 
 @dataclass(frozen=True, slots=True)
 class ShareRequest:
-    """How to share. `mode` None: as the memo is shared already, else by `default`.
+    """How to share a memo. With `mode` None, as it is already shared, or else by `default`.
 
-    `explicit`: the memo was named, and not only meant along with all others. `paired`: it is
+    `explicit`: the memo was named, not just included with all others. `paired`: the share is
     for the user's other devices.
     """
 
@@ -44,11 +44,10 @@ def share(
     tell: Callable[[int], None] = lambda _: None,
     first: Callable[[Share], None] = lambda _: None,
 ) -> Share:
-    """Share the memo; `tell` how many bytes are sealed. The same request gives the same link.
+    """Share the memo and return the share, existing or new. The same request gives the same link.
 
-    `first` is called before the library is changed; what it raises ends it all.
-
-    Returns the share as it was before, or as it was made. Raises MemocastError.
+    `tell` is called with the number of bytes encrypted so far, `first` before the library is
+    changed; if `first` raises, nothing is changed. Raises MemocastError.
     """
     known = [found for found in library.shares.of(memo) if found.paired == request.paired]
     found = _find(known, memo, request)
@@ -60,8 +59,8 @@ def share(
         return library.shares.share_again(replace(found, lan=request.lan), first)
     if request.lan and not found.lan:
         raise MemocastError(
-            f"memo {memo.id} is shared beyond the local network already",
-            hint=f"take that back first: memocast unshare {memo.id}",
+            f"memo {memo.id} is already shared beyond the local network",
+            hint=f"unshare it first: memocast unshare {memo.id}",
         )
     return library.shares.share_again(found, first)
 
@@ -72,8 +71,8 @@ def _find(known: list[Share], memo: Memo, request: ShareRequest) -> Share | None
     if sealed_link and not in_plain:
         if request.recipients:
             raise MemocastError(
-                f"memo {memo.id} came sealed, and is passed on only as it came",
-                hint=f"leave out --to; or share it with everybody: memocast share {memo.id}"
+                f"memo {memo.id} came sealed, and can be passed on only as it came",
+                hint=f"leave out --to, or share it with everyone: memocast share {memo.id}"
                 " --public",
             )
         return sealed_link

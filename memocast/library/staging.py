@@ -1,8 +1,8 @@
 """The library's `incoming/` folder: recordings and downloads in progress.
 
-Each is an `StagingEntry`: a folder whose owner holds an exclusive lock (flock) on
-the file `lock` in it. The kernel drops the lock when the owner dies, however
-it dies, so an unlocked entry is one that somebody left behind.
+Each is a `StagingEntry`: a folder whose owner holds an exclusive lock (flock) on
+the file `lock` in it. The kernel drops the lock when the owner dies for any
+reason, so an unlocked entry is one that was left behind.
 """
 
 from __future__ import annotations
@@ -25,36 +25,36 @@ _NAMES = tuple(f"{kind}-" for kind in get_args(Kind))
 _FACTS = "entry.json"
 _REFUSE = "refuse-"
 OPENED = "opened"
-"""In an entry: what was sealed, in the clear, until it is known to be audio."""
+"""In an entry: the decrypted content, until it is known to be audio."""
 
 SEALED = "sealed"
-"""In an entry's facts: the info-hash of a sealed memo that is being kept."""
+"""In an entry's facts: the info-hash of a sealed memo that is being added."""
 
 _ROOM = "room"
 _ROOM_BYTES = 1 << 19
-"""Bytes. A new row takes a few pages of the database and of its write-ahead log."""
+"""Bytes. A new row takes a few pages of the database and its write-ahead log."""
 
 
 class StagingEntry:
-    """One thing on its way into the library. Its owner alone may touch the folder."""
+    """A recording or download on its way into the library. Only its owner may touch the folder."""
 
     def __init__(self, folder: Path, lock: int) -> None:
         self.folder = folder
-        self.was_left_behind = False  # by an owner that did not finish, perhaps could not
+        self.was_left_behind = False  # by an owner that did not finish
         self._lock = lock
 
     @property
     def kind(self) -> Kind:
-        """Chosen by the folder's name, which exists before any file in it does."""
+        """The kind, from the folder's name, which exists before any file in it does."""
         name = self.folder.name.partition("-")[0]
         return next((kind for kind in get_args(Kind) if kind == name), "recording")
 
     def audio(self, format_: str) -> Path:
-        """Where this entry's audio of that format is written."""
+        """Return the path for this entry's audio in that format."""
         return self.folder / f"audio.{format_}"
 
     def facts(self) -> dict[str, Any]:
-        """What was last noted; empty when nothing was, or when a crash tore it."""
+        """Return the facts last noted; empty when there are none or a crash damaged them."""
         try:
             document = json.loads((self.folder / _FACTS).read_text())
         except (OSError, ValueError):
@@ -62,20 +62,20 @@ class StagingEntry:
         return document if isinstance(document, dict) else {}
 
     def note(self, facts: dict[str, Any]) -> None:
-        """Keep `facts` for whoever finishes this entry if its owner cannot."""
+        """Store `facts` for another process to finish this entry if its owner cannot."""
         write_atomically(self.folder / _FACTS, json.dumps(facts).encode())
 
     def set_room_aside(self) -> None:
-        """Keep the room that becoming a memo takes, for when the disk is full by then."""
+        """Reserve the disk space needed to become a memo, in case the disk is full by then."""
         with contextlib.suppress(OSError):
             (self.folder / _ROOM).write_bytes(bytes(_ROOM_BYTES))
 
     def use_room(self) -> None:
-        """Give that room free, to be used now."""
+        """Free the reserved disk space, to be used now."""
         (self.folder / _ROOM).unlink(missing_ok=True)
 
     def hide(self) -> None:
-        """Leave nothing in the clear of what can be opened again."""
+        """Delete decrypted content, which can be decrypted again."""
         clear = [self.folder / OPENED]
         if self.facts().get(SEALED):
             clear += self.folder.glob("audio.*")
@@ -84,52 +84,52 @@ class StagingEntry:
                 path.unlink(missing_ok=True)
 
     def discard(self) -> None:
-        """Remove the entry and all that is in it, if it is still this process's."""
+        """Delete the entry and everything in it, if this process still owns it."""
         if self._lock < 0:
             return
-        # In one step: a folder that is deleted file by file loses its lock before its audio,
-        # and another process would take that for a recording left behind. By a name of its
-        # own: the next owner of the same download can be done with it before this is deleted.
+        # In one step: a folder that is deleted file by file can lose its lock before its audio,
+        # and another process would take it for a recording left behind. Under a unique name:
+        # the next owner of the same download may finish before this one is deleted.
         refuse = self.folder.with_name(f"{_REFUSE}{os.urandom(8).hex()}")
         try:
             self.folder.replace(refuse)
             shutil.rmtree(refuse, ignore_errors=True)
         finally:
-            shutil.rmtree(refuse, ignore_errors=True)  # what Ctrl-C left of it
+            shutil.rmtree(refuse, ignore_errors=True)  # after Ctrl-C
             self.release()
 
     def release(self) -> None:
-        """Give up ownership; what is in the folder stays."""
+        """Give up ownership; the folder's content stays."""
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
 
 
 class Staging:
-    """The folder of entries. Creating and claiming are serialised by a lock of its own."""
+    """The folder of entries. A lock of its own serialises creating and claiming them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def create(self, kind: Kind) -> StagingEntry:
-        """A new entry, owned by this process."""
+        """Create an entry, owned by this process."""
         import tempfile
         from pathlib import Path
 
-        with self._gate():
+        with self._locked():
             folder = Path(tempfile.mkdtemp(prefix=f"{kind}-", dir=self.folder))
             entry = self._claim(folder)
-        assert entry is not None, "nobody else can have locked a folder made under the gate"
+        assert entry is not None, "no other process can have locked a folder made under the lock"
         return entry
 
     def download(self, info_hash: str) -> StagingEntry | None:
-        """The entry of that torrent, new or left behind; None while another process owns it."""
-        with self._gate():
+        """Return the torrent's entry, new or left behind; None while another process owns it."""
+        with self._locked():
             folder = self.folder / f"download-{info_hash}"
             found = False
             try:
                 folder.mkdir()
-            except FileExistsError:  # perhaps gone by now: owners discard without the gate
+            except FileExistsError:  # perhaps gone by now: owners discard without the lock
                 found = True
             entry = self._claim(folder)
             if entry:
@@ -137,9 +137,9 @@ class Staging:
             return entry
 
     def left_behind(self) -> Iterator[StagingEntry]:
-        """Claim all entries that nobody owns; who takes one has to release it."""
-        with self._gate():
-            for refuse in self.folder.glob(f"{_REFUSE}*"):  # its owner died over it
+        """Claim and yield all entries without an owner; the caller must release each one."""
+        with self._locked():
+            for refuse in self.folder.glob(f"{_REFUSE}*"):  # its owner died while deleting it
                 shutil.rmtree(refuse, ignore_errors=True)
             entries = [
                 self._claim(folder)
@@ -149,15 +149,15 @@ class Staging:
         yield from (entry for entry in entries if entry is not None)
 
     def pending(self) -> set[str]:
-        """The ids of the memos that entries are about to become."""
+        """Return the ids of the memos that entries are about to become."""
         noted = (
             StagingEntry(folder, -1).facts() for folder in self.folder.iterdir() if folder.is_dir()
         )
         return {facts["id"] for facts in noted if isinstance(facts.get("id"), str)}
 
     def is_in_use(self) -> bool:
-        """Whether some process records, adds or fetches at this moment."""
-        with self._gate():
+        """Return whether some process is recording, adding or fetching now."""
+        with self._locked():
             for folder in self.folder.iterdir():
                 if folder.is_dir() and (folder / "lock").exists():
                     entry = self._claim(folder)
@@ -169,7 +169,7 @@ class Staging:
     def _claim(self, folder: Path) -> StagingEntry | None:
         try:
             found = lock(folder / "lock")
-        except FileNotFoundError:  # its owner has just finished with it
+        except FileNotFoundError:  # its owner has just finished
             return None
         if found is None:
             return None
@@ -178,7 +178,7 @@ class Staging:
             return None
         return StagingEntry(folder, found)
 
-    def _gate(self) -> contextlib.AbstractContextManager[bool]:
+    def _locked(self) -> contextlib.AbstractContextManager[bool]:
         return locked(self.folder / ".gate")
 
 

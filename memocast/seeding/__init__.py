@@ -1,1 +1,1 @@
-"""The seeder: a supervisor, and the workers that hold libtorrent."""
+"""The seeder: a supervisor, and worker processes that run libtorrent."""

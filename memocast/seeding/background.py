@@ -1,4 +1,4 @@
-"""Starting processes that outlive the command, and the terminal, they were started from."""
+"""Starting processes that outlive the command and terminal that started them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _POLL_SECONDS = 0.02
 def start_seeder(root: Path) -> int:
     """Start the library's seeder in the background; return its pid once peers can connect.
 
-    When another process becomes the seeder first, its pid is returned.
-    Raises MemocastError with what the seeder said when it could not start.
+    If another process becomes the seeder first, returns its pid.
+    Raises MemocastError with the seeder's own error if it cannot start.
     """
     log = root / "log" / "seeder.log"
     seeder_lock = SeederLock(root)
@@ -34,14 +34,14 @@ def start_seeder(root: Path) -> int:
         if report:
             return report.pid
         ended = seeder.poll()
-        # It ends with 0 when another seeder was first; that one will report.
+        # It exits with 0 when another seeder was first; that one will report.
         if ended or time.monotonic() > deadline:
             raise _failure(log, begin, ended)
         time.sleep(_POLL_SECONDS)
 
 
 def start_backup(root: Path) -> None:
-    """Have the library's database copied by a process that nobody waits for."""
+    """Back up the library's database in a background process."""
     with translated(root):
         start(root, "doctor", "--back-up")
 

@@ -1,4 +1,4 @@
-"""The worker that offers memos to BitTorrent clients, everywhere or on the LAN only."""
+"""The worker that seeds to BitTorrent clients, everywhere or on the local network only."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 _LISTEN_SECONDS = 10.0
 _URGENT = 100
-"""This many memos can wait to be announced ahead of libtorrent's own pace of about 11 a second."""
+"""The most torrents that wait to be announced ahead of libtorrent's own pace, about 11 a second."""
 
 _URGENT_AT_ONCE = 25
 _DHT_RETRY_SECONDS = 0.5
 
 
 class ClassicWorker(Worker):
-    """The worker for all but browsers or, with `lan`, for the local network only."""
+    """The worker that seeds to BitTorrent clients; with `lan`, on the local network only."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class ClassicWorker(Worker):
                 if isinstance(event, events.ListenFailed) and event.taken:
                     raise MemocastError(
                         f"port {event.port} on {event.host} is taken by another program",
-                        hint="end that program, or choose another port with MEMOCAST_LISTEN"
+                        hint="stop that program, or choose another port with MEMOCAST_LISTEN"
                         " or 'listen' in config.toml",
                     )
             if time.monotonic() > deadline:
@@ -78,7 +78,7 @@ class ClassicWorker(Worker):
                 )
 
     def wanted(self) -> Mapping[str, Seedable]:
-        """All memos that were shared or fetched, or of them only those named."""
+        """Return all shared and fetched memos, or only those named, and the pages of feeds."""
         every = [
             found
             for found in self.library.seedables.all(
@@ -98,7 +98,7 @@ class ClassicWorker(Worker):
         return found
 
     def _join_dht(self, moment: float) -> None:
-        """Have it asked until it answers: of a bootstrap in vain libtorrent hears after 15 s."""
+        """Ask the DHT until it answers: libtorrent takes 15 s to notice a failed bootstrap."""
         if self._was_on_dht or not self.settings.dht:
             return
         if self.session.dht_nodes:
@@ -110,7 +110,7 @@ class ClassicWorker(Worker):
                 self.session.announce_to_dht(key)
 
     def tick(self, moment: float) -> None:
-        """Announce what is new at once; of very many, some."""
+        """Announce new torrents at once, a limited number at a time."""
         self._join_dht(moment)
         self._urgent.extend(self.torrents.fresh()[: max(0, _URGENT - len(self._urgent))])
         for key in self._urgent[:_URGENT_AT_ONCE]:
@@ -119,12 +119,12 @@ class ClassicWorker(Worker):
         del self._urgent[:_URGENT_AT_ONCE]
 
     def tallied(self) -> None:
-        """Renew the copies of the database, too."""
+        """Back up the database as well."""
         with contextlib.suppress(LibraryError):
             self.library.back_up()
 
     def take(self, event: events.Event) -> None:
-        """Note how others can reach us."""
+        """Note how peers can reach us."""
         match event:
             case events.Listening(host=host, port=port):
                 where = address(host, port)
@@ -143,7 +143,7 @@ class ClassicWorker(Worker):
                 super().take(event)
 
     def report(self) -> WorkerReport:
-        """How the worker fares, how others reach it, and what there is for other workers."""
+        """Return the worker's state, how peers reach it, and what other workers have to do."""
         return replace(
             super().report(),
             only=sorted(self.only),
@@ -161,10 +161,10 @@ class ClassicWorker(Worker):
 
 
 def _is_ours(where: str) -> bool:
-    """Whether this machine still has the address: nobody says when one goes with its network."""
+    """Return whether this machine still has the address: no event says when it loses one."""
     host = where.rpartition(":")[0].strip("[]")
     try:
-        # A link-local address has its interface in it, which only this function reads.
+        # A link-local address contains its interface, which only this function parses.
         found = socket.getaddrinfo(host, 0, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)
         family, kind, _, _, target = found[0]
         with socket.socket(family, kind) as probe:

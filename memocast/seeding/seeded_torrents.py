@@ -1,4 +1,4 @@
-"""The torrents that one worker offers, as long as their files are what was hashed."""
+"""The torrents that one worker seeds, as long as their files are unchanged."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ if TYPE_CHECKING:
 
 
 _AT_ONCE = 1_000
-"""Torrents that libtorrent is given between two looks at what happens in the swarms."""
+"""The most torrents added to libtorrent between two polls of its events."""
 
 
 class State(enum.Enum):
-    """How far a torrent is on its way to being offered."""
+    """The states of a torrent until it is seeded."""
 
     WAITING = enum.auto()
-    """To be given to libtorrent."""
+    """Not yet added to libtorrent."""
 
     HANDED_OVER = enum.auto()
-    """Given to libtorrent, which has not answered yet."""
+    """Added to libtorrent, which has not answered yet."""
 
-    OFFERED = enum.auto()
-    """Peers can have it."""
+    SEEDING = enum.auto()
+    """Peers can download it."""
 
     SET_ASIDE = enum.auto()
-    """Its file is not what was hashed; it is tried again when that changes."""
+    """Its file has changed since it was hashed; it is tried again when that changes."""
 
 
 @dataclass(slots=True)
 class _Torrent:
-    """`is_damaged` until it is offered again, after it was set aside."""
+    """A torrent and its state; `is_damaged` from when it is set aside until it is seeded again."""
 
     file: Seedable
     state: State
@@ -55,9 +55,9 @@ class _Torrent:
 
 
 class SeededTorrents:
-    """What a worker seeds, by info-hash.
+    """A worker's torrents, by info-hash.
 
-    `notify` hears `Seeding`, `Removed`, `Damaged` and `Transfer`.
+    `notify` is called with `Seeding`, `Removed`, `Damaged` and `Transfer` events.
     """
 
     def __init__(
@@ -72,8 +72,8 @@ class SeededTorrents:
         self._trackers = tuple(trackers)
         self._notify = notify
         self._torrents: dict[str, _Torrent] = {}
-        # Which are in a state, in the order in which they came to it. There may be many, and a
-        # look at all of them several times a second would be too much.
+        # The torrents in each state, in the order in which they entered it. There may be too
+        # many to go through all of them several times a second.
         self._in: dict[State, dict[str, None]] = {state: {} for state in State}
         self._fresh: list[str] = []
         self._memos: int | None = None
@@ -81,11 +81,11 @@ class SeededTorrents:
         self._slots = UploadSlots()
 
     def __iter__(self) -> Iterator[str]:
-        """Those that are offered."""
-        return iter(self._in[State.OFFERED])
+        """Iterate over the info-hashes that are seeded."""
+        return iter(self._in[State.SEEDING])
 
     def __contains__(self, key: object) -> bool:
-        return key in self._in[State.OFFERED]
+        return key in self._in[State.SEEDING]
 
     # -- states ----------------------------------------------------------------------
 
@@ -100,7 +100,7 @@ class SeededTorrents:
         del self._in[self._torrents.pop(key).state][key]
 
     def follow(self, wanted: Mapping[str, Seedable]) -> None:
-        """From now on, offer these and no others."""
+        """Seed exactly these from now on."""
         for key in [key for key in self._torrents if key not in wanted]:
             if self._is_with_libtorrent(key):
                 self._withdraw(key, Removed)
@@ -115,10 +115,10 @@ class SeededTorrents:
                 torrent.file = file
             elif torrent.state is State.WAITING or torrent.file.stamp != file.stamp:
                 self._put(key, file, State.WAITING)
-            # else its pieces were found wrong, whatever its size and time say
+            # else its pieces were found wrong, though its size and time have not changed
 
     def hand_over(self) -> None:
-        """Give libtorrent the next of those that are to be offered."""
+        """Add the next waiting torrents to libtorrent."""
         for key in list(self._in[State.WAITING])[:_AT_ONCE]:
             file = self._torrents[key].file
             trackers = dict.fromkeys([*self._trackers, *file.trackers])
@@ -134,10 +134,10 @@ class SeededTorrents:
                 self._put(key, file, State.HANDED_OVER)
 
     def _is_with_libtorrent(self, key: str) -> bool:
-        return self._torrents[key].state in (State.HANDED_OVER, State.OFFERED)
+        return self._torrents[key].state in (State.HANDED_OVER, State.SEEDING)
 
-    def _begin_to_offer(self, key: str) -> None:
-        torrent = self._put(key, self._torrents[key].file, State.OFFERED)
+    def _begin_to_seed(self, key: str) -> None:
+        torrent = self._put(key, self._torrents[key].file, State.SEEDING)
         torrent.is_damaged = False
         self._memos = None
         self._fresh.append(key)
@@ -155,7 +155,7 @@ class SeededTorrents:
             self._notify(event(torrent.file.memo))
 
     def _set_aside(self, key: str, file: Seedable) -> None:
-        """Do not offer what is not what was hashed, until the file changes again."""
+        """Stop seeding a changed file until it changes again."""
         torrent = self._torrents.get(key)
         if torrent and self._is_with_libtorrent(key):
             self._withdraw(key, Damaged)
@@ -166,50 +166,50 @@ class SeededTorrents:
         self._put(key, file, State.SET_ASIDE).is_damaged = True
 
     def take(self, event: events.Event) -> None:
-        """Note what libtorrent took on; set a memo aside that the swarm found to be damaged."""
+        """Handle an event: an added torrent is seeded, a damaged one is set aside."""
         damage = events.PieceCorrupted | events.FileFailed | events.TorrentInvalid
         if isinstance(event, events.Added) and event.key in self._in[State.HANDED_OVER]:
-            self._begin_to_offer(event.key)
+            self._begin_to_seed(event.key)
         elif isinstance(event, damage) and (
             event.key in self._torrents and self._is_with_libtorrent(event.key)
         ):
             file = self._torrents[event.key].file
             self._set_aside(event.key, replace(file, stamp=file_stamp(file.file)))
 
-    # -- what others ask ---------------------------------------------------------------
+    # -- queries -----------------------------------------------------------------------
 
     def fresh(self) -> list[str]:
-        """The info-hashes that are offered since the last time."""
+        """Return the info-hashes seeded since the last call."""
         fresh, self._fresh = self._fresh, []
         return [key for key in fresh if key in self]
 
     @property
     def are_pending(self) -> bool:
-        """Whether some that are to be offered are not yet."""
+        """Whether some torrents are still to be added to libtorrent."""
         return bool(self._in[State.WAITING] or self._in[State.HANDED_OVER])
 
     @property
     def have_changed(self) -> bool:
-        """Whether what is offered is not what was reported last."""
+        """Whether the seeded memos differ from those last reported."""
         return self._memos is None
 
     def files_changed(self) -> bool:
-        """Whether a file that peers ask for, or one set aside, is not what it was."""
+        """Return whether the file of an active torrent, or of one set aside, has changed."""
         watched = [*self._in[State.SET_ASIDE], *(status.key for status in self._active())]
         files = (self._torrents[key].file for key in watched)
         return any(file_stamp(file.file) != file.stamp for file in files)
 
     def busy(self) -> set[str]:
-        """The info-hashes whose peers came, went or took something since the last time."""
+        """Return the info-hashes with peer changes or uploads since the last call."""
         busy, self._busy = self._busy, set()
-        return busy & self._in[State.OFFERED].keys()
+        return busy & self._in[State.SEEDING].keys()
 
     def peers(self) -> dict[str, int]:
-        """How many peers each info-hash has now that has had one since the session began."""
+        """Return the current number of peers of each info-hash that has had one in this session."""
         return {status.key: len(status.peers) for status in self._active()}
 
     def stalled(self, seconds: int) -> set[tuple[str, str]]:
-        """Peers that want something and have taken nothing for that long: info-hash and host."""
+        """Return info-hash and host of interested peers that received nothing for that long."""
         return {
             (status.key, peer.host)
             for status in self._active()
@@ -218,24 +218,24 @@ class SeededTorrents:
         }
 
     def seeding(self) -> int:
-        """How many memos are offered."""
+        """Return the number of memos that are seeded."""
         if self._memos is None:
             self._memos = len({self._torrents[key].file.memo for key in self} - {""})
         return self._memos
 
     def damaged(self) -> list[str]:
-        """The ids of the memos that are not offered since their files were changed."""
-        not_offered = (State.SET_ASIDE, State.WAITING, State.HANDED_OVER)
-        found = [self._torrents[key] for state in not_offered for key in self._in[state]]
+        """Return the ids of the memos that are not seeded because their files were changed."""
+        not_seeded = (State.SET_ASIDE, State.WAITING, State.HANDED_OVER)
+        found = [self._torrents[key] for state in not_seeded for key in self._in[state]]
         return sorted({torrent.file.memo for torrent in found if torrent.is_damaged} - {""})
 
     def uploads(self) -> tuple[dict[str, Uploads], dict[str, Uploads]]:
-        """How the active ones fare, by the memo's id and by info-hash."""
+        """Return the uploads of the active torrents, by memo id and by info-hash."""
         memos: dict[str, Uploads] = {}
         torrents: dict[str, Uploads] = {}
         for status in self._active():
             torrent = self._torrents[status.key]
-            if torrent.tally is None:  # its first peer has just come
+            if torrent.tally is None:  # its first peer has just connected
                 continue
             found = torrents[status.key] = torrent.tally.uploads(status)
             if memo := torrent.file.memo:
@@ -248,7 +248,7 @@ class SeededTorrents:
     # -- counting ----------------------------------------------------------------------
 
     def count(self) -> None:
-        """Count what peers took since the last time, and how many of them to serve at once."""
+        """Count uploads since the last call, and set how many peers to serve at once."""
         moment = time.monotonic()
         active = self._active()
         self._session.serve(self._slots.places(active, moment))
@@ -266,7 +266,7 @@ class SeededTorrents:
                     self._notify(Transfer(torrent.file.memo, key, tally.uploads(status)))
 
     def write_tallies(self) -> None:
-        """Write down in the library what was counted."""
+        """Store the tallies in the library."""
         for key in self:
             if tally := self._torrents[key].tally:
                 self._write_down(key, tally)

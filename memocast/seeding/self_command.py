@@ -1,4 +1,4 @@
-"""How memocast starts itself."""
+"""Starting memocast from memocast."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 def command(root: Path, *arguments: str) -> list[str]:
-    """The command line that runs memocast on the library in `root`, as it runs now."""
-    # -P: a folder called 'memocast' where the user happens to be is not our code.
+    """Return the command line that runs this memocast on the library in `root`."""
+    # -P: a folder called 'memocast' in the current directory is not our code.
     return [sys.executable, "-P", "-m", "memocast", "--library", str(root), *arguments]
 
 
@@ -25,10 +25,10 @@ def start(
     stderr: int | IO[bytes] = subprocess.DEVNULL,
     inherited: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
-    """Start that command in a session of its own, where no terminal's Ctrl-C reaches it.
+    """Start that command in its own POSIX session, out of reach of the terminal's Ctrl-C.
 
-    The streams are as `subprocess.Popen` takes them; descriptors that are `inherited` stay open
-    for as long as it lives. Raises OSError.
+    The streams are as `subprocess.Popen` takes them; the `inherited` descriptors stay open for
+    as long as it lives. Raises OSError.
     """
     return subprocess.Popen(
         command(root, *arguments),

@@ -1,7 +1,7 @@
-"""Service: the seeder as a service of the user's own, which the system starts after every boot.
+"""The seeder as a user service that the system starts at boot.
 
 On Linux a systemd user unit (systemd.service(5), systemd.unit(5)), on macOS a
-launchd agent (launchd.plist(5)). Each library has a service of its own.
+launchd agent (launchd.plist(5)). Each library has its own service.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _UNIT = """\
 [Unit]
 Description=memocast seeder of {description}
-# Whatever keeps it from starting, a taken port for instance, may pass.
+# What keeps it from starting, such as a port in use, may pass.
 StartLimitIntervalSec=0
 
 [Service]
@@ -33,7 +33,7 @@ Type=exec
 ExecStart={command}
 Restart=on-failure
 RestartSec=5
-# Its session is told by the seeder itself.
+# The seeder stops its own workers.
 KillMode=mixed
 NoNewPrivileges=yes
 
@@ -43,9 +43,9 @@ WantedBy=default.target
 
 
 def install(root: Path, tell: Callable[[str], None]) -> None:
-    """Have the system seed the library in `root` from now on; `tell` what was done.
+    """Install a service that seeds the library in `root`; `tell` reports what was done.
 
-    Raises MemocastError when the system has no way to do so.
+    Raises MemocastError when the system has no service manager that we know.
     """
     if sys.platform == "darwin":
         _install_agent(root, tell)
@@ -54,10 +54,10 @@ def install(root: Path, tell: Callable[[str], None]) -> None:
 
 
 def uninstall(root: Path, tell: Callable[[str], None]) -> None:
-    """Undo `install`, and end the seeder that it started."""
+    """Remove the service, and stop the seeder that it started."""
     path = agent_path(root) if sys.platform == "darwin" else unit_path(root)
     if not path.exists():
-        tell("no service was installed for this library")
+        tell("no service is installed for this library")
         return
     if sys.platform == "darwin":
         _run("launchctl", "bootout", f"gui/{os.getuid()}", str(path))
@@ -71,18 +71,18 @@ def uninstall(root: Path, tell: Callable[[str], None]) -> None:
 
 
 def unit_path(root: Path) -> Path:
-    """Where the systemd unit of the library in `root` is kept."""
+    """Return the path of the systemd unit for the library in `root`."""
     base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     return base / "systemd" / "user" / f"memocast-{_name(root)}.service"
 
 
 def agent_path(root: Path) -> Path:
-    """Where the launchd agent of the library in `root` is kept."""
+    """Return the path of the launchd agent for the library in `root`."""
     return Path.home() / "Library" / "LaunchAgents" / f"{_label(root)}.plist"
 
 
 def unit(root: Path) -> str:
-    """The text of the systemd unit."""
+    """Return the text of the systemd unit."""
     _refuse_unprintable(root)
     return _UNIT.format(
         description=str(root).replace("%", "%%"),
@@ -91,7 +91,7 @@ def unit(root: Path) -> str:
 
 
 def agent(root: Path) -> bytes:
-    """The property list of the launchd agent."""
+    """Return the property list of the launchd agent."""
     _refuse_unprintable(root)
     return plistlib.dumps(
         {
@@ -109,7 +109,7 @@ def _install_unit(root: Path, tell: Callable[[str], None]) -> None:
     if not shutil.which("systemctl"):
         raise MemocastError(
             "this system has no systemd",
-            hint="have your system run this at its start: " + " ".join(command(root, "seed")),
+            hint="have your system run this at boot: " + " ".join(command(root, "seed")),
         )
     path = unit_path(root)
     _write(path, unit(root).encode())
@@ -117,30 +117,30 @@ def _install_unit(root: Path, tell: Callable[[str], None]) -> None:
     problem = _run("systemctl", "--user", "enable", path.name)
     if problem:
         raise MemocastError(
-            f"systemd does not take {path}: {problem}", hint="see 'systemctl --user status'"
+            f"systemd rejected {path}: {problem}", hint="see 'systemctl --user status'"
         )
     tell(f"installed {path}")
     problem = _run("systemctl", "--user", "restart", path.name)
     if problem:
-        tell("it starts when you log in next; until then: memocast seed --background")
+        tell("it starts at your next login; until then: memocast seed --background")
     elif _run("loginctl", "enable-linger"):
-        tell("the seeder runs now, and whenever you log in")
-        tell("to have it run before you log in: sudo loginctl enable-linger $USER")
+        tell("the seeder is running, and starts whenever you log in")
+        tell("to start it before you log in: sudo loginctl enable-linger $USER")
     else:
-        tell("the seeder runs now, and after every start of the machine")
+        tell("the seeder is running, and starts at every boot")
 
 
 def _install_agent(root: Path, tell: Callable[[str], None]) -> None:
     path = agent_path(root)
     _write(path, agent(root))
     domain = f"gui/{os.getuid()}"
-    _run("launchctl", "bootout", domain, str(path))  # one that was installed before
+    _run("launchctl", "bootout", domain, str(path))  # an earlier one
     problem = _run("launchctl", "bootstrap", domain, str(path))
     if problem:
         raise MemocastError(
-            f"launchd does not take {path}: {problem}", hint="log out and in, then try again"
+            f"launchd rejected {path}: {problem}", hint="log out and in, then try again"
         )
-    tell(f"installed {path}; the seeder runs now, and whenever you log in")
+    tell(f"installed {path}; the seeder is running, and starts whenever you log in")
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -154,7 +154,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _run(*arguments: str) -> str:
-    """Run a command to its end; what went wrong, or nothing."""
+    """Run a command; return what went wrong, or an empty string."""
     try:
         done = subprocess.run(
             arguments, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=60
@@ -170,13 +170,13 @@ def _run(*arguments: str) -> str:
 def _refuse_unprintable(root: Path) -> None:
     if not str(root).isprintable():
         raise UsageError(
-            "the library's path holds a character that the system cannot be told",
+            "the library's path holds a character that a service cannot have",
             hint="move the library to a folder with a plain name",
         )
 
 
 def _quoted(word: str) -> str:
-    """One word of ExecStart=: specifiers, variables, quotes and backslashes have no force in it."""
+    """Return one word of ExecStart=, with specifiers, variables, quotes and backslashes escaped."""
     for char, escaped in (("\\", "\\\\"), ('"', '\\"'), ("%", "%%"), ("$", "$$")):
         word = word.replace(char, escaped)
     return f'"{word}"'

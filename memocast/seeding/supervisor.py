@@ -1,9 +1,9 @@
-"""The supervisor keeps the seeder's workers running, whatever becomes of libtorrent.
+"""The supervisor keeps the seeder's workers running even when libtorrent crashes.
 
-It holds the seeder's lock and publishes how the seeder fares. The classic worker serves
-BitTorrent clients. Beside it run, while it says that there is something to do for them, a
-worker for browsers, and one for what stays on the local network. One that crashes is
-counted and started again; the others go on.
+It publishes the seeder's report. The classic worker serves BitTorrent clients. While it
+reports that there is something for them to do, two more run: a worker for browsers, and
+one for shares that stay on the local network. A crash is counted and the worker is
+started again; the others go on.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 0.1
 _STOP_SECONDS = 10.0
 _BROWSERS_PAUSE_SECONDS = 1.0
-"""The worker for browsers is expected to crash: one that had begun is back within 2 s."""
+"""The worker for browsers is expected to crash: after a good start it is back within 2 s."""
 
 
 class Supervisor:
-    """The seeder of a library, as others see it. The caller holds its `SeederLock`."""
+    """Runs the seeder of a library. The caller holds its `SeederLock`."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class Supervisor:
         self._sync_timer = SyncTimer(root, 0 if only else sync_interval)
 
     def run(self, stopping: Callable[[], bool]) -> None:
-        """Seed until `stopping()`. Raises MemocastError when the first worker cannot begin."""
+        """Seed until `stopping()`. Raises MemocastError when the classic worker cannot start."""
         try:
             while not stopping():
                 for worker in self._workers():
@@ -89,7 +89,7 @@ class Supervisor:
             self._stop()
 
     def _workers(self) -> list[WorkerState]:
-        """Those that run, or should."""
+        """Return the workers that run or should run."""
         report = self._classic.report or WorkerReport()
         wanted = [self._classic]
         if self._web.process or report.for_browsers:
@@ -108,7 +108,7 @@ class Supervisor:
             self._after_end(worker, problem)
 
     def _listen(self) -> None:
-        """Wait a moment for what the workers have to say."""
+        """Wait a moment for events of the workers, and handle them."""
         talking = {worker.process: worker for worker in self._workers() if worker.process}
         if not talking:
             time.sleep(_POLL_SECONDS)
@@ -123,16 +123,16 @@ class Supervisor:
             if process.has_ended:
                 self._after_end(worker, process.how_it_ended())
         held_up = time.monotonic() - began - _POLL_SECONDS
-        if held_up > 1.0:  # by a stopped terminal: nobody else could be heard meanwhile
+        if held_up > 1.0:  # by a stopped terminal: no worker could be read meanwhile
             for worker in talking.values():
                 worker.excuse(held_up)
 
     def _after_end(self, worker: WorkerState, how: str) -> None:
-        """Tell that it has ended, and have it started again in time."""
+        """Report that the worker has ended, and schedule its next start."""
         failure = worker.end(how)
         if worker is self._classic and not worker.report:
             raise failure or MemocastError(
-                f"the seeder ended as it began: {how}",
+                f"the seeder ended while starting: {how}",
                 hint=f"read {self._root / 'log' / 'seeder.log'}",
             )
         self._notify(Trouble(str(worker.problem)))
@@ -148,7 +148,7 @@ class Supervisor:
         for process in running:
             process.await_end(deadline)
 
-    # -- what is told ----------------------------------------------------------------
+    # -- events and reports ----------------------------------------------------------
 
     def _hear(self, worker: WorkerState, event: Event) -> None:
         match event:
@@ -158,14 +158,14 @@ class Supervisor:
             case Failed():
                 worker.fail(event)
             case Transfer(info_hash=info_hash):
-                worker.transfers[info_hash] = event.uploads
-                parts = [part.transfers.get(info_hash, Uploads()) for part in self._workers()]
+                worker.uploads[info_hash] = event.uploads
+                parts = [part.uploads.get(info_hash, Uploads()) for part in self._workers()]
                 self._notify(replace(event, uploads=sum(parts, Uploads())))
-            case _ if not self._is_twice_told(worker, event):
+            case _ if not self._is_duplicate(worker, event):
                 self._notify(event)
 
-    def _is_twice_told(self, worker: WorkerState, event: Event) -> bool:
-        """Whether another worker says it too, or has said so."""
+    def _is_duplicate(self, worker: WorkerState, event: Event) -> bool:
+        """Return whether another worker reports the same event."""
         if isinstance(event, Damaged):
             others = [other.report for other in self._workers() if other is not worker]
             return any(event.id in other.damaged for other in others if other)
@@ -173,14 +173,14 @@ class Supervisor:
 
     def _publish(self) -> None:
         if not self._classic.report:
-            return  # nobody can connect yet
+            return  # peers cannot connect yet
         report = self._report(self._classic.report)
-        with contextlib.suppress(OSError):  # a full disk; it is said again in a second
+        with contextlib.suppress(OSError):  # a full disk; the next report comes in a second
             self._lock.publish(report)
         self._notify(report)
 
     def _report(self, classic: WorkerReport) -> SeederReport:
-        """What is said of the seeder: of its classic worker, and sums of all."""
+        """Return the seeder's report: that of its classic worker, with sums of all workers."""
         workers = self._workers()
         reports = [worker.report for worker in workers if worker.report]
         trackers = classic.reach.trackers

@@ -1,4 +1,4 @@
-"""The seeder has 'memocast sync' run now and then, in a process of its own."""
+"""Running 'memocast sync' from the seeder at intervals, in a process of its own."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _JITTER = 0.25
-"""Of the interval, more or less: those who follow one channel do not all ask at once."""
+"""A fraction of the interval, so that a channel's followers do not all ask at once."""
 
 _STOP_SECONDS = 5.0
 
 
 class SyncTimer:
-    """A `sync` every `interval` seconds or so, and at once when `wanted` changes; 0 is never."""
+    """Runs `sync` about every `interval` seconds, and when `wanted` changes; with 0, never."""
 
     def __init__(self, root: Path, interval: int) -> None:
         self._root = root
@@ -32,11 +32,11 @@ class SyncTimer:
         self._wanted = ""
 
     def tick(self, wanted: str) -> None:
-        """Start one if it is time. `wanted` says what there is to sync; empty is nothing."""
+        """Start a sync if it is time. `wanted` says what there is to sync; empty is nothing."""
         moment = time.monotonic()
         if self._process and self._process.poll() is not None:
             self._process = None
-            jitter = random.uniform(-_JITTER, _JITTER)  # noqa: S311 - nobody has to be surprised
+            jitter = random.uniform(-_JITTER, _JITTER)  # noqa: S311 - need not be unpredictable
             self._next = moment + self._interval * (1 + jitter)
         if self._process or not self._interval:
             return
@@ -52,7 +52,7 @@ class SyncTimer:
             self._process = start(self._root, "sync", "--quiet", stderr=errors)
 
     def stop(self) -> None:
-        """End the one that runs; what it has fetched of a memo is kept for the next."""
+        """Stop a running sync; its partial downloads are kept for the next one."""
         if self._process is None:
             return
         self._process.terminate()

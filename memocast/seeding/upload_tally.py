@@ -1,4 +1,4 @@
-"""What the peers of one torrent took of it, and how many copies that made."""
+"""Counting the uploads and the complete copies of one torrent."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from memocast.bittorrent.torrent_status import TorrentStatus
 
 SAFE_SECONDS = 10.0
-"""A copy counts as one to rely on when it is still there this long after it was complete."""
+"""A copy counts as safe when its peer is still connected this long after completing it."""
 
 
 @dataclass(slots=True)
 class UploadTally:
-    """Of a torrent of `size` bytes.
+    """The tally of a torrent of `size` bytes.
 
-    `uploaded` in bytes in this run, of which `tallied` are written down.
+    `uploaded` is in bytes in this run, of which `tallied` are stored in the library.
     """
 
     size: int
@@ -29,15 +29,15 @@ class UploadTally:
     last_copy: int | None = None
     complete_since: dict[str, float] = field(default_factory=dict)
     said: tuple[int, int, int] = (0, 0, 0)
-    _sent: dict[str, int] = field(default_factory=dict)  # to each peer, at its latest look
+    _sent: dict[str, int] = field(default_factory=dict)  # to each peer, when last seen
     _counted: set[str] = field(default_factory=set)
     _unseen: int = 0
 
     def count(self, status: TorrentStatus, moment: float) -> None:
-        """Count copies: peers seen complete, and those that became so between two looks.
+        """Count copies: peers seen complete, and those that completed between two calls.
 
-        The latter show in the bytes: what was sent, and not to a peer as far as
-        it was looked at, went to one that has just left, or that was never seen.
+        The latter show in the bytes: what was sent, but not to the peers seen so
+        far, went to one that has just left or was never seen.
         """
         size = max(self.size, 1)
         self.uploaded = status.uploaded
@@ -64,7 +64,7 @@ class UploadTally:
             self.last_copy = int(time.time())
 
     def uploads(self, status: TorrentStatus) -> Uploads:
-        """What `status` and the events of `seed` tell of it."""
+        """Return the uploads as `memocast status` and the events of `seed` show them."""
         moment = time.monotonic()
         return Uploads(
             peers=len(status.peers),

@@ -1,4 +1,4 @@
-"""The worker that offers the latest memos to browsers, over WebRTC."""
+"""The worker that seeds the latest memos to browsers, over WebRTC."""
 
 from __future__ import annotations
 
@@ -19,13 +19,12 @@ if TYPE_CHECKING:
     from memocast.settings import Settings
 
 MOST_MEMOS = 50
-"""Pages of feeds among them. Each is announced with an offer of WebRTC for every browser that may
-come, which costs third parties a look-up at the STUN server and a line at each tracker."""
+"""Including pages of feeds. Each is announced with a WebRTC offer for every browser that may come,
+which costs third parties a STUN request and a line at each tracker."""
 
 MOST_NEWEST_PAGES = 20
 OLDER_PAGES = 5
-"""So many places are theirs, where there are such: the memos of a channel that has older pages
-would take all."""
+"""Places reserved for older pages, if there are any: the memos of their channel would take all."""
 
 _OWN_DESCRIPTORS = 100
 _LOOK_SECONDS = 2.0
@@ -33,12 +32,12 @@ _AGAIN_SECONDS = 30.0
 _CALL_SECONDS = 10.0
 _HOT_SECONDS = 600.0
 _GHOST_SECONDS = 8
-"""A browser that died without a word looks like this. It would keep its place for half a minute,
-and others at its address out; one that was merely slow comes again."""
+"""A browser stalled for this long has probably died. It would keep its place for half a minute, and
+keep out others at its address; one that was only slow connects again."""
 
 
 class WebRtcWorker(Worker):
-    """The worker for browsers."""
+    """The worker that seeds to browsers."""
 
     def __init__(
         self,
@@ -57,19 +56,19 @@ class WebRtcWorker(Worker):
         self._next_announce = self._next_look = 0.0
 
     def begin(self) -> None:
-        """Find out how many memos fit."""
+        """Find out how many descriptors there are for memos."""
         self._descriptors = raise_descriptor_limit() - _OWN_DESCRIPTORS
 
     def wanted(self) -> Mapping[str, Seedable]:
-        """The newest pages of feeds, then the memos shared or asked for last, then older pages.
+        """Return the newest feed pages, then the memos last shared or requested, then older pages.
 
-        As many as there are descriptors for.
+        At most as many as there are descriptors for.
         """
         own = web_trackers(self.settings.trackers)
         memos = self.library.seedables.for_browsers(
             fetched=self.settings.seed_fetched or bool(self.only),
             every=bool(own),
-            limit=-1 if self.only else 2 * MOST_MEMOS,  # some may be damaged, or take too much
+            limit=-1 if self.only else 2 * MOST_MEMOS,  # some may be damaged, or need too many
         )
         newest, older = self._pages(MOST_NEWEST_PAGES, newest=True), self._pages(OLDER_PAGES)
         wanted: dict[str, Seedable] = {}
@@ -98,7 +97,7 @@ class WebRtcWorker(Worker):
         )
 
     def tick(self, moment: float) -> None:
-        """Let go of browsers that are gone, and call for more where some are, or were lately."""
+        """Disconnect dead browsers, and announce the memos that lately had browsers again."""
         if moment >= self._next_look:
             self._next_look = moment + _LOOK_SECONDS
             self._let_go(moment)
@@ -106,19 +105,19 @@ class WebRtcWorker(Worker):
             return
         self._next_announce = moment + _AGAIN_SECONDS
         self._hot.update(dict.fromkeys(self.torrents.busy(), moment + _HOT_SECONDS))
-        offered = set(self.torrents)
+        seeded = set(self.torrents)
         self._hot = {
-            key: until for key, until in self._hot.items() if key in offered and until > moment
+            key: until for key, until in self._hot.items() if key in seeded and until > moment
         }
         for key in self._hot:
             self._call(key, moment)
 
     def report(self) -> WorkerReport:
-        """How the worker fares, and whether the STUN server answers."""
+        """Return the worker's state, and whether the STUN server answers."""
         return replace(super().report(), stun_answers=self._webrtc.stun_answers)
 
     def _call(self, key: str, moment: float) -> None:
-        """Announce a memo, but not at every whim of somebody who comes and goes."""
+        """Announce a torrent, but not each time that a peer comes or goes."""
         if moment >= self._called.get(key, 0.0) + _CALL_SECONDS:
             self._called[key] = moment
             self.session.announce_again(key)
@@ -128,13 +127,13 @@ class WebRtcWorker(Worker):
             self.session.cut(host)
         before, self._peers = self._peers, self.torrents.peers()
         for key, peers in self._peers.items():
-            # Somebody at the same address may have been refused meanwhile.
+            # A browser at the same address may have been refused meanwhile.
             if peers < before.get(key, 0):
                 self._call(key, moment)
 
 
 def _descriptors(seedable: Seedable, trackers: int) -> int:
-    """How many a memo takes at worst: its file, and at each tracker two rounds of offers."""
+    """Return the most that a memo needs: for its file, and two sets of offers per tracker."""
     # A hybrid torrent is announced under both of its hashes.
     hashes = 2 if seedable.second_hash else 1
     return 1 + hashes * trackers * WEBRTC_OFFERS * 2

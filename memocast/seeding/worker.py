@@ -1,9 +1,9 @@
-"""Session: what the seeder's two session processes have in common.
+"""The main loop that the seeder's workers have in common.
 
-The library is a session's only input: it looks there for memos that were
+A worker's only input is the library, in which it looks for memos that were
 shared, fetched, changed or removed. It runs in a process of its own, which the
-supervisor starts again when libtorrent crashes; all that happens is told to
-`notify`, and once a second a report of how it fares.
+supervisor starts again when libtorrent crashes. It passes all events, and once a
+second a report, to `notify`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _MOST_DESCRIPTORS = 65_536
 
 
 class Worker:
-    """A session that follows the library. Its `Supervisor` holds the library's presence."""
+    """A session that seeds what is in the library. Its `Supervisor` holds the seeder's lock."""
 
     def __init__(
         self,
@@ -53,33 +53,33 @@ class Worker:
         self.torrents = SeededTorrents(library, session, settings.trackers, notify)
         self.trackers: dict[str, str] = {}  # by URL: "ok", or what is wrong
 
-    # -- what the two differ in --------------------------------------------------
+    # -- what they differ in -----------------------------------------------------
 
     def begin(self) -> None:
-        """Whatever must be so before the first memo is offered."""
+        """Prepare what is needed before the first memo is seeded."""
 
     def wanted(self) -> Mapping[str, Seedable]:
-        """The memos to offer now, by info-hash."""
-        raise NotImplementedError  # a Seeder and a WebSeeder each have their own
+        """Return the files to seed now, by info-hash."""
+        raise NotImplementedError  # ClassicWorker and WebRtcWorker each have their own
 
     def take(self, event: events.Event) -> None:
-        """Something happened in the swarm."""
+        """Handle an event of the session."""
         match event:
             case events.TrackerAnswered(url=url, peers=peers):
-                self._hear("ok", TrackerSaid(url, ok=True, peers=peers))
+                self._note_tracker("ok", TrackerSaid(url, ok=True, peers=peers))
             case events.TrackerFailed(url=url, reason=reason):
-                self._hear(reason, TrackerSaid(url, ok=False, reason=reason))
+                self._note_tracker(reason, TrackerSaid(url, ok=False, reason=reason))
             case _:
                 self.torrents.take(event)
 
     def tick(self, moment: float) -> None:
-        """Called a few times a second, at `moment` of the monotonic clock."""
+        """Do periodic work; called a few times a second, at `moment` of the monotonic clock."""
 
     def tallied(self) -> None:
-        """The tallies have been written, as they are every ten seconds."""
+        """Do the work that follows writing the tallies, every ten seconds."""
 
     def report(self) -> WorkerReport:
-        """How the worker fares."""
+        """Return the worker's state."""
         memos, torrents = self.torrents.uploads()
         return WorkerReport(
             session_pid=os.getpid(),
@@ -101,7 +101,7 @@ class Worker:
             settled = time.monotonic() + _SETTLE_SECONDS
             while not stopping():
                 moment = time.monotonic()
-                # A full disk or a locked database passes; the links stay alive meanwhile.
+                # A full disk or a locked database is temporary; seeding goes on meanwhile.
                 with contextlib.suppress(LibraryError):
                     current = self.library.revision()
                     if current != revision or self.torrents.files_changed():
@@ -111,7 +111,7 @@ class Worker:
                 self.tick(moment)
                 if self.torrents.have_changed:
                     next_report = 0.0
-                # Whoever waits for a seeder to begin finds its memos there, unless they are many.
+                # Wait for the memos, unless there are many: the first report means "started".
                 if moment >= next_report and (moment > settled or not self.torrents.are_pending):
                     self.notify(self.report())
                     next_report = moment + _REPORT_SECONDS
@@ -128,20 +128,20 @@ class Worker:
             self.session.close(goodbye=1.0)
 
     def poll(self) -> list[events.Event]:
-        """Take what has happened in the swarm, and return it."""
+        """Handle the session's new events, and return them."""
         happened = self.session.poll(TICK_SECONDS)
         for event in happened:
             self.take(event)
         return happened
 
-    def _hear(self, said: str, event: TrackerSaid) -> None:
+    def _note_tracker(self, said: str, event: TrackerSaid) -> None:
         if self.trackers.get(event.url) != said:
             self.trackers[event.url] = said
             self.notify(event)
 
 
 def raise_descriptor_limit() -> int:
-    """Allow this process as many open files as it may have; return how many that are.
+    """Raise this process's limit of open files as far as allowed; return the new limit.
 
     Each peer and each open file takes a descriptor; many systems begin at 256 or 1,024.
     """

@@ -1,8 +1,7 @@
-"""A process that holds a worker, as its supervisor sees it.
+"""The process of a worker, as its supervisor sees it.
 
-It tells what happens by lines of JSON on its standard output:
-`{"event": NAME, ...}`. One whose supervisor is gone notices that its standard
-input has ended.
+It writes its events as lines of JSON to standard output: `{"event": NAME, ...}`.
+It ends when its standard input does: then its supervisor has ended.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ class WorkerProcess:
     """A running `memocast seed --session`. Making one raises LibraryError."""
 
     def __init__(self, root: Path, arguments: Sequence[str], inherited: int) -> None:
-        """Start it; the descriptor `inherited` stays open for as long as it lives."""
+        """Start the process; the descriptor `inherited` stays open for as long as it lives."""
         log = root / "log" / "seeder.log"
         with translated(log), log.open("ab") as errors:
             self._process = start(
@@ -52,21 +51,21 @@ class WorkerProcess:
         self._output: IO[bytes] = self._process.stdout
         self._rest = b""
         self.has_ended = False
-        """Whether it has closed its output: it is gone, or as good as."""
+        """Whether it has closed its output: it has ended, or is about to."""
 
     def fileno(self) -> int:
-        """The descriptor that becomes readable when there is something to `read`."""
+        """Return the descriptor that becomes readable when there is something to `read`."""
         return self._output.fileno()
 
     def read(self) -> list[Event]:
-        """What it told, as far as it is here; waits when nothing is."""
+        """Return the events that have arrived; wait if there is nothing to read."""
         chunk = os.read(self.fileno(), _READ_BYTES)
         self.has_ended = not chunk
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         return [event_of(json.loads(line)) for line in lines]
 
     def how_it_ended(self) -> str:
-        """Wait for its end; the name of a signal, or an exit code."""
+        """Wait until it has ended; return the name of its signal, or its exit code, in words."""
         code = self._process.wait()
         if code >= 0:
             return f"exit code {code}"
@@ -76,16 +75,16 @@ class WorkerProcess:
             return f"signal {-code}"
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill the process."""
         self._process.kill()
 
     def ask_to_end(self) -> None:
-        """Have it finish what it is doing and end."""
+        """Close its standard input, on which it finishes and exits."""
         self._input.close()
 
     def await_end(self, deadline: float) -> None:
-        """Wait until it has ended, and end it then; `deadline` of the monotonic clock."""
-        # It may be writing: what it says now is not for anybody, but a full pipe would hold it.
+        """Wait for its end until `deadline` of the monotonic clock, then kill it."""
+        # It may still be writing. Discard its output: a full pipe would block it.
         os.set_blocking(self.fileno(), False)
         while not self.has_ended and time.monotonic() < deadline:
             try:

@@ -1,4 +1,4 @@
-"""One worker of the seeder, from one process of it to the next."""
+"""The state of one of the seeder's workers, across restarts of its process."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 _LONGEST_PAUSE_SECONDS = 60.0
 _STEADY_SECONDS = 60.0
-"""A worker that ran this long before it crashed is started again at once."""
+"""A worker that ran for this long before it crashed is started again at once."""
 
 SILENT_SECONDS = 900.0
-"""A worker reports every second, except while it hashes files that were changed."""
+"""A worker reports every second, except while it hashes changed files."""
 
 
 @dataclass(slots=True)
 class WorkerState:
-    """A worker as its supervisor knows it: its process, its last word, its crashes.
+    """A worker as its supervisor knows it: its process, its last report, its crashes.
 
-    `arguments` are those of `seed --session`. One that is `essential` may take as long as it
-    likes to begin, since it may be hashing for hours. `pause_if_steady` is the longest pause in
-    seconds before another process of a worker that had begun.
+    `arguments` are those of `seed --session`. An `essential` worker may take any time to start,
+    since it may be hashing for hours. `pause_if_steady` is the longest pause in seconds before
+    the restart of a worker that had started well.
     """
 
     name: str
@@ -40,7 +40,7 @@ class WorkerState:
     pause_if_steady: float = _LONGEST_PAUSE_SECONDS
     process: WorkerProcess | None = None
     report: WorkerReport | None = None
-    transfers: dict[str, Uploads] = field(default_factory=dict)
+    uploads: dict[str, Uploads] = field(default_factory=dict)
     crashes: int = 0
     last_crash: Crash | None = None
     problem: str | None = None
@@ -52,43 +52,43 @@ class WorkerState:
     _next_start: float = 0.0
 
     def is_due(self) -> bool:
-        """Whether it is time for a process of it."""
+        """Return whether it is time to start a process."""
         return self.process is None and time.monotonic() >= self._next_start
 
     def start(self, root: Path, inherited: int) -> str:
-        """Start a process, with a descriptor that it keeps open; why it could not be started."""
+        """Start a process that keeps the `inherited` descriptor open; return the error, if any."""
         self._begun = self._heard = time.monotonic()
         self._failure = None
         self._has_reported = False
         try:
             self.process = WorkerProcess(root, self.arguments, inherited)
-        except LibraryError as error:  # no room for a log, no process to be had
+        except LibraryError as error:  # no room for a log, or no process
             self._failure = error
             return error.message
         return ""
 
     def is_silent(self) -> bool:
-        """Whether it has said nothing for so long that it must have come to a stop."""
+        """Return whether it has been silent for so long that it must be stuck."""
         is_due = self.report is not None or not self.essential
         return is_due and time.monotonic() - self._heard > SILENT_SECONDS
 
     def hear(self, report: WorkerReport | None = None) -> None:
-        """It said something, perhaps how it fares."""
+        """Note a sign of life, perhaps a report."""
         self._heard = time.monotonic()
         if report:
             self.report, self.problem, self._has_reported = report, None, True
 
     def excuse(self, seconds: float) -> None:
-        """It could not be heard for so long."""
+        """Ignore this many seconds of silence, in which it could not be read."""
         self._heard += seconds
 
     def fail(self, event: Failed) -> None:
-        """It named the error that ends it."""
+        """Note the error that it reports as its end."""
         self._failure = MemocastError(event.message, hint=event.hint)
         self._failure.exit_code = event.exit_code
 
     def end(self, how: str) -> MemocastError | None:
-        """Its process is ending, or has ended; the error that it named. A crash is counted."""
+        """End its process and return the error that it reported. Without one, count a crash."""
         if self.process:
             self.process.await_end(time.monotonic())
             self.process = None
@@ -100,11 +100,11 @@ class WorkerState:
             self.last_crash = Crash(rfc3339(now()), how)
         if self.report:
             self.report = replace(self.report, session_pid=None, seeding=0, memos={}, torrents={})
-        self.transfers.clear()
+        self.uploads.clear()
         return self._failure
 
     def back_off(self) -> None:
-        """Wait before the next start: the longer, the more often it crashed as it began."""
+        """Schedule the next start, later each time that it crashes while starting."""
         moment = time.monotonic()
         if moment - self._begun > _STEADY_SECONDS:
             self._pause = 0.0
@@ -114,7 +114,7 @@ class WorkerState:
         self._pause = min(max(1.0, self._pause * 2), _LONGEST_PAUSE_SECONDS)
 
     def summary(self) -> WorkerSummary:
-        """What everybody is told of it."""
+        """Return the state to publish."""
         report = self.report
         return WorkerSummary(
             report.session_pid if report else None,

@@ -87,6 +87,6 @@ def test_what_is_shared_on_the_lan_is_told_to_no_tracker_by_sender_and_follower(
         first = next(row for row in anna.run("status", "--json").json["memos"] if not row["lan"])
         assert first["info_hash"] == wide
         refused = anna.run("share", first["id"], "--lan", expect=1)
-        assert "is shared beyond the local network already" in refused.err
+        assert "is already shared beyond the local network" in refused.err
         anna.stop()
         ben.stop()

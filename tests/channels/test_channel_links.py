@@ -70,7 +70,7 @@ def test_fetch_knows_a_page_of_a_feed_before_it_is_downloaded(
     link = shown(anna)["feed_link"]
     # So small a limit that its size would be refused next.
     refused = ben.run("fetch", link, "--peer", peer, "--max-size", "1", expect=7)
-    assert "this is a page of a channel's feed, and no memo" in refused.err
+    assert "this is a page of a channel's feed, not a memo" in refused.err
     assert "hint: follow the channel" in refused.err
     assert ben.run("list").out == ""
     assert not list((ben.library / "incoming").glob("download-*"))

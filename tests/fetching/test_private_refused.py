@@ -141,7 +141,7 @@ def test_a_fetch_that_died_between_ciphertext_and_row_is_finished_by_the_next(
     # As SIGKILL leaves it in the middle of `keep`: both files in place, and no row.
     ben.run("fetch", link)
     other = link.replace(key_in(link), new_key())
-    assert "in the library already" in ben.run("fetch", other, expect=7).err
+    assert "already in the library" in ben.run("fetch", other, expect=7).err
     found = ben.show()
     entry = ben.library / "incoming" / f"download-{info_hash(link)}"
     entry.mkdir()

@@ -224,7 +224,7 @@ def test_a_prefix_finds_its_memo_or_tells_how_many_it_fits(
         if len(fitting) == 1:
             assert {shelf.get(reference).id} == fitting
             continue
-        said = f"fits {len(fitting)} memos" if fitting else "there is no memo"
+        said = f"matches {len(fitting)} memos" if fitting else "there is no memo"
         with pytest.raises(NoSuchMemo, match=re.escape(said)) as caught:
             shelf.get(reference)
         assert caught.value.hint

@@ -73,7 +73,7 @@ def test_ids_prefixes_and_latest(library: Library, opus: Path) -> None:
     assert library.get("ABCD0001").id == "abcd0001"
     assert library.get("z").id == "zzzz0003"
     assert library.get("latest").id == "zzzz0003"
-    with pytest.raises(NoSuchMemo, match=r"'abcd' fits 2 memos: abcd000[12], abcd000[12]$"):
+    with pytest.raises(NoSuchMemo, match=r"'abcd' matches 2 memos: abcd000[12], abcd000[12]$"):
         library.get("abcd")
     for reference in ("q", "", "%", "abcd0001x", "\udcff" * 8, "\0" * 8):
         with pytest.raises(NoSuchMemo):

@@ -62,7 +62,7 @@ def test_a_follower_passes_it_on_sealed_by_the_same_link(
     carla.run("fetch", again)
     assert sha256(carla.audio()) == sha256(anna.audio(memo))
     refused = ben.run("share", "latest", "--to", recipient_of(new_key()), expect=1)
-    assert "came sealed, and is passed on only as it came" in refused.err
+    assert "came sealed, and can be passed on only as it came" in refused.err
     assert "x.age" not in share(ben, "latest", "--public")
 
 

@@ -149,7 +149,7 @@ def test_repair_is_refused_while_somebody_uses_the_library(anna: Memocast, opus:
     anna.add(opus)
     anna.run("seed", "--background")
     refused = anna.run("doctor", "--repair", expect=8)
-    assert "hint: end that first: memocast seed --stop" in refused.err
+    assert "hint: stop the seeder first: memocast seed --stop" in refused.err
     anna.run("seed", "--stop")
     slow = anna.start("fetch", "ab" * 20, "--timeout", "60")
     with running(slow):

@@ -59,7 +59,7 @@ def files(anna: Memocast, opus: Path, speech: Path, flac: Path) -> Path:
         ("folder", 2, "'folder' is a directory"),
         ("missing.opus", 2, "there is no file 'missing.opus'"),
         ("", 2, ""),
-        ("/dev/null", 2, "'/dev/null' is no regular file"),
+        ("/dev/null", 2, "'/dev/null' is not a regular file"),
     ],
 )
 def test_add_refuses_it(anna: Memocast, files: Path, name: str, code: int, said: str) -> None:
@@ -128,7 +128,7 @@ def test_a_prefix_that_fits_two_memos_is_exit_3_and_names_them(anna: Memocast, o
             break
         seen[memo[0]] = memo
     result = anna.run("show", memo[0], expect=3)
-    assert_said(result, f"'{memo[0]}' fits ", "hint: type more of the id")
+    assert_said(result, f"'{memo[0]}' matches ", "hint: type more of the id")
     anna.run("remove", memo[0], "--yes", expect=3)
     assert len(anna.run("list").lines) == 33
 

@@ -224,7 +224,7 @@ def test_links_that_lead_to_no_memo_keep_none_from_arriving(
         mallory.say([good, other], [page])
         heard = phone.run("sync", "--timeout", "1s", expect=None)
         assert heard.out.split() == [memo]
-        assert "this is a page of a channel's feed, and no memo" in heard.err
+        assert "this is a page of a channel's feed, not a memo" in heard.err
         again = phone.run("sync", "--timeout", "1s", expect=6)
         assert "this is a page" not in again.err, "an info-hash leads to the same for ever"
         assert texts_of(phone) == {memo: ("Good", "")}

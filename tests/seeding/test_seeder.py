@@ -122,7 +122,7 @@ def test_a_port_taken_by_another_program_is_exit_1_with_a_hint(anna: Memocast, o
         for command in (["seed"], ["seed", "--background"]):
             result = blocked.run(*command, expect=1)
             assert f"port {port} on 127.0.0.1 is taken by another program" in result.err
-            assert "hint: end that program, or choose another port" in result.err
+            assert "hint: stop that program, or choose another port" in result.err
         shared = blocked.run("share", memo, expect=1)
         assert shared.out.startswith("magnet:?xt="), "the link itself is made"
     assert anna.seeder() is None

@@ -53,7 +53,7 @@ def test_install_writes_and_enables_a_unit_that_systemd_accepts(
     (unit,) = units(anna)
     assert result.out == ""
     assert f"memocast: installed {unit}" in result.err
-    assert "it starts when you log in next" in result.err, "nobody is logged in here"
+    assert "it starts at your next login" in result.err, "nobody is logged in here"
     enabled = unit.parent / "default.target.wants" / unit.name
     assert enabled.resolve() == unit
     verified = verify(unit, tmp_path / "runtime")
@@ -68,7 +68,7 @@ def test_install_writes_and_enables_a_unit_that_systemd_accepts(
     assert removed.err == f"memocast: removed {unit}\n"
     assert not unit.exists()
     assert not enabled.is_symlink()
-    assert "no service was installed" in anna.run("seed", "--uninstall").err
+    assert "no service is installed" in anna.run("seed", "--uninstall").err
 
 
 def test_what_the_unit_starts_is_a_seeder(anna: Memocast, ben: Memocast, opus: Path) -> None:
@@ -111,7 +111,7 @@ def test_without_systemd_it_says_what_to_start_instead(anna: Memocast, tmp_path:
 
 
 def test_a_path_that_systemd_cannot_be_told_is_refused() -> None:
-    with pytest.raises(UsageError, match="cannot be told"):
+    with pytest.raises(UsageError, match="a service cannot have"):
         service.unit(Path("/tmp/line\nfeed"))
 
 

@@ -1,4 +1,4 @@
-"""Channels: which a library has, its user's own and those that are followed."""
+"""The channels of a library: the user's own and the followed ones."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Channels:
         self._database = database
 
     def all(self) -> list[Channel]:
-        """Every channel, in the order in which they came."""
+        """Return every channel, in the order in which they were added."""
         rows = self._database.rows("SELECT * FROM channel WHERE kind = 'channel' ORDER BY number")
         return [_channel_of(row) for row in rows]
 
     def get(self, reference: str) -> Channel:
-        """The channel of that name, or whose public key begins so. Raises UsageError."""
+        """Return the channel with that name or prefix of its public key. Raises UsageError."""
         known = self.all()
         found = [channel for channel in known if channel.name == reference]
         if not found and reference:
@@ -43,7 +43,7 @@ class Channels:
             return found[0]
         if found:
             raise UsageError(
-                f"'{reference}' fits {len(found)} channels", hint="use more of its key"
+                f"'{reference}' matches {len(found)} channels", hint="type more of the key"
             )
         names = ", ".join(f"'{channel.name}'" for channel in known)
         raise UsageError(
@@ -52,7 +52,7 @@ class Channels:
         )
 
     def own(self, reference: str | None = None) -> Channel:
-        """The channel that is meant, or the only one of the user's own. Raises UsageError."""
+        """Return the named channel, or else the user's only own one. Raises UsageError."""
         if reference is not None:
             return self.get(reference)
         own = [channel for channel in self.all() if channel.is_own]
@@ -64,19 +64,19 @@ class Channels:
         raise UsageError("you have no channel yet", hint="make one: memocast channel create NAME")
 
     def refreshed(self, channel: Channel) -> Channel:
-        """The channel as it is now. Raises MemocastError when it was removed."""
+        """Return the channel as it is now. Raises MemocastError when it was removed."""
         found = self.known(channel.link)
         if found is None:
             raise MemocastError(f"the channel '{channel.name}' was removed", hint="try again")
         return found
 
     def pair(self) -> Channel | None:
-        """What the user's paired devices meet at, if there is any: a channel of theirs."""
+        """Return the channel that the user's paired devices share, or None."""
         row = self._database.row("SELECT * FROM channel WHERE kind = 'pair'")
         return _channel_of(row) if row else None
 
     def to_sync(self) -> str:
-        """What there is to sync, empty when nothing is; another text when that has changed."""
+        """Return a text that changes when there is more to sync, empty when there is nothing."""
         row = self._database.row(
             "SELECT group_concat(number), (SELECT seq FROM sqlite_sequence WHERE name = 'edit')"
             " FROM channel"
@@ -84,7 +84,7 @@ class Channels:
         return f"{row[0]} {row[1]}" if row[0] else ""
 
     def known(self, link: ChannelLink) -> Channel | None:
-        """The channel that this link leads to, if it is here."""
+        """Return the channel of this link if the library has it, or None."""
         row = self._database.row(
             "SELECT * FROM channel WHERE key = ? AND salt = ? AND source = ''",
             (link.public_key, link.salt),
@@ -92,14 +92,14 @@ class Channels:
         return _channel_of(row) if row else None
 
     def podcast(self, source: str) -> Channel | None:
-        """The podcast whose feed is there, if it is followed."""
+        """Return the followed podcast whose feed is at `source`, or None."""
         row = self._database.row(
             "SELECT * FROM channel WHERE source = ? AND source != ''", (source,)
         )
         return _channel_of(row) if row else None
 
     def state(self, channel: Channel) -> str:
-        """What was noted when a podcast's feed was last read; empty before that."""
+        """Return the state stored when the podcast's feed was last read; empty before that."""
         row = self._database.row("SELECT state FROM channel WHERE number = ?", (channel.number,))
         return row["state"] if row else ""
 
@@ -111,16 +111,16 @@ class Channels:
         kind: str = "channel",
         source: str = "",
     ) -> Channel:
-        """Have one more, one's own with its `secret`; a name that is taken is told apart.
+        """Add a channel, one of the user's own with its `secret`; a duplicate name gets a suffix.
 
-        A podcast has a link with a name only, and a `source`.
+        A podcast has a `source` and a link with a name only.
 
-        Raises UsageError when it is here already.
+        Raises UsageError when the library already has it.
         """
         limits = limits or FollowLimits()
         with self._database.transaction():
             if self.podcast(source) if source else self.known(link):
-                raise UsageError("the channel is here already", hint="memocast channel list")
+                raise UsageError("you already have this channel", hint="memocast channel list")
             self._database.execute(
                 "INSERT INTO channel (key, salt, kind, name, secret, age, trackers, newest,"
                 " max_size, keep_days, source) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -140,11 +140,11 @@ class Channels:
             )
         added = self.podcast(source) if source else self.known(link)
         if added is None:
-            raise MemocastError("the channel was removed at once", hint="try again")
+            raise MemocastError("the channel was removed just after it was added", hint="try again")
         return added
 
     def is_taken(self, name: str) -> bool:
-        """Whether a channel is called so."""
+        """Return whether a channel has that name."""
         row = self._database.row("SELECT 1 FROM channel WHERE name = ?", (name,))
         return row is not None
 
@@ -157,27 +157,27 @@ class Channels:
         return next(f"{name} ({n})" for n in count(2) if not self.is_taken(f"{name} ({n})"))
 
     def set_limits(self, channel: Channel, limits: FollowLimits) -> None:
-        """From now on, take so much of it."""
+        """Change how much of the channel is fetched and kept."""
         self._database.execute(
             "UPDATE channel SET newest = ?, max_size = ?, keep_days = ? WHERE number = ?",
             (limits.newest, limits.max_size, limits.keep_days, channel.number),
         )
 
     def take_over(self, channel: Channel, secret: bytes, age: str) -> None:
-        """Its user may publish there from now on."""
+        """Store the channel's secret key, which allows publishing to it."""
         self._database.execute(
             "UPDATE channel SET secret = ?, age = ? WHERE number = ?",
             (secret, age, channel.number),
         )
 
     def remove(self, channel: Channel) -> None:
-        """Have it no more. The caller has seen to its feed."""
+        """Delete the channel. The caller has already deleted its feed."""
         self._database.execute("DELETE FROM channel WHERE number = ?", (channel.number,))
 
     # -- what the DHT has ------------------------------------------------------------
 
     def signed_item(self, channel: Channel) -> SignedItem | None:
-        """Its newest signed item that is known."""
+        """Return the channel's newest known signed item, or None."""
         row = self._database.row(
             "SELECT seq, value, signature FROM channel WHERE number = ?", (channel.number,)
         )
@@ -187,9 +187,9 @@ class Channels:
         return SignedItem(key, salt, row["seq"], row["value"], row["signature"])
 
     def keep_signed_item(self, channel: Channel, item: SignedItem) -> None:
-        """This is its newest item, unless a newer one is known already.
+        """Store this as the channel's newest item, unless a newer one is already known.
 
-        Two owners of one key, apart from each other, can sign two of the same number.
+        Two owners of one key can independently sign two items with the same number.
         """
         self._database.execute(
             "UPDATE channel SET seq = ?, value = ?, signature = ?"
@@ -206,7 +206,7 @@ class Channels:
         )
 
     def sign_next(self, channel: Channel, value: bytes) -> SignedItem:
-        """Sign this value as the channel's next version, and keep that."""
+        """Sign this value as the channel's next version, store it and return it."""
         with self._database.transaction():
             row = self._database.row("SELECT seq FROM channel WHERE number = ?", (channel.number,))
             seq = (row["seq"] if row else -1) + 1
@@ -215,19 +215,19 @@ class Channels:
         return item
 
     def note_check(self, channel: Channel, moment: int, problem: str) -> None:
-        """The channel was looked for at `moment`, in unix seconds; `problem` is empty if found."""
+        """Record a check at `moment`, in unix seconds; `problem` is empty if it succeeded."""
         self._database.execute(
             "UPDATE channel SET checked = ?, problem = ? WHERE number = ?",
             (moment, problem, channel.number),
         )
 
     def nodes(self) -> list[tuple[str, int]]:
-        """Nodes of the DHT that answered lately: addresses and ports."""
+        """Return the addresses and ports of DHT nodes that answered lately."""
         row = self._database.row("SELECT value FROM state WHERE key = ?", (_NODES,))
         return [(str(host), int(port)) for host, port in json.loads(row["value"])] if row else []
 
     def note_nodes(self, nodes: list[tuple[str, int]]) -> None:
-        """Remember these."""
+        """Store these nodes for the next look-up."""
         self._database.execute(
             "INSERT OR REPLACE INTO state VALUES (?, ?)", (_NODES, json.dumps(nodes))
         )

@@ -1,4 +1,4 @@
-"""The library's SQLite database: opened, migrated forward, and changed in transactions.
+"""The library's SQLite database: opening, migration and transactions.
 
 `docs/formats.md` describes the tables. `PRAGMA user_version` is the version
 of the schema; a database with a newer one is left untouched.
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BUSY_SECONDS = 20.0
-"""How long a write waits for another process before it gives up."""
+"""How long a write waits for another process before it fails."""
 
 _FIRST_WITH_KEYS = 3
 """The number of the migration, from 0, after which the database can hold keys."""
 
 
 class Database:
-    """The open database of a library. Whatever SQLite raises comes out as LibraryError.
+    """The open database of a library. Errors of SQLite are raised as LibraryError.
 
-    `connection` is for what only SQLite itself can do: copying and checking the whole.
+    `connection` is for backups and integrity checks, which need SQLite itself.
     """
 
     def __init__(self, path: Path) -> None:
@@ -49,33 +49,33 @@ class Database:
                 raise
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self.connection.close()
 
     # -- statements ------------------------------------------------------------------
 
     def execute(self, statement: str, values: Sequence[object] = ()) -> None:
-        """Run one statement, whose result nobody needs."""
+        """Run one statement that returns nothing."""
         with self.translated():
             self.connection.execute(statement, values)
 
     def executemany(self, statement: str, values: Iterable[Sequence[object]]) -> None:
-        """Run it once for each of the values."""
+        """Run the statement once for each of the values."""
         with self.translated():
             self.connection.executemany(statement, values)
 
     def row(self, statement: str, values: Sequence[object] = ()) -> Any:
-        """The first row of the result, a `sqlite3.Row`; None when there is none."""
+        """Return the first row of the result, a `sqlite3.Row`, or None."""
         with self.translated():
             return self.connection.execute(statement, values).fetchone()
 
     def rows(self, statement: str, values: Sequence[object] = ()) -> list[sqlite3.Row]:
-        """All rows of the result."""
+        """Return all rows of the result."""
         with self.translated():
             return self.connection.execute(statement, values).fetchall()
 
     def each(self, statement: str, values: Sequence[object] = ()) -> Iterator[sqlite3.Row]:
-        """The rows one by one, as SQLite finds them."""
+        """Yield the rows one by one, as SQLite finds them."""
         with self.translated():
             yield from self.connection.execute(statement, values)
 
@@ -83,9 +83,9 @@ class Database:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """All of the block's statements take effect, or none; within another, with the other's.
+        """Commit all of the block's statements or none; a nested block is part of the outer one.
 
-        What SQLite and the file system raise in the block is a LibraryError behind it.
+        Errors of SQLite and the file system in the block are raised as LibraryError.
         """
         with self.translated():
             if self.connection.in_transaction:
@@ -106,16 +106,16 @@ class Database:
         return self.connection.in_transaction
 
     def roll_back(self) -> None:
-        """End a transaction that is still open; a full disk has already rolled it back."""
+        """Roll back a transaction that is still open; SQLite itself does so on a full disk."""
         if self.connection.in_transaction:
             self.connection.execute("ROLLBACK")
 
     def translated(self) -> contextlib.AbstractContextManager[None]:
-        """A block whose OSError and sqlite3.Error come out as LibraryError."""
+        """Return a context manager that turns OSError and sqlite3.Error into LibraryError."""
         return translated(self.path)
 
     def _refuse_if_replaced(self) -> None:
-        """Raises LibraryError when `doctor --repair` put another database in this one's place."""
+        """Raise LibraryError when `doctor --repair` has replaced this database."""
         if _identity(self.path) != self._identity:
             raise LibraryError(
                 f"the library's database {self.path} was replaced while this command ran",
@@ -141,7 +141,7 @@ class Database:
             self._retry_while_busy("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA secure_delete = ON")  # a key that is forgotten is overwritten
+        connection.execute("PRAGMA secure_delete = ON")  # overwrites deleted keys
         if version < len(MIGRATIONS):
             with self.transaction():
                 connection.create_function("searched", 2, searched, deterministic=True)
@@ -172,7 +172,7 @@ class Database:
 
 
 def _keep_from_others(path: Path) -> None:
-    """Take a library that is older than its secrets out of other users' reach."""
+    """Keep other users out of a library that was made before libraries held secrets."""
     for part in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
         with contextlib.suppress(OSError):
             part.chmod(0o600)
@@ -181,11 +181,11 @@ def _keep_from_others(path: Path) -> None:
 
 
 def _identity(path: Path) -> tuple[int, int]:
-    """Which file it is, whatever its name leads to later."""
+    """Return the file's device and inode, which tell it from a later file of the same name."""
     status = path.stat()
     return status.st_dev, status.st_ino
 
 
 def searched(title: str, description: str) -> str:
-    """What a query is looked for in. SQLite itself has no notion of case beyond ASCII."""
+    """Return the text that queries search. SQLite itself folds only the case of ASCII."""
     return f"{title}\n{description}".casefold()

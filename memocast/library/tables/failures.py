@@ -1,4 +1,4 @@
-"""Failures of SQLite and of the file system, as the errors of a library."""
+"""Translates errors of SQLite and the file system into LibraryError."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ENOUGH_BYTES = 1 << 20
 
 @contextlib.contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Turn what SQLite and the file system raise about `path` into a LibraryError."""
+    """Turn errors that SQLite and the file system raise about `path` into LibraryError."""
     import sqlite3
 
     try:
@@ -46,7 +46,7 @@ def _library_error(path: Path, error: sqlite3.Error) -> LibraryError:
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return LibraryError(
             f"the library {folder} is locked by another program",
-            hint="wait for that program, or end it, then try again",
+            hint="wait for that program or stop it, then try again",
         )
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return DamagedLibrary(path, str(error))
@@ -57,7 +57,7 @@ def _library_error(path: Path, error: sqlite3.Error) -> LibraryError:
 
 
 def library_os_error(path: Path, error: OSError) -> LibraryError:
-    """The LibraryError that says what `error` means for the library's file or folder `path`."""
+    """Return the LibraryError for an `error` about the library's file or folder `path`."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return LibraryError(f"no room for {path}: the disk is full", hint="free some space")
     return LibraryError(

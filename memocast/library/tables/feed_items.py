@@ -1,4 +1,4 @@
-"""The items of the channels' feeds, and which memos they became."""
+"""The items of the channels' feeds, and the memos made from them."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _SELECT = "SELECT * FROM item WHERE "
 
 @dataclass(frozen=True, slots=True)
 class ListedItem:
-    """An item of a channel's feed, and what became of it here.
+    """An item of a channel's feed, and its state in this library.
 
-    `memo` is the id of the memo, once it has arrived; `arrived`, in unix seconds, stays when
-    that was removed. `problem` says why it did not arrive, `tries` how often and `tried`, in unix
-    seconds, when it did not.
+    `memo` is the memo's id once it has arrived; `arrived`, in unix seconds, stays after the memo
+    is removed. `problem` is why the last try failed, `tries` the number of failed tries and
+    `tried`, in unix seconds, the time of the last one.
     """
 
     number: int
@@ -40,7 +40,7 @@ class ListedItem:
 
 
 class FeedItems:
-    """The feeds of a library's channels. Every method may raise LibraryError."""
+    """The feed items of a library's channels. Every method may raise LibraryError."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -48,7 +48,7 @@ class FeedItems:
     def items(
         self, channel: Channel, limit: int | None = None, page: str | None = None
     ) -> list[ListedItem]:
-        """The channel's items, the newest first; with `page`, those of that page."""
+        """Return the channel's items, newest first; with `page`, only those on that page."""
         condition, values = ("", []) if page is None else (" AND page = ?", [page])
         return self._listed(
             f"channel = ?{condition} ORDER BY number DESC LIMIT ?",
@@ -58,7 +58,7 @@ class FeedItems:
         )
 
     def unpaged(self, channel: Channel) -> list[ListedItem]:
-        """The items that no page has yet, or the newest page only; the newest first."""
+        """Return the items that are on no page yet or on the newest page, newest first."""
         return self._listed(
             "channel = ? AND (page IS NULL OR page = ?) ORDER BY number DESC",
             channel.number,
@@ -66,16 +66,16 @@ class FeedItems:
         )
 
     def get(self, channel: Channel, id_: str) -> ListedItem | None:
-        """The item of that id."""
+        """Return the item with that id, or None."""
         return next(iter(self._listed("channel = ? AND id = ?", channel.number, id_)), None)
 
     def of_memo(self, memo: str) -> list[tuple[int, ListedItem]]:
-        """The items that became this memo, each with its channel's number."""
+        """Return the items of this memo, each with its channel's number."""
         rows = self._database.rows("SELECT * FROM item WHERE memo = ?", (memo,))
         return [(row["channel"], _item_of(row)) for row in rows]
 
     def count(self, channel: Channel) -> tuple[int, int, int]:
-        """How many items it has, how many of them are memos here, how many of those unheard."""
+        """Return the channel's number of items, of memos among them, and of unheard memos."""
         row = self._database.row(
             "SELECT count(*), count(memo), count(*) FILTER (WHERE memo IS NOT NULL AND"
             " NOT heard) FROM item WHERE channel = ?",
@@ -89,7 +89,7 @@ class FeedItems:
         return [_item_of(row) for row in rows]
 
     def add_own(self, channel: Channel, item: FeedItem, memo: str) -> None:
-        """Add an item of the user's own, which the next page is to have."""
+        """Add an item of the user's own, to be put on the next page."""
         with self._database.transaction():
             self.insert(channel, item, None)
             self._database.execute(
@@ -98,32 +98,32 @@ class FeedItems:
             )
 
     def settle(self, number: int, memo: str) -> None:
-        """The item of that number became this memo."""
+        """Record that the item with that number is now this memo."""
         self._database.execute(
             "UPDATE item SET memo = ?, arrived = ?, problem = '' WHERE number = ?",
             (memo, int(time.time()), number),
         )
 
     def note_problem(self, listed: ListedItem, problem: str) -> None:
-        """Why the item did not become a memo, now."""
+        """Record why fetching the item failed just now."""
         self._database.execute(
             "UPDATE item SET problem = ?, tries = tries + 1, tried = ? WHERE number = ?",
             (problem, int(time.time()), listed.number),
         )
 
     def mark_heard(self, memo: str) -> None:
-        """Somebody listened to it."""
+        """Mark the memo as heard."""
         self._database.execute("UPDATE item SET heard = 1 WHERE memo = ?", (memo,))
 
     def unheard(self) -> list[str]:
-        """The ids of the memos that came by a channel and were not heard, the oldest first."""
+        """Return the ids of the unheard memos from channels, oldest first."""
         rows = self._database.rows(
             "SELECT memo FROM item WHERE memo IS NOT NULL AND NOT heard ORDER BY published, number"
         )
         return [row["memo"] for row in rows]
 
     def expired(self, channel: Channel, before: int) -> list[str]:
-        """The ids of its memos that arrived before that, in unix seconds."""
+        """Return the ids of the channel's memos that arrived before `before`, in unix seconds."""
         rows = self._database.rows(
             "SELECT memo FROM item WHERE channel = ? AND memo IS NOT NULL AND arrived < ?",
             (channel.number, before),
@@ -131,10 +131,10 @@ class FeedItems:
         return [row["memo"] for row in rows]
 
     def take_podcast(self, channel: Channel, items: Sequence[FeedItem], state: str) -> int:
-        """Take these as the items of a podcast, the newest first; return how many are new.
+        """Store these items of a podcast, newest first; return how many are new.
 
-        Items that it has no more, and that did not arrive, are forgotten. `state` is for the next
-        look at its feed.
+        Items that left the feed before they arrived are deleted. `state` is kept for the next
+        read of the feed.
         """
         with self._database.transaction():
             rows = self._database.rows(
@@ -154,7 +154,7 @@ class FeedItems:
         return len(listed - known)
 
     def insert(self, channel: Channel, item: FeedItem, page: str | None) -> None:
-        """Add or renew an item of that page, an info-hash, inside the caller's transaction."""
+        """Insert or update an item on `page`, an info-hash, inside the caller's transaction."""
         self._database.execute(
             "INSERT INTO item (channel, id, page, title, text, published, link, mime, bytes,"
             " duration, audio) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -179,7 +179,7 @@ class FeedItems:
 
 
 def _item_of(row: sqlite3.Row) -> ListedItem:
-    """The item of a row."""
+    """Return the item in a row."""
     return ListedItem(
         number=row["number"],
         item=FeedItem(

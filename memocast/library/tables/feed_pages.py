@@ -1,4 +1,4 @@
-"""Feed pages: the pages of the channels' feeds that a library has, each a file with a torrent."""
+"""The pages of the channels' feeds in a library, each a file with a torrent."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 _KEPT = 10
 _KEPT_SECONDS = 7 * 24 * 3600
-"""So many newest pages of the past are still offered, for so long: links in browsers name them."""
+"""The most retired pages that are still seeded, and for how long: links in browsers name them."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredPage:
-    """A page's file, still elsewhere: `content` is its .torrent; `next` the page's before it."""
+    """A page's file outside the library; `content` is its .torrent, `next` the older page."""
 
     info_hash: str
     next: str
@@ -46,7 +46,7 @@ class FeedPages:
         self._items = items
 
     def older(self, channel: Channel, info_hash: str) -> str | None:
-        """The page before that page of the channel, empty for the first; None: it is not here."""
+        """Return the next older page, empty at the oldest; None when this page is not here."""
         row = self._database.row(
             "SELECT next FROM page WHERE channel = ? AND info_hash = ? AND NOT retired",
             (channel.number, info_hash),
@@ -54,7 +54,7 @@ class FeedPages:
         return row["next"] if row else None
 
     def chain(self, channel: Channel, info_hash: str, until: Collection[str]) -> list[str]:
-        """The pages from this one on, each before the one it names; the first `until` ends it."""
+        """Return the pages from this one to ever older ones, ending before any in `until`."""
         found: dict[str, None] = {}
         while info_hash not in until and info_hash not in found:
             following = self.older(channel, info_hash)
@@ -65,7 +65,7 @@ class FeedPages:
         return list(found)
 
     def file(self, info_hash: str) -> Path:
-        """Where a page is."""
+        """Return the path of a page's file."""
         return self._folder / info_hash
 
     def replace(
@@ -74,10 +74,10 @@ class FeedPages:
         pages: Sequence[tuple[StoredPage, Sequence[FeedItem]]],
         gone: Iterable[ListedItem] = (),
     ) -> None:
-        """Take these pages, the newest first, as the beginning of the channel's feed.
+        """Make these pages, newest first, the beginning of the channel's feed.
 
-        What they lead to stays. The items that are `gone` go, and so do, after some time, pages
-        that nothing leads to any more.
+        The older pages that they lead to stay. The items in `gone` are deleted now, and pages
+        that are no longer linked are deleted after some time.
         """
         stays = {stored.info_hash for stored, _ in pages} | {pages[-1][0].next}
         with self._database.transaction():
@@ -97,7 +97,7 @@ class FeedPages:
         self._pending_deletes.finish()
 
     def hold(self, channel: Channel, stored: Sequence[StoredPage], kept: Collection[str]) -> None:
-        """Take these as the channel's pages, the head first; of those before, those `kept` stay."""
+        """Make these the channel's pages, newest first; keep those in `kept` as well."""
         with self._database.transaction():
             for page in stored:
                 self._store(channel, page)
@@ -110,10 +110,9 @@ class FeedPages:
         self._pending_deletes.finish()
 
     def sweep(self) -> None:
-        """Delete pages that were put in place by somebody who could not go on."""
+        """Delete page files left by an interrupted process."""
         with self._database.transaction():
-            # Pages are put in place within a transaction; while this one lasts, none can be
-            # on its way.
+            # Pages are put in place within a transaction, so none can arrive during this one.
             rows = self._database.rows("SELECT info_hash FROM page")
             known = {row["info_hash"] for row in rows}
             for path in self._folder.iterdir():
@@ -121,7 +120,7 @@ class FeedPages:
                     path.unlink(missing_ok=True)
 
     def forget(self, channel: Channel) -> None:
-        """Have nothing of its feed any more."""
+        """Delete all pages of the channel's feed."""
         with self._database.transaction():
             self._forget(channel, self._hashes(channel))
         self._pending_deletes.finish()
@@ -166,7 +165,7 @@ class FeedPages:
             self._database.execute(
                 "DELETE FROM page WHERE channel = ? AND info_hash = ?", (channel.number, info_hash)
             )
-            # A stranger's channel may lead to a page of another one.
+            # A stranger's channel may link to a page of another channel.
             shared = self._database.row("SELECT 1 FROM page WHERE info_hash = ?", (info_hash,))
             if shared is None:
                 self._pending_deletes.add([self.file(info_hash)])

@@ -1,9 +1,9 @@
-"""The folders of a library that hold what is shared."""
+"""Names of the library folders that hold shared files."""
 
 from __future__ import annotations
 
 SEALED_FOLDER = "sealed"
-"""In a library: the age files, each named by its torrent's info-hash."""
+"""Holds the age files, each named by its torrent's info-hash."""
 
 FEEDS_FOLDER = "feeds"
-"""In a library: the pages of channels' feeds, each named by its torrent's info-hash."""
+"""Holds the pages of channels' feeds, each named by its torrent's info-hash."""

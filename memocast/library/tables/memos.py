@@ -1,8 +1,8 @@
-"""Catalog: the memos in the database, and finding them however many there are.
+"""The memos in the database, and the search for them.
 
-Nothing here reads more rows than it returns, except for a list of everything,
-and for a query that the index cannot narrow down: one of fewer than three
-characters, or one that thousands of memos match.
+No function here reads more rows than it returns, except for a list of
+everything and for a query that the index cannot narrow down: one of fewer than
+three characters, or one that thousands of memos match.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MEMO_COLUMNS = """
         WHERE item.memo = memo.id AND secret = x'' LIMIT 1) AS channel,
     NOT EXISTS (SELECT 1 FROM item WHERE item.memo = memo.id AND NOT item.heard) AS heard
 """
-"""What `memo_of` reads of a row."""
+"""The columns that `memo_of` reads."""
 
 _SELECT = f"""
     SELECT {MEMO_COLUMNS},
@@ -44,19 +44,19 @@ _SELECT = f"""
 _NEWEST_FIRST = " ORDER BY memo.created DESC, memo.number DESC"
 
 _GRAM = 3
-"""Characters; the index of SQLite's 'trigram' tokenizer knows no shorter pieces of text."""
+"""Characters; SQLite's 'trigram' tokenizer cannot index shorter pieces of text."""
 
 _MOST_GRAMS = 16
-"""A query is narrowed down by as many; the text itself is compared in the end."""
+"""The most grams used to narrow a query down; the whole text is compared afterwards."""
 
 _MANY = 500
-"""From so many matches on, going through the newest memos finds the first few sooner."""
+"""With this many matches or more, scanning the newest memos finds the first few sooner."""
 
 _MOST_TOLD = 100
 
 
 class Memos:
-    """What is in a library's database. Methods may raise LibraryError and OSError."""
+    """The memos in a library's database. Methods may raise LibraryError and OSError."""
 
     def __init__(self, database: Database, audio_folder: Path) -> None:
         self._database = database
@@ -65,9 +65,10 @@ class Memos:
     def memos(
         self, query: str = "", limit: int | None = None, channel: int | None = None
     ) -> list[Memo]:
-        """Newest first; with `query`, those with it in title or description, whatever the case.
+        """Return the memos, newest first.
 
-        With the number of a `channel`, those that are on it.
+        With `query`, only those that have it in the title or description, in any case; with
+        the number of a `channel`, only those on it.
         """
         if channel is not None:
             rows = self._on(channel, query)
@@ -80,13 +81,13 @@ class Memos:
         return [memo for memo in found if memo.filename in files]
 
     def rows(self) -> list[Memo]:
-        """What the database knows, newest first, whether the audio files are there or not."""
+        """Return all memos in the database, newest first, even those whose audio is missing."""
         return [memo_of(row) for row in self._all()]
 
     def get(self, reference: str) -> Memo:
-        """The memo of an id, a unique prefix of one, or `latest`. Raises NoSuchMemo."""
+        """Return the memo for an id, a unique prefix of one, or `latest`. Raises NoSuchMemo."""
         wanted = reference.lower()
-        # Arguments that are not UTF-8 have half characters, which SQLite does not take.
+        # Arguments that are not UTF-8 contain lone surrogates, which SQLite does not accept.
         if len(wanted) == ID_LENGTH and wanted.isascii():
             return self.by_id(wanted)
         if wanted == "latest":
@@ -100,13 +101,13 @@ class Memos:
             count = f"more than {_MOST_TOLD}" if len(fitting) > _MOST_TOLD else f"{len(fitting)}"
             some = ", ".join(memo.id for memo in fitting[:4])
             raise NoSuchMemo(
-                f"'{reference}' fits {count} memos: {some}{', …' * (len(fitting) > 4)}",
+                f"'{reference}' matches {count} memos: {some}{', …' * (len(fitting) > 4)}",
                 hint="type more of the id",
             )
         return fitting[0]
 
     def by_id(self, memo_id: str) -> Memo:
-        """The memo of that whole id. Raises NoSuchMemo."""
+        """Return the memo with that full id. Raises NoSuchMemo."""
         row = self._database.row(_SELECT + " WHERE memo.id = ?", (memo_id,))
         memo = memo_of(row) if row else None
         if memo is None or not self._has_audio(memo):
@@ -114,22 +115,22 @@ class Memos:
         return memo
 
     def starting_with(self, prefix: str, limit: int) -> list[Memo]:
-        """Up to `limit` memos whose ids begin so, in the order of their ids."""
+        """Return up to `limit` memos whose ids start with `prefix`, in order of id."""
         if not prefix.isalnum() or not prefix.isascii():
             return []
         rows = self._database.each(
             _SELECT + " WHERE memo.id >= ? AND memo.id < ? ORDER BY memo.id",
-            (prefix, prefix + "~"),  # which comes after all letters
+            (prefix, prefix + "~"),  # "~" sorts after all letters
         )
         return list(islice(filter(self._has_audio, map(memo_of, rows)), limit))
 
     def is_known(self, memo_id: str) -> bool:
-        """Whether the database has that memo, be its audio there or not."""
+        """Return whether the database has that memo, even if its audio is missing."""
         found = self._database.row("SELECT 1 FROM memo WHERE id = ?", (memo_id,))
         return found is not None
 
     def pieces(self, memo: Memo) -> bytes:
-        """The piece hashes of its audio, joined; empty where it came without need of them."""
+        """Return the joined piece hashes of its audio; empty if none were made when it arrived."""
         row = self._database.row(
             "SELECT sha1 FROM pieces JOIN memo ON memo.number = pieces.memo WHERE id = ?",
             (memo.id,),
@@ -137,9 +138,9 @@ class Memos:
         return row["sha1"] if row else b""
 
     def insert(self, new: NewMemo, stamp: FileStamp, digests: tuple[bytes, bytes]) -> None:
-        """Add a memo whose audio file has that `stamp`, inside the caller's transaction.
+        """Insert a memo whose audio file has that `stamp`, inside the caller's transaction.
 
-        `digests`: the SHA-256 of its audio, and its joined piece hashes; each may be empty.
+        `digests` are the SHA-256 of its audio and its joined piece hashes; each may be empty.
         """
         draft = new.draft
         size, mtime = stamp
@@ -169,7 +170,7 @@ class Memos:
             )
 
     def edit(self, memo: Memo, title: str | None, description: str | None) -> None:
-        """Change what is not None here, inside the caller's transaction."""
+        """Change the fields that are not None, inside the caller's transaction."""
         row = self._database.row(
             "UPDATE memo SET title = coalesce(?, title),"
             " description = coalesce(?, description) WHERE id = ?"
@@ -186,7 +187,7 @@ class Memos:
         rows = self._database.each(_SELECT + " ORDER BY memo.number DESC")
         memo = next(filter(self._has_audio, map(memo_of, rows)), None)
         if memo is None:
-            raise NoSuchMemo("the library is empty", hint="make one: memocast record")
+            raise NoSuchMemo("the library is empty", hint="record a memo: memocast record")
         return memo
 
     def _has_audio(self, memo: Memo) -> bool:
@@ -199,7 +200,7 @@ class Memos:
         wanted = query.casefold()
         try:
             wanted.encode()
-        except UnicodeEncodeError:  # no memo has half a character
+        except UnicodeEncodeError:  # no memo contains a lone surrogate
             return iter(())
         condition, values = " WHERE instr(memo.search, ?)", [wanted]
         grams = _grams(wanted)
@@ -223,7 +224,7 @@ class Memos:
 
 
 def _grams(text: str) -> str:
-    """What FTS5 is asked for: that all three-letter pieces are there, wherever."""
+    """Return the FTS5 query for text that contains all these three-letter pieces."""
     count = len(text) - _GRAM + 1
     step = max(1, count // _MOST_GRAMS)
     pieces = dict.fromkeys(text[begin : begin + _GRAM] for begin in range(0, count, step))
@@ -231,7 +232,7 @@ def _grams(text: str) -> str:
 
 
 def memo_of(row: sqlite3.Row) -> Memo:
-    """The Memo of a row of `memo` joined with its `torrent`, if it has one."""
+    """Return the Memo in a row of `memo` joined with its `torrent`, if it has one."""
     return Memo(
         id=row["id"],
         title=row["title"],

@@ -1,4 +1,4 @@
-"""Removals: files that are to go once their rows have gone, however often that is interrupted."""
+"""Files to delete because their rows are gone; an interrupted delete is finished later."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ if TYPE_CHECKING:
     from memocast.library.tables.database import Database
 
 _KEY = "removed:"
-"""Before a file's path in the library, in `state`. One without a folder is in `memos/`."""
+"""Prefix of a file's path in `state`. A path without a folder is in `memos/`."""
 
 
 class PendingDeletes:
-    """The files of a library that nothing refers to any more. Methods may raise LibraryError."""
+    """The files of a library that no row refers to. Methods may raise LibraryError."""
 
     def __init__(self, database: Database, root: Path) -> None:
         self._database = database
         self._root = root
 
     def add(self, paths: Iterable[Path]) -> None:
-        """Have these deleted, if the caller's transaction takes effect."""
+        """Delete these files if the caller's transaction is committed."""
         self._database.executemany(
             "INSERT OR IGNORE INTO state VALUES (?, '')", [(self._key(path),) for path in paths]
         )
 
     def cancel(self, path: Path) -> None:
-        """Keep the file after all: in the caller's transaction, it is about to be there again."""
+        """Keep the file after all, because the caller's transaction puts it back."""
         self._database.execute("DELETE FROM state WHERE key = ?", (self._key(path),))
 
     def finish(self) -> None:
-        """Delete what is to go. A file that cannot be deleted now is tried again next time.
+        """Delete the pending files. One that cannot be deleted now is tried again next time.
 
-        Nothing goes before the transaction that a caller is in has taken effect.
+        Does nothing inside a transaction: the delete must wait until it is committed.
         """
         if self._database.in_transaction or not self._intended():
             return
         with self._database.transaction():
-            # While this lasts, nobody can call one off and put a file there.
+            # During this transaction no other process can cancel a delete and put a file there.
             for key in self._intended():
                 name = key.removeprefix(_KEY)
                 with contextlib.suppress(OSError):

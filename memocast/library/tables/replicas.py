@@ -1,4 +1,4 @@
-"""Replicas: a library's own copy of what its paired devices agree on."""
+"""A library's copy of the state that its paired devices agree on."""
 
 from __future__ import annotations
 
@@ -33,35 +33,35 @@ _MENDED = "mended"
 _MOST_ENTRIES = 100_000
 _MOST_BYTES = 1 << 26
 _MOST_BUCKET_BYTES = MAX_BUCKET_BYTES - (1 << 20)
-"""What other devices can fill a library with, as it is published. The rest of a part, which nobody
-reads once it is too long, is for what is added here."""
+"""The most that other devices can add to a library, as published. Devices do not read a bucket
+that is too long; the rest of its size is for entries added here."""
 
 Change = tuple[str, str]
-"""An entry's key, and which field of it was changed: `title`, `description` or `removed`."""
+"""An entry's key, and the field that was changed: `title`, `description` or `removed`."""
 
 
 class Replicas:
-    """The state of a library as its paired devices see it. Methods may raise LibraryError."""
+    """The state of a library shared with its paired devices. Methods may raise LibraryError."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def state(self) -> dict[str, ReplicaEntry]:
-        """Every entry, by key."""
+        """Return every entry, by key."""
         rows = self._database.rows("SELECT * FROM replica")
         return {row["key"]: _entry_of(row) for row in rows}
 
     def memos(self) -> dict[str, str]:
-        """The local memos of the entries that have one: ids by key."""
+        """Return the ids of the entries' local memos, by key."""
         rows = self._database.rows(
             "SELECT key, memo FROM replica JOIN memo ON memo.id = replica.memo"
         )
         return {row["key"]: row["memo"] for row in rows}
 
     def collect(self) -> list[Change]:
-        """Take in what was changed here, each change at the moment when it was made.
+        """Apply the changes made here, each with the time at which it was made.
 
-        Returns what that was, of entries that are known to others.
+        Returns those to entries that other devices know.
         """
         with self._database.transaction():
             self._mend()
@@ -115,13 +115,13 @@ class Replicas:
         changes: list[Change] = []
         before = entry = _entry_of(known)
         if added is not None and not entry.is_alive:
-            # It was removed once, and now somebody wanted it again.
+            # It had been removed, and was added again.
             at = entry.last.next(added, device)
             entry = replace(entry, title=title, title_at=at, description=description)
             changes.append((key, "title"))
         for name, text in (("title", title), ("description", description)):
             at = getattr(entry, f"{name}_at")
-            # Without an edit, it is what others changed that did not reach the memo yet.
+            # Without an edit, another device changed it, and the memo is not updated yet.
             moment = edits.get((row["id"], name))
             if getattr(entry, name) != text and moment is not None:
                 changed: dict[str, Any] = {name: text, f"{name}_at": at.next(moment, device)}
@@ -132,7 +132,7 @@ class Replicas:
         return changes
 
     def _mend(self) -> None:
-        """Once: what an older release let in, and what would be in the way of each sync."""
+        """Repair, once, entries that an older release accepted and that would block every sync."""
         if self.recall(_MENDED):
             return
         for row in self._database.rows("SELECT * FROM replica"):
@@ -147,7 +147,7 @@ class Replicas:
         self.remember(_MENDED, {"once": True})
 
     def room(self) -> Room:
-        """How much more other devices can fill this library with."""
+        """Return how much more other devices may add to this library."""
         return Room(self.state().values())
 
     def merge(
@@ -156,9 +156,9 @@ class Replicas:
         changes: Collection[Change] = (),
         room: Room | None = None,
     ) -> int:
-        """Take in what another device knows; return of how many entries there was no room for.
+        """Merge another device's entries; return how many there was no room for.
 
-        `changes` were made here, and the others have not heard of them.
+        `changes` were made here and are not yet known to the other devices.
         """
         moment = _now()
         room = room or self.room()
@@ -188,28 +188,28 @@ class Replicas:
         return (_entry_of(row), row["memo"]) if row else None
 
     def recall(self, name: str) -> dict[str, Any]:
-        """What was noted of this pairing under that name; empty when nothing was."""
+        """Return the notes stored under that name for this pairing; empty when there are none."""
         row = self._database.row("SELECT value FROM state WHERE key = ?", (_NOTES + name,))
         return dict(json.loads(row["value"])) if row else {}
 
     def remember(self, name: str, notes: Mapping[str, Any]) -> None:
-        """Note that instead; it is forgotten with the pairing."""
+        """Store notes under that name, replacing earlier ones; ending the pairing deletes them."""
         self._database.execute(
             "INSERT OR REPLACE INTO state VALUES (?, ?)", (_NOTES + name, json.dumps(notes))
         )
 
     def lead_to(self, key: str, link: str) -> None:
-        """The audio of that entry is had by this link."""
+        """Store the link to the entry's audio."""
         self._database.execute(
             "UPDATE replica SET link = ? WHERE key = ?", (spoken_link(link), key)
         )
 
     def settle(self, key: str, memo: str | None) -> None:
-        """The entry is that memo here, or none any more."""
+        """Store the id of the entry's local memo, or that it has none."""
         self._database.execute("UPDATE replica SET memo = ? WHERE key = ?", (memo, key))
 
     def forget(self) -> None:
-        """Have no copy of the state any more; memos stay as they are."""
+        """Delete the copy of the state; memos stay as they are."""
         with self._database.transaction():
             self._database.execute("DELETE FROM replica")
             self._database.execute("DELETE FROM edit")
@@ -240,7 +240,7 @@ class Replicas:
         )
 
     def _edits(self) -> dict[tuple[str, str], int]:
-        """When what was last changed here, in ms, by memo and field."""
+        """Return the time of each field's last change here, in ms, by memo and field."""
         rows = self._database.rows("SELECT memo, field, at FROM edit ORDER BY number")
         return {(row["memo"], row["field"]): row["at"] for row in rows}
 
@@ -252,7 +252,7 @@ class Replicas:
 
 
 class Room:
-    """How much more other devices can fill the library with."""
+    """The space left for entries from other devices."""
 
     def __init__(self, entries: Iterable[ReplicaEntry]) -> None:
         self._count = 0
@@ -262,7 +262,7 @@ class Room:
             self._bytes[bucket(entry.key)] += len(to_bytes([entry]))
 
     def has(self, before: ReplicaEntry | None, entry: ReplicaEntry) -> bool:
-        """Whether the entry still fits in place of what was `before`; then its room is taken."""
+        """Return whether the entry fits in place of `before`; if so, take up its space."""
         part = bucket(entry.key)
         grown = len(to_bytes([entry])) - (len(to_bytes([before])) if before else 0)
         if grown > 0 and (
@@ -277,7 +277,7 @@ class Room:
 
 
 def _now() -> int:
-    """Milliseconds since 1970."""
+    """Return milliseconds since 1970."""
     return time.time_ns() // 1_000_000
 
 

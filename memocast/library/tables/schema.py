@@ -1,11 +1,11 @@
-"""Schema: the tables of a library's database, as each version of them was made of the one before.
+"""The tables of a library's database, as migrations from each version to the next.
 
-`docs/formats.md` describes them. `PRAGMA user_version` says which a database has.
+`docs/formats.md` describes them. `PRAGMA user_version` is the version a database has.
 """
 
 from __future__ import annotations
 
-# Each statement ends with a semicolon at the end of a line, and those within a trigger do not.
+# A semicolon at the end of a line ends a statement; none inside a trigger is at the end of a line.
 MIGRATIONS = (
     """
     CREATE TABLE memo (

@@ -1,6 +1,6 @@
-"""Seedables: which files a library offers to others, as little of each as a seeder must keep.
+"""The files that a library can seed, with only the fields that a seeder must keep in memory.
 
-There may be a hundred thousand. What is needed of one only once, its torrent, is read then.
+There may be a hundred thousand. Torrents, which are needed only once, are read on demand.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ _COLUMNS = """
     torrent.mtime AS age_mtime, torrent.sha256 AS age_sha256
 """
 _FROM = " FROM torrent JOIN memo ON memo.id = torrent.memo"
-_OFFERED = "(torrent.shared OR paired OR (? AND arrived AND NOT stopped))"
-"""With whether what came by a link counts."""
+_SEEDED = "(torrent.shared OR paired OR (? AND arrived AND NOT stopped))"
+"""Takes one value: whether memos that came by a link count."""
 
 _PAGES = """
     SELECT info_hash, content, bytes, mtime, trackers FROM page
     JOIN channel ON channel.number = page.channel WHERE
 """
 _PUBLISHED = "(secret != x'' OR ?)"
-"""With whether what others publish counts."""
+"""Takes one value: whether followed channels count."""
 
 _MET_BY_BROWSERS = "trackers LIKE '%ws://%' OR trackers LIKE '%wss://%'"
 _NEWEST_FIRST = " ORDER BY memo.created DESC, memo.number DESC, torrent.number"
@@ -43,11 +43,11 @@ _NEWEST_FIRST = " ORDER BY memo.created DESC, memo.number DESC, torrent.number"
 
 @dataclass(frozen=True, slots=True)
 class Seedable:
-    """A share of a memo: its file, sealed or not, and whether that is still what was hashed.
+    """A file to seed, for a share of a memo or a page of a channel's feed.
 
-    `file` is the path of the audio or the age file, `size` what it had in bytes when it was
-    hashed. `trackers` are those of the link it came by. A page of a channel's feed is one too,
-    of no `memo`.
+    `file` is the path of the audio or the age file, `size` its bytes when it was hashed, and
+    `intact` whether it is still the same. `trackers` are those of the link it came by. For a
+    feed page, `memo` is empty.
     """
 
     memo: str
@@ -64,10 +64,10 @@ class Seedable:
 
 @dataclass(frozen=True, slots=True)
 class UploadTotals:
-    """What a torrent's swarm took so far.
+    """The uploads of a torrent in all runs of the seeder.
 
-    `uploaded` in bytes; `copies`: how many complete peers were ever seen, and
-    `last_copy`: when the last one was, in unix seconds.
+    `uploaded` is in bytes, `copies` the number of complete peers ever seen, and
+    `last_copy` the time of the last one, in unix seconds.
     """
 
     uploaded: int = 0
@@ -76,7 +76,7 @@ class UploadTotals:
 
 
 class Seedables:
-    """The shares of a library that are offered. Every method may raise LibraryError."""
+    """The files that a library can seed. Every method may raise LibraryError."""
 
     def __init__(self, database: Database, root: Path) -> None:
         self._database = database
@@ -85,15 +85,15 @@ class Seedables:
         self._feeds = root / FEEDS_FOLDER
 
     def all(self, *, fetched: bool) -> list[Seedable]:
-        """Every share and, with `fetched`, every memo that came by a link; newest first."""
-        return self._found(_OFFERED + _NEWEST_FIRST, fetched)
+        """Return all shares and, with `fetched`, all memos that came by a link; newest first."""
+        return self._found(_SEEDED + _NEWEST_FIRST, fetched)
 
     def with_tallies(self, *, fetched: bool) -> list[tuple[Seedable, str, UploadTotals]]:
-        """The same, each with its memo's title and how it fared in all runs of the seeder."""
+        """Return the same, each with its memo's title and upload totals."""
         with self._database.translated():
             rows = self._database.rows(
                 f"SELECT {_COLUMNS}, title, uploaded, copies, last_copy"
-                f"{_FROM} WHERE {_OFFERED}{_NEWEST_FIRST}",
+                f"{_FROM} WHERE {_SEEDED}{_NEWEST_FIRST}",
                 (fetched,),
             )
             return [
@@ -106,13 +106,13 @@ class Seedables:
             ]
 
     def pages(self, *, fetched: bool) -> list[Seedable]:
-        """The pages of the user's own channels and, with `fetched`, of those that are followed."""
+        """Return the pages of the user's own channels and, with `fetched`, of followed ones."""
         return self._pages(_PUBLISHED, fetched)
 
     def pages_for_browsers(
         self, *, fetched: bool, every: bool, newest: bool, limit: int
     ) -> list[Seedable]:
-        """Of `pages`, the channels' newest or only older ones, those of own channels first.
+        """Return the channels' newest or only their older pages, those of own channels first.
 
         Unless `every` page has a WebSocket tracker, only those with one of their own count.
         """
@@ -152,13 +152,13 @@ class Seedables:
         )
 
     def for_browsers(self, *, fetched: bool, every: bool, limit: int) -> list[Seedable]:
-        """Of `all`, the `limit` last shared or asked for that a browser could fetch.
+        """Return the `limit` files last shared or requested that a browser could fetch.
 
-        Browsers know no torrents of version 2 only, and meet on WebSocket
+        Browsers cannot fetch v2-only torrents, and find peers through WebSocket
         trackers: unless `every` memo has one, only those with one of their own count.
         """
         return self._found(
-            f"{_OFFERED} AND NOT lan AND NOT paired AND length(info_hash) = 40"
+            f"{_SEEDED} AND NOT lan AND NOT paired AND length(info_hash) = 40"
             f" AND (? OR {_MET_BY_BROWSERS})"
             " ORDER BY wanted DESC, memo.number DESC LIMIT ?",
             fetched,
@@ -167,7 +167,7 @@ class Seedables:
         )
 
     def content(self, found: Seedable) -> bytes | None:
-        """Its torrent, as a .torrent file without trackers; None when it was just removed."""
+        """Return its .torrent file, without trackers; None when it was just removed."""
         row = self._database.row(
             "SELECT content FROM torrent WHERE info_hash = ?"
             " UNION ALL SELECT content FROM page WHERE info_hash = ?",
@@ -176,11 +176,11 @@ class Seedables:
         return bytes(row["content"]) if row else None
 
     def answers(self, share: Share) -> bool:
-        """Whether the file that the share offers, sealed or not, is the one that was hashed."""
+        """Return whether the share's file, sealed or not, is still the one that was hashed."""
         return all(found.intact for found in self._found("info_hash = ?", share.info_hash))
 
     def is_intact(self, memo: Memo) -> bool:
-        """Whether the audio file is, byte for byte, what the library took in."""
+        """Return whether the audio file is still, byte for byte, the one that was added."""
         with self._database.translated():
             row = self._database.row(
                 "SELECT id, bytes, mtime, sha256 FROM memo WHERE id = ?", (memo.id,)
@@ -217,7 +217,7 @@ class Seedables:
         )
 
     def _is_intact(self, row: sqlite3.Row, kind: str, path: Path | str, found: FileStamp) -> bool:
-        """Whether a file is what was kept: its size, time and hashes, those of `kind`."""
+        """Return whether a file has the stored size, and the stored time or hash, of `kind`."""
         size, mtime = found
         if (size, mtime) == (row[f"{kind}bytes"], row[f"{kind}mtime"]):
             return True
@@ -228,7 +228,7 @@ class Seedables:
                 return False
         except OSError:
             return False
-        # Copied or touched: another time, the same content. Hash it only once.
+        # Copied or touched: the time differs, the content does not. Hash it only once.
         if kind:
             update, key = "UPDATE torrent SET mtime = ? WHERE info_hash = ?", row["info_hash"]
         else:
@@ -239,7 +239,7 @@ class Seedables:
     def _holds_the_same(self, row: sqlite3.Row, kind: str, path: Path) -> bool:
         if row[f"{kind}sha256"]:
             return file_hash(path) == bytes(row[f"{kind}sha256"])
-        # It came by a link, and its torrent's own hashes are all there is to know.
+        # It came by a link, and only its torrent's hashes are stored.
         arrived = self._database.row(
             "SELECT content FROM torrent JOIN memo ON memo.id = torrent.memo"
             " WHERE memo.id = ? AND arrived AND mode = 'public'",

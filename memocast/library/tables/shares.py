@@ -1,4 +1,4 @@
-"""Shares: in which ways the memos of a library are shared, and how that fared."""
+"""The shares of a library's memos, with their upload tallies."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ class Shares:
         self._pending_deletes = pending_deletes
 
     def of(self, memo: Memo) -> list[Share]:
-        """The ways in which the memo is or was shared, plain ones first."""
+        """Return the memo's present and past shares, unsealed ones first."""
         rows = self._database.rows(
             "SELECT * FROM torrent WHERE memo = ? ORDER BY mode DESC, number", (memo.id,)
         )
         return [_share_of(row) for row in rows]
 
     def memo(self, info_hashes: tuple[str, ...]) -> Memo | None:
-        """The memo that has a torrent with one of these info-hashes, one or two, if it exists."""
+        """Return the memo whose torrent has one of these one or two info-hashes, or None."""
         row = self._database.row(
             _MEMO,
             (info_hashes[0], info_hashes[-1]),
@@ -56,9 +56,9 @@ class Shares:
         return memo if (self._memos / memo.filename).exists() else None
 
     def add(self, memo: Memo, share: Share, age_file: Path | None = None) -> Share:
-        """Share the memo so from now on; of two processes that begin to, one's share is kept.
+        """Add a share of the memo and return it, or the equal one that another process added first.
 
-        The `age_file` of a sealed share is moved to where such files are.
+        The `age_file` of a sealed share is moved into the library.
         """
         with self._database.transaction():
             known = self._database.row(
@@ -78,7 +78,7 @@ class Shares:
             return share
 
     def share_again(self, share: Share, first: Callable[[Share], None] = lambda _: None) -> Share:
-        """Share it once more, as it was shared before; `first` may still refuse to."""
+        """Share it again as before; `first` is called before that and may raise."""
         first(share)
         with self._database.transaction():
             return self._renewed(share)
@@ -91,7 +91,7 @@ class Shares:
         return share
 
     def insert(self, memo_id: str, share: Share, age_file: Path | None) -> None:
-        """Give a memo this share, inside a transaction of the caller's."""
+        """Add this share to the memo, inside the caller's transaction."""
         digest = b""
         size = mtime = 0
         if age_file:
@@ -125,20 +125,20 @@ class Shares:
         if age_file:
             target = self.age_file(share.info_hash)
             self._pending_deletes.cancel(target)
-            # As the last thing before the end of the transaction. What a crash leaves between
-            # the two, whoever owns the entry it came from takes back or deletes.
+            # Last, just before the commit. If a crash comes between the two, the owner of the
+            # staging entry takes the file back or deletes it.
             age_file.rename(target)
             fsync_folder(self._sealed)
 
     def age_file(self, info_hash: str) -> Path:
-        """Where the age file of a sealed share is."""
+        """Return the path of a sealed share's age file."""
         return self._sealed / f"{info_hash}.age"
 
     def stop(self, memo: Memo) -> list[Share]:
-        """Offer the memo no more; return how it was shared until now.
+        """Stop sharing the memo; return its shares until now.
 
-        A sealed share of our own is forgotten with its key. The link of any
-        other is the same when it is shared once more.
+        Our own sealed shares are deleted with their keys. Other shares keep
+        their links when the memo is shared again.
         """
         with self._database.transaction():
             before = [
@@ -166,7 +166,7 @@ class Shares:
         return before
 
     def unpair(self) -> None:
-        """Forget the shares that were for the user's other devices."""
+        """Delete the shares that were for the user's other devices."""
         with self._database.transaction():
             rows = self._database.rows("SELECT info_hash FROM torrent WHERE paired")
             self._pending_deletes.add(self.age_file(row["info_hash"]) for row in rows)
@@ -174,23 +174,23 @@ class Shares:
         self._pending_deletes.finish()
 
     def age_files(self, memo: Memo) -> list[Path]:
-        """The age files of the memo's shares, inside the caller's transaction."""
+        """Return the paths of the memo's age files, inside the caller's transaction."""
         rows = self._database.rows(
             "SELECT info_hash FROM torrent WHERE memo = ? AND mode != 'public'", (memo.id,)
         )
         return [self.age_file(row["info_hash"]) for row in rows]
 
     def take_back(self, info_hash: str) -> None:
-        """Delete the age file of a share that never came about."""
+        """Delete the age file of a share that was not added."""
         with self._database.transaction():
             known = self._database.row("SELECT 1 FROM torrent WHERE info_hash = ?", (info_hash,))
             if known is None:
                 self.age_file(info_hash).unlink(missing_ok=True)
 
     def owner(self, torrent: Torrent) -> str | None:
-        """The id of the memo that has this torrent; inside the caller's transaction.
+        """Return the id of the memo that has this torrent, inside the caller's transaction.
 
-        A row whose file is gone is no memo, and gives the info-hash free.
+        A row whose file is gone is deleted, which frees the info-hash.
         """
         row = self._database.row(
             "SELECT id, format FROM memo JOIN torrent ON torrent.memo = memo.id"
@@ -205,7 +205,7 @@ class Shares:
         return None
 
     def add_to_tally(self, info_hash: str, uploaded: int, copies: int, seen: int | None) -> None:
-        """Count `uploaded` more bytes and `copies` more complete peers, last seen then."""
+        """Add `uploaded` bytes and `copies` complete peers, last seen at `seen` in unix seconds."""
         self._database.execute(
             "UPDATE torrent SET uploaded = uploaded + ?, copies = copies + ?,"
             " last_copy = coalesce(?, last_copy), wanted = ? WHERE info_hash = ?",
