@@ -109,4 +109,6 @@ def ensure_seeder(current: AppContext, memos: Sequence[Memo], *, wanted: bool = 
         console.note("no seeder is running; the link works once you run: memocast seed")
         return
     pid = start_seeder(current.root)
-    console.note(f"started the seeder in the background (pid {pid}); memocast seed --stop stops it")
+    console.note(
+        f"started the seeder in the background (pid {pid}); stop it with: memocast seed --stop"
+    )

@@ -99,7 +99,9 @@ def _start_in_background(current: AppContext, seeder_lock: SeederLock) -> None:
         console.note(f"the seeder is already running (pid {report.pid})")
         return
     pid = start_seeder(current.root)
-    console.note(f"started the seeder in the background (pid {pid}); memocast seed --stop stops it")
+    console.note(
+        f"started the seeder in the background (pid {pid}); stop it with: memocast seed --stop"
+    )
 
 
 def _claim_unless_served(seeder_lock: SeederLock) -> bool:

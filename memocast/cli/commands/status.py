@@ -109,9 +109,8 @@ def _lan_lines(report: SeederReport) -> list[tuple[str, str]]:
 
 def _trouble_lines(report: SeederReport) -> list[tuple[str, str]]:
     lines = []
-    silent = (
-        time.time() - report.heard if report.heard else 0.0
-    )  # an older seeder does not report it
+    # An older seeder does not report when it was last heard.
+    silent = time.time() - report.heard if report.heard else 0.0
     if silent > _SILENT_SECONDS:
         lines.append(("problem", f"no report from the seeder for {silent:.0f} s"))
     if report.problem:
