@@ -53,7 +53,7 @@ def publish(
     memo: MemosArgument,
     to: Annotated[
         str | None,
-        typer.Option(metavar="CHANNEL", help="Optional if you have only one channel."),
+        typer.Option(metavar="CHANNEL", help="Where to publish; optional with only one channel."),
     ] = None,
     no_seed: Annotated[bool, typer.Option("--no-seed", help="Do not start a seeder.")] = False,
     json: JsonOption = False,
@@ -132,7 +132,9 @@ def retract(
     memo: MemosArgument,
     to: Annotated[
         str | None,
-        typer.Option("--from", metavar="CHANNEL", help="Optional if you have only one channel."),
+        typer.Option(
+            "--from", metavar="CHANNEL", help="Where from; optional with only one channel."
+        ),
     ] = None,
 ) -> None:
     """Remove memos from a channel. Copies that followers have remain.
@@ -191,7 +193,7 @@ def import_(
     file: Annotated[Path, typer.Argument(metavar="KEY-FILE", help="A file from 'channel export'.")],
     json: JsonOption = False,
 ) -> None:
-    """Take a channel's key, to publish from here too; print the channel's link.
+    """Import a channel's key, to publish from here too; print the channel's link.
 
     Example: memocast channel import anna.key
     """

@@ -22,7 +22,7 @@ def page(
 ) -> None:
     """Write the listening page, for you to host on the web; print its path.
 
-    Anyone who opens it by a link from 'memocast share --page URL' can listen in a
+    Anyone who opens it with a link from 'memocast share --page URL' can listen in a
     browser and record an answer. It uses your WebSocket trackers and STUN server.
 
     Example: memocast page ~/public_html/listen

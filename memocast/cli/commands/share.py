@@ -50,7 +50,7 @@ def share(
     all_: Annotated[bool, typer.Option("--all", help="Share every memo.")] = False,
     page: Annotated[
         bool,
-        typer.Option("--page", help="Print a link for browsers; the page may be given as a URL."),
+        typer.Option("--page", help="Print a link for browsers; the page's URL may follow."),
     ] = False,
     private: Annotated[
         bool, typer.Option("--private", help="Seal it: only people with the link can listen.")
