@@ -1,4 +1,4 @@
-"""Write docs/cli.md from the commands themselves; with --check, only say whether it is current."""
+"""Generate docs/cli.md from the commands; with --check, only report whether it is current."""
 
 from __future__ import annotations
 
@@ -14,21 +14,20 @@ TARGET = Path(__file__).with_name("cli.md")
 
 HEAD = """# Commands
 
-This page is written by `docs/make_cli.py` from the commands themselves.
+This page is generated from the commands by `docs/make_cli.py`.
 
     memocast [--library DIR] COMMAND …
 
-A MEMO is an id, any unique prefix of one, or `latest`: the last that came into
-the library. Data goes to standard
-output and everything else to standard error; `docs/formats.md` describes the
-data. Exit codes:
+A MEMO is an id, any unique prefix of one, or `latest` for the last memo added.
+Data goes to standard output and everything else to standard error;
+`docs/formats.md` describes the data. Exit codes:
 
 | code | meaning |
 |---|---|
-| 0 | done |
+| 0 | success |
 | 1 | any other failure |
 | 2 | usage: a bad option, setting or file name |
-| 3 | no such memo, or the prefix fits several |
+| 3 | no such memo, or the prefix matches several |
 | 4 | no microphone or speaker |
 | 5 | not a link |
 | 6 | the swarm gave no answer in time |
@@ -36,12 +35,12 @@ data. Exit codes:
 | 8 | the library cannot be used |
 | 130 | interrupted (Ctrl-C ends `record` and `seed` with 0) |
 
-With several arguments all are tried, and the code is that of the first that failed.
+With several arguments, all are tried, and the exit code is that of the first failure.
 """
 
 
 def reference() -> str:
-    """The whole page."""
+    """Return the whole page."""
     group: Any = typer.main.get_command(app)
     parts = [HEAD, "## memocast\n", _options(group)]
     for name, command in group.commands.items():
@@ -50,7 +49,7 @@ def reference() -> str:
 
 
 def _described(name: str, command: Any) -> list[str]:
-    """A command; of a group of them, each."""
+    """Return the section of a command, and of each subcommand."""
     parts = [f"## memocast {name}\n"]
     members = getattr(command, "commands", {})
     if not members:
@@ -105,7 +104,7 @@ def _options(command: Any) -> str:
 
 
 def main() -> int:
-    """Write or check the page."""
+    """Write the page, or check it."""
     wanted = reference()
     if "--check" not in sys.argv:
         TARGET.write_text(wanted, encoding="utf-8")

@@ -1,13 +1,13 @@
-"""memocast: record a voice memo, get a link, and anyone with the link can listen.
+"""memocast: record a voice memo and share it as a link.
 
-The command line is one user of this package. A program of your own can be another:
-`memocast.open_library()` gives a `Library` of `Memo` objects, and the functions here do what the
-commands do. docs/library.md has examples.
+The command line is one user of this package, and your program can be another.
+`memocast.open_library()` returns a `Library` of `Memo` objects, and the functions here do what
+the commands do. docs/library.md has examples.
 """
 
 from __future__ import annotations
 
-# Type checkers know the flag by its name; `typing` itself takes 10 ms to import.
+# Type checkers recognise the name of this flag; importing `typing` for it would take 10 ms.
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
@@ -66,11 +66,11 @@ _HOMES = {
     "Settings": "settings",
     "__version__": "version",
 }
-"""The module of each public name; that of the functions is `api`."""
+"""The module of each public name; functions are in `api`."""
 
 
 def __getattr__(name: str) -> object:
-    # A command that only parses its arguments need not pay for all of these (PEP 562).
+    # Import on first use (PEP 562), so that commands pay only for what they need.
     import importlib
 
     if name in __all__:

@@ -1,4 +1,4 @@
-"""What `python -m memocast` and the installed command run."""
+"""The entry point of `python -m memocast` and of the installed command."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import NoReturn
 
 
 def run() -> NoReturn:
-    """Run one command, and end the process with its exit code."""
-    # While the program is being loaded, Ctrl-C just ends it; main() then says so.
+    """Run one command and exit with its code."""
+    # While modules load, Ctrl-C simply ends the process; main() handles it later.
     is_default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if is_default:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    # Nothing of what loading makes is garbage, and looking for it takes some milliseconds.
+    # Loading creates no garbage, and looking for it takes some milliseconds.
     gc.disable()
     from memocast.cli import main
 
@@ -30,11 +30,11 @@ def run() -> NoReturn:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()
-    except KeyboardInterrupt:  # just before main() listened for it, or just after
+    except KeyboardInterrupt:  # just before or just after main() handles it
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
-    # All is done and told. Python's own leaving takes another 10 ms, in which Ctrl-C would be
-    # heard once more.
+    # Everything is done and reported. Python's own shutdown takes another 10 ms, in which
+    # Ctrl-C would still have an effect.
     os._exit(code)
 
 

@@ -1,8 +1,8 @@
-"""What `import memocast` can do: what the commands do, as functions.
+"""The functions of `import memocast`, which do what the commands do.
 
-Each takes a `Library`. Settings are the user's own, as `memocast.settings.load` finds them,
-unless others are given. Failures are MemocastError, with a `message`, a `hint` and an
-`exit_code`. docs/library.md has examples.
+They use the user's settings, as `memocast.settings.load` returns them, unless `settings` is
+given. Failures raise MemocastError, which has a `message`, a `hint` and an `exit_code`.
+docs/library.md has examples.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _POLL_SECONDS = 0.05
 
 
 def open_library(folder: Path | str | None = None) -> Library:
-    """The library in that folder, which is made; by default the one that the commands use.
+    """Open the library in `folder`, creating it if necessary; default: the commands' library.
 
-    What a crash left unfinished becomes a memo first. Close it when you are done.
+    Unfinished recordings of a crash become memos first. Close the library when you are done.
     """
     from memocast.library.location import library_root
     from memocast.library.location import open_library as open_
@@ -45,10 +45,10 @@ def record(
     device: str = "",
     until: Callable[[], bool] = lambda: False,
 ) -> Memo:
-    """Record for so many seconds, or `until` something is so; Ctrl-C ends and keeps, too.
+    """Record for `seconds`, until `until()` is true, or until Ctrl-C, and keep the recording.
 
     `device` is a microphone's number or name, empty for the default one. Raises DeviceError,
-    and Interrupted when there was no sound to keep.
+    and Interrupted when no sound was recorded.
     """
     from memocast.errors import MemocastError
     from memocast.library.recording import Recording
@@ -73,7 +73,7 @@ def record(
 def add(
     library: Library, audio: Path | str | IO[bytes], title: str | None = None, description: str = ""
 ) -> Memo:
-    """Take an audio file, or what an open file gives, into the library, byte for byte."""
+    """Add an audio file, or the content of an open file, to the library, byte for byte."""
     from memocast.library.importing import add_file, add_stream
 
     if isinstance(audio, Path | str):
@@ -84,7 +84,7 @@ def add(
 def edit(
     library: Library, memo: Memo, *, title: str | None = None, description: str | None = None
 ) -> Memo:
-    """Change what is not None; links already given out stay as they are."""
+    """Change the fields that are not None; links already given out do not change."""
     from memocast.formats.memo import checked_description, checked_title
 
     return library.edit(
@@ -103,10 +103,10 @@ def share(
     lan: bool = False,
     settings: Settings | None = None,
 ) -> str:
-    """The memo's magnet link. It answers while a seeder runs: `start_seeder`.
+    """Share the memo and return its magnet link, which works while a seeder runs.
 
-    `mode` is public, private, or addressed to `recipients` (age1…, ssh-…); None is as it was
-    shared before, or as the settings say. With `lan` nobody outside the local network is told.
+    `mode` is public, private, or addressed to `recipients` (age1…, ssh-…); None means as the
+    memo was shared before, or as the settings say. `lan` limits it to the local network.
     """
     from memocast.formats import age
     from memocast.library.sharing import ShareRequest
@@ -121,14 +121,14 @@ def share(
 
 
 def start_seeder(library: Library) -> int:
-    """Have a seeder run in the background, and return its pid; it may run already."""
+    """Start a seeder in the background unless one is running; return its pid."""
     from memocast.seeding.background import start_seeder as start
 
     return start(library.root)
 
 
 def stop_seeder(library: Library) -> bool:
-    """End the library's seeder; False when none was running."""
+    """Stop the library's seeder; return False if none was running."""
     from memocast.library.seeder_lock import SeederLock
 
     return SeederLock(library.root).stop()
@@ -144,10 +144,11 @@ def fetch(
     notify: Callable[[Stage], None] = lambda _: None,
     settings: Settings | None = None,
 ) -> list[Memo]:
-    """Bring the memos of a link into the library: one, or all of a share URL.
+    """Fetch the memos of a link into the library: one, or all of a share URL.
 
-    `timeout` in seconds without progress, `max_size` in bytes; also asks `peers`, IP addresses
-    and ports. `notify` hears each stage of it. Raises NotALink, SwarmTimeout and Refused.
+    `timeout` is in seconds without progress, `max_size` in bytes. `peers` are IP addresses and
+    ports to ask as well. `notify` is called with each stage. Raises NotALink, SwarmTimeout and
+    Refused.
     """
     from dataclasses import replace
 
@@ -169,7 +170,7 @@ def fetch(
 def create_channel(
     library: Library, name: str, *, private: bool = False, settings: Settings | None = None
 ) -> Channel:
-    """Make a channel of your own; `str(channel.link)` is what others follow it by."""
+    """Create a channel; others follow it by `str(channel.link)`."""
     from memocast.channels.publish import create_channel as create
 
     return create(library, name, (settings or _settings()).trackers, private=private)
@@ -178,9 +179,9 @@ def create_channel(
 def publish(
     library: Library, channel: Channel, memos: Iterable[Memo], *, settings: Settings | None = None
 ) -> list[str]:
-    """Publish memos to a channel of your own, and tell the DHT; return their links.
+    """Publish memos to your own channel, announce it on the DHT, and return the memos' links.
 
-    A memo that is there already stays as it is.
+    Memos already published there are not published again.
     """
     from memocast.channels.publish import Publisher
 
@@ -204,10 +205,10 @@ def follow(
     max_size: int | None = None,
     keep_days: int | None = None,
 ) -> Channel:
-    """Follow a channel's link, or the address or file of a podcast's feed.
+    """Follow a channel's link, or the URL or file of a podcast's feed.
 
-    Takes the `newest` memos, none larger than `max_size` bytes, each for `keep_days`; 0 is no
-    limit. What is new comes with `sync`, and by itself while a seeder runs.
+    Takes the `newest` memos, none larger than `max_size` bytes, and keeps each for `keep_days`;
+    0 means no limit. `sync` fetches new memos, and so does a running seeder.
     """
     from memocast.channels import subscribe
 
@@ -222,9 +223,9 @@ def sync(
     notify: Callable[[Stage], None] = lambda _: None,
     settings: Settings | None = None,
 ) -> list[Memo]:
-    """Look for what is new in a channel that you follow, and fetch it; return the new memos.
+    """Fetch and return the new memos of a channel that you follow.
 
-    Raises the first error where nothing could be brought at all.
+    Raises the first error if nothing could be fetched.
     """
     from memocast.channels.follow import Follower
     from memocast.channels.republish import Republisher
@@ -238,7 +239,7 @@ def sync(
 
 
 def play(library: Library, memo: Memo, *, device: str = "") -> None:
-    """Play the memo to its end; Ctrl-C stops. `device` is a speaker's number or name."""
+    """Play the memo to its end or until Ctrl-C. `device` is a speaker's number or name."""
     from memocast.library.playing import start_playing
 
     player = start_playing(library, memo, device)

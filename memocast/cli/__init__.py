@@ -1,4 +1,4 @@
-"""The command line: typer commands, one module a family, and the only error catcher."""
+"""The command line: the typer app, and the one place that turns errors into exit codes."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from memocast.text import redacted
 INTERRUPTED = 130
 
 _roots: list[Path] = []
-"""The library that this process was told to use; a crash leaves its log there."""
+"""The library of this process; the traceback of a crash is written to its log."""
 
 app = typer.Typer(
     name="memocast",
     cls=Commands,
-    rich_markup_mode=None,  # drawing the help with rich costs as much as all the rest of it
+    rich_markup_mode=None,  # rich takes as long to draw the help as everything else together
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -45,7 +45,7 @@ def start(
         str | None,
         typer.Option(
             metavar="DIR",
-            help="The library to use instead of $MEMOCAST_LIBRARY or your data folder.",
+            help="Use this library, not $MEMOCAST_LIBRARY or your data folder.",
         ),
     ] = None,
     _version: Annotated[
@@ -55,7 +55,7 @@ def start(
         ),
     ] = False,
 ) -> None:
-    """Record a voice memo, get a link, and anyone with the link can listen."""
+    """Record a voice memo and share it as a link. Anyone with the link can listen."""
     from memocast.cli.context import AppContext
     from memocast.library.location import library_root
 
@@ -66,9 +66,9 @@ def start(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; return its exit code. Errors become messages here and nowhere else."""
-    # numpy only gathers peaks here. For linear algebra that nobody does, it would start a thread
-    # for each core, which takes a third of the time of 'add' and 'fetch'.
+    """Run one command and return its exit code. Only here do errors become messages."""
+    # numpy only gathers peaks. For linear algebra that nothing here does, it would start a
+    # thread per core, which takes a third of the time of 'add' and 'fetch'.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     console.set_up_streams()
     try:
@@ -89,7 +89,7 @@ def main(arguments: list[str] | None = None) -> int:
         console.note("interrupted")
         return INTERRUPTED
     except OSError as error:
-        if error.errno == errno.EPIPE:  # who read our output has left
+        if error.errno == errno.EPIPE:  # the reader of our output has gone
             _forget_stdout()
             return 1
         if error.filename is None and error.errno in (errno.ENOSPC, errno.EIO, errno.EBADF):
@@ -111,7 +111,7 @@ def _usage(error: UsageError) -> MemocastError:
 
 
 def _unexpected(error: Exception) -> int:
-    """Report a mistake of ours, and keep the traceback for whoever mends it."""
+    """Report a bug, and save the traceback for a bug report."""
     import traceback
 
     trace = "".join(traceback.format_exception(error))
@@ -119,7 +119,7 @@ def _unexpected(error: Exception) -> int:
         log = _roots[-1] / "log" / "crash.log"
         log.write_text(redacted(trace), errors="replace")
         hint = f"please report it with {log}"
-    except (IndexError, OSError):  # no library yet, or not one that can be written
+    except (IndexError, OSError):  # there is no library yet, or it is not writable
         hint = f"please report it: {trace.splitlines()[-3].strip()}"
     name = type(error).__name__
     console.report(MemocastError(f"unexpected {name}: {error}", hint=hint))
@@ -127,5 +127,5 @@ def _unexpected(error: Exception) -> int:
 
 
 def _forget_stdout() -> None:
-    """Keep Python from complaining about what it could not flush."""
+    """Keep Python from reporting the output that it could not flush."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

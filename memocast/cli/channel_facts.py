@@ -1,4 +1,4 @@
-"""What commands print of a channel, and how one is named on the command line."""
+"""The CHANNEL argument, and the facts about a channel that commands print."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 ChannelArgument = Annotated[
     str,
     typer.Argument(
-        metavar="CHANNEL", help="A channel's name, or the beginning of its key.", show_default=False
+        metavar="CHANNEL", help="A channel's name, or a prefix of its key.", show_default=False
     ),
 ]
 
 
 def facts_of(current: AppContext, channel: Channel) -> dict[str, Any]:
-    """What `--json` prints of a channel."""
+    """Return what `--json` prints about a channel."""
     from datetime import UTC, datetime
 
     from memocast.formats.memo import rfc3339

@@ -1,4 +1,4 @@
-"""What every command shares: which library, which settings."""
+"""The library and the settings of a command, and arguments that several commands take."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ if TYPE_CHECKING:
 
 @dataclass
 class AppContext:
-    """Set up before any command runs; opens things when a command first needs them."""
+    """The state of one run; the library and the settings are opened on first use."""
 
     root: Path
     context: typer.Context
 
     @cached_property
     def settings(self) -> Settings:
-        """The settings in force. Raises UsageError."""
+        """The current settings. Raises UsageError."""
         from memocast import settings
 
         return settings.load()
 
     @cached_property
     def library(self) -> Library:
-        """The library, with what crashed commands left behind put in it. Raises LibraryError."""
+        """The library, with unfinished recordings recovered. Raises LibraryError."""
         from memocast.library.location import open_library
 
-        # A typing error in the settings is told before anything is written.
+        # Report a mistake in the settings before anything is written.
         _ = self.settings
         library = open_library(self.root, lambda text: console.note(console.safe(text)))
         self.context.call_on_close(lambda: _close(library))
@@ -51,10 +51,10 @@ class AppContext:
         attempts: console.Attempts,
         find: Callable[[Library, str], Memo] | None = None,
     ) -> list[Memo]:
-        """The memos that are meant, each once.
+        """Return the memos that `references` name, each once.
 
         All are looked up before the command acts: what `latest` or a prefix
-        means must not change underway.
+        means must not change on the way.
         """
         library = self.library
         found = attempts.each(
@@ -64,7 +64,7 @@ class AppContext:
 
 
 def _close(library: Library) -> None:
-    """Leave a copy of the database behind; a damaged one is told while there are good copies."""
+    """Back up the database, and report damage to it while there are good copies."""
     try:
         if library.backup_takes_long():
             from memocast.seeding.background import start_backup
@@ -73,30 +73,30 @@ def _close(library: Library) -> None:
         else:
             library.back_up()
     except DamagedLibrary as error:
-        # The command itself was done; the next one is refused.
+        # This command has succeeded; the next one will be refused.
         console.note(console.safe(f"{error.message}; {error.hint}"))
     except LibraryError:
-        pass  # a full disk has been told by what it stopped, and the next command copies
+        pass  # what a full disk stopped has reported it, and the next command makes the copy
     finally:
         library.close()
 
 
 def app_context(context: typer.Context) -> AppContext:
-    """The State of this run."""
+    """Return the AppContext of this run."""
     found = context.find_object(AppContext)
     assert found is not None, "the main callback sets it"
     return found
 
 
 _MOST_COMPLETED = 100
-"""Memos that are offered for completion: the newest, or the first of a beginning."""
+"""Most memos to complete: the newest, or the first that match a prefix."""
 
 _TITLE_SHOWN = 40
-"""Characters; typer breaks longer texts at the terminal's width, and fish reads lines."""
+"""In characters; typer wraps longer texts at the terminal's width, and fish reads lines."""
 
 
 def _harmless(title: str) -> str:
-    """A title for zsh and fish: typer gives it to rich as markup, and zsh then to `eval`."""
+    """Return a title safe for zsh and fish: typer passes it to rich as markup, zsh to `eval`."""
     plain = "".join(
         char if not char.isascii() or char.isalnum() or char in " ,.-_+/@" else " "
         for char in console.safe(title)
@@ -105,7 +105,7 @@ def _harmless(title: str) -> str:
 
 
 def complete_memo(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
-    """Ids and titles for the shell's completion. Creates and reports nothing."""
+    """Return ids and titles for shell completion. Creates and reports nothing."""
     from memocast.errors import MemocastError
     from memocast.library.library import Library
     from memocast.library.location import library_root
@@ -130,7 +130,7 @@ def complete_memo(context: typer.Context, incomplete: str) -> list[tuple[str, st
 
 _MEMO = typer.Argument(
     metavar="MEMO",
-    help="An id, the beginning of one, or 'latest': the last that came in.",
+    help="An id, a prefix of one, or 'latest' for the last memo added.",
     autocompletion=complete_memo,
     show_default=False,
 )
@@ -138,10 +138,10 @@ MemoArgument = Annotated[str, _MEMO]
 OptionalMemoArgument = Annotated[str | None, _MEMO]
 _MEMOS = typer.Argument(
     metavar="MEMO…",
-    help="Ids, beginnings of ids, or 'latest': the last that came in.",
+    help="Ids, prefixes of ids, or 'latest' for the last memo added.",
     autocompletion=complete_memo,
     show_default=False,
 )
 MemosArgument = Annotated[list[str], _MEMOS]
 OptionalMemosArgument = Annotated[list[str] | None, _MEMOS]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -1,4 +1,4 @@
-"""Which module has which command: one is imported, and its options read, when it is asked for."""
+"""The commands, each imported when it is first needed."""
 
 from __future__ import annotations
 
@@ -38,13 +38,14 @@ HOMES = {
     "pair": "pair:pair",
     "doctor": "doctor:doctor",
 }
-"""In the order of the help: the module in `cli/commands`, and the function or typer app in it."""
+"""For each command, in the order of the help: its module in `cli/commands` and its function
+or typer app."""
 
 
 class Commands(TyperGroup):
-    """The commands, each made when it is first asked for: the one that runs, or all for `--help`.
+    """Creates each command when it is first needed: the one that runs, or all for `--help`.
 
-    To make all of them would take 30 ms of every command.
+    Creating all of them would cost every run 30 ms.
     """
 
     def __init__(self, **attributes: Any) -> None:
@@ -52,7 +53,7 @@ class Commands(TyperGroup):
         self.commands = _MadeWhenAskedFor()
 
     def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:  # noqa: ARG002
-        """Each with the whole first paragraph of its help, where click would cut it."""
+        """List each command with the first paragraph of its help, which click would shorten."""
         with formatter.section("Commands"):
             formatter.write_dl(
                 [

@@ -1,4 +1,4 @@
-"""Files that the user names for a command to write."""
+"""Writing the output files that the user names."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def check_target(path: Path, *, force: bool = False) -> None:
-    """Raise UsageError unless a regular file may be put there."""
+    """Raise UsageError unless a regular file may be written there."""
     with _translated(path):
         if path.is_dir():
             raise UsageError(f"'{path}' is a directory", hint="name a file")
         if not path.parent.is_dir():
             raise UsageError(f"there is no directory '{path.parent}'", hint="create it first")
         if path.exists() and not path.is_file():
-            raise UsageError(f"'{path}' is no regular file", hint="name another file")
+            raise UsageError(f"'{path}' is not a regular file", hint="name another file")
         if os.path.lexists(path) and not force:
             raise _exists(path)
 
@@ -35,9 +35,9 @@ def write(
     mode: int = 0o666,
     force: bool = False,
 ) -> None:
-    """Have `fill` write a new file, then put it in place, whole or not at all.
+    """Write a file with `fill` and put it in place, complete or not at all.
 
-    A symbolic link is not followed: with `force` the file takes the link's own place.
+    Symbolic links are not followed: with `force` the file replaces the link itself.
     """
     check_target(path, force=force)
     signals.interrupt_on_end()

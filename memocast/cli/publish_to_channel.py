@@ -1,4 +1,4 @@
-"""Publishing to a channel of the user's own, and telling the DHT of it."""
+"""Publishing to one of the user's channels, and announcing it on the DHT."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def publish_memos(
     *,
     seed: bool,
 ) -> list[dict[str, Any]]:
-    """Publish them to the channel; return what `publish --json` prints of each."""
+    """Publish memos to the channel; return what `publish --json` prints about each."""
     from memocast.channels.publish import Publisher
     from memocast.cli.share_link import ensure_seeder
 
@@ -40,7 +40,7 @@ def publish_memos(
         if publisher.has(item):
             known.append(found)
             raise MemocastError(
-                f"memo {found.id} is in '{channel.name}' already", hint="memocast channel show"
+                f"memo {found.id} is already in '{channel.name}'", hint="memocast channel show"
             )
         return found, item
 
@@ -51,21 +51,20 @@ def publish_memos(
         counter.done()
     if offers:
         publisher.publish(offers)
-    if offers or known:  # of what is there already, an interrupted run may have told nobody
+    if offers or known:  # an interrupted run may have published without announcing
         ensure_seeder(current, memos, wanted=seed)
         announce(current, publisher)
     return [{"id": memo.id, "link": item.link, "channel": channel.name} for memo, item in offers]
 
 
 def announce(current: AppContext, publisher: Publisher) -> None:
-    """Tell the DHT of the channel's newest page, and the user how that went."""
+    """Announce the channel's newest page on the DHT, and print a note about the result."""
     if not current.settings.dht:
-        console.note("nobody can find this: the DHT is off; turn the setting 'dht' on")
+        console.note("nobody can find this: the DHT is off; turn on the setting 'dht'")
     elif holders := publisher.announce():
         name = console.safe(publisher.channel.name)
-        console.note(f"published to '{name}'; {holders} nodes of the DHT know")
+        console.note(f"published to '{name}'; {holders} DHT nodes hold it")
     else:
         console.note(
-            "published here; no node of the DHT could be reached, and the running seeder"
-            " tries again"
+            "published here, but no DHT node could be reached; the running seeder tries again"
         )

@@ -1,4 +1,4 @@
-"""Making a memo's link, and seeing to it that somebody answers for it."""
+"""Making a memo's link, and starting the seeder that serves it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def shared_link(
     direct: bool = False,
     torrent_file: Path | None = None,
 ) -> tuple[Share, str]:
-    """Share the memo, as the settings say unless there is a wish; return its magnet link too."""
+    """Share the memo, by default as the settings say; return the share and its magnet link."""
     from memocast.library import sharing
     from memocast.library.reachable_addresses import reachable_addresses
 
@@ -50,7 +50,7 @@ def shared_link(
     finally:
         counter.done()
     if torrent_file and share.age_identity:
-        console.note(f"{torrent_file} opens nothing without the key, which is in the link only")
+        console.note(f"{torrent_file} is useless without the key, which only the link contains")
     if before and not library.seedables.answers(share):
         console.note(f"memo {memo.id} was changed on disk, so it is not seeded from here")
     _tell_of(memo, share, before, asked_for_lan=bool(wish and wish.lan))
@@ -60,24 +60,24 @@ def shared_link(
 
 
 def default_mode(current: AppContext) -> Mode:
-    """How a memo is shared when nothing else is said."""
+    """Return the mode that the settings give to a new share."""
     return "private" if current.settings.share == "private" else "public"
 
 
 def _tell_of(memo: Memo, share: Share, before: list[Share], *, asked_for_lan: bool) -> None:
-    """Say what a person may not expect of this share."""
+    """Print a note about what the user may not expect of this share."""
     if share.stopped:
         console.note(f"memo {memo.id} is shared again; its link is the same as before 'unshare'")
     if share.lan and not asked_for_lan:
         console.note(
-            f"memo {memo.id} came from a local network, and stays there"
+            f"memo {memo.id} came from a local network and stays there"
             if share.arrived
             else f"memo {memo.id} stays on the local network; to share it with others, unshare it"
             " first"
         )
     sealed_too = any(other.sealed and other.shared for other in before)
     if not share.sealed and share not in before and sealed_too:
-        console.note(f"memo {memo.id} was shared sealed only; with this link everybody can listen")
+        console.note(f"memo {memo.id} was only shared sealed; with this link anyone can listen")
 
 
 def _write_torrent(path: Path, torrent: Torrent, trackers: list[str]) -> None:
@@ -95,7 +95,7 @@ def _holds(path: Path, content: bytes) -> bool:
 
 
 def ensure_seeder(current: AppContext, memos: Sequence[Memo], *, wanted: bool = True) -> None:
-    """Have a seeder run, in the background if it must be started; say so on stderr."""
+    """Start a seeder in the background unless one is running; print a note about it."""
     from memocast.library.seeder_lock import SeederLock
     from memocast.seeding.background import start_seeder
 
@@ -103,10 +103,12 @@ def ensure_seeder(current: AppContext, memos: Sequence[Memo], *, wanted: bool = 
     report = seeder_lock.report()
     if report:
         if report.only and not {memo.id for memo in memos} <= set(report.only):
-            console.note("the running seeder offers other memos only; replace it: memocast seed")
+            console.note("the running seeder seeds only other memos; replace it: memocast seed")
         return
     if not wanted or not current.settings.autostart:
-        console.note("no seeder runs; the link answers once you run: memocast seed")
+        console.note("no seeder is running; the link works once you run: memocast seed")
         return
     pid = start_seeder(current.root)
-    console.note(f"started the seeder in the background (pid {pid}); memocast seed --stop ends it")
+    console.note(
+        f"started the seeder in the background (pid {pid}); stop it with: memocast seed --stop"
+    )

@@ -1,6 +1,6 @@
-"""Which signals end a command, and how.
+"""How signals end a command.
 
-`nohup` starts a command with SIGHUP ignored, and it stays ignored then.
+`nohup` starts a command with SIGHUP ignored; it then stays ignored.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 
 
 def interrupt_on_sigterm() -> None:
-    """Have a request to end interrupt the command as Ctrl-C does."""
+    """Make SIGTERM interrupt the command as Ctrl-C does."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def interrupt_on_end() -> None:
-    """Have a request to end, and a terminal that is closed, interrupt it as Ctrl-C does."""
+    """Make SIGTERM and SIGHUP interrupt the command as Ctrl-C does."""
     for number in (signal.SIGTERM, *_hangup()):
         signal.signal(number, signal.default_int_handler)
 
 
 def interrupt_once() -> Callable[[], None]:
-    """The same for Ctrl-C too, and the first of them is the last that counts.
+    """Make the first SIGINT, SIGTERM or SIGHUP interrupt the command, and ignore later ones.
 
-    Returns a function that ignores them from then on, for an end by a key.
-    They stay ignored until the process ends: what was kept is to be told.
+    Returns a function that ignores them from then on, for when a key ends the command.
+    They stay ignored until the process ends, so that it can report what it kept.
     """
     ending = (signal.SIGINT, signal.SIGTERM, *_hangup())
 
@@ -46,7 +46,7 @@ def interrupt_once() -> Callable[[], None]:
 
 
 def noted(*, only_sigterm: bool = False) -> Callable[[], bool]:
-    """Have them interrupt nothing; returns whether one has come."""
+    """Record the signals instead of interrupting; return a function that says if one came."""
     received: list[int] = []
     numbers = () if only_sigterm else (signal.SIGINT, *_hangup())
     for number in (signal.SIGTERM, *numbers):
@@ -55,7 +55,7 @@ def noted(*, only_sigterm: bool = False) -> Callable[[], bool]:
 
 
 def outlive_terminal() -> None:
-    """Go on when the terminal is closed."""
+    """Keep running when the terminal is closed."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 

@@ -34,7 +34,7 @@ def test_after_unshare_a_memo_can_be_kept_to_the_lan_and_let_out_again(
 def test_what_a_lan_link_cannot_be_is_refused(
     anna: Memocast, memo: str, options: list[str]
 ) -> None:
-    assert "--lan is for a magnet link" in anna.run("share", memo, *options, expect=2).err
+    assert "--lan works only with a magnet link" in anna.run("share", memo, *options, expect=2).err
 
 
 @pytest.mark.parametrize(

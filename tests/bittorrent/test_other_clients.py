@@ -218,7 +218,7 @@ def shared(user: Memocast, memo: str, tracker: Tracker) -> str:
     (link,) = result.lines
     assert re.fullmatch(
         r"memocast: started the seeder in the background \(pid \d+\);"
-        r" memocast seed --stop ends it\n",
+        r" stop it with: memocast seed --stop\n",
         result.err,
     )
     assert parse_qs(link.partition("?")[2])["tr"] == [tracker.url]

@@ -44,7 +44,7 @@ def test_what_is_published_reaches_who_follows(
     (memo,) = publish(anna, opus, "The first")
     followed = ben.run("follow", link)
     assert followed.out == ""
-    assert "you follow 'Anna's notes' now" in followed.err
+    assert "you now follow 'Anna's notes'" in followed.err
     synced = ben.run("sync")
     assert synced.err.splitlines()[-1] == "memocast: 'Anna's notes': 1 new memo"
     (got,) = synced.out.splitlines()
@@ -173,7 +173,7 @@ def test_the_right_to_publish_moves_by_a_file(
     key = tmp_path / "anna.key"
     exported = anna.run("channel", "export", "Anna's notes", str(key))
     assert exported.out == ""
-    assert "keep it to yourself" in exported.err
+    assert "keep it secret" in exported.err
     assert key.stat().st_mode & 0o777 == 0o600
     openssl = ["openssl", "pkey", "-in", str(key), "-noout", "-text"]
     shown = subprocess.run(openssl, check=True, capture_output=True, text=True).stdout
@@ -188,7 +188,7 @@ def test_the_right_to_publish_moves_by_a_file(
     assert titles(ben) == {"From the desk", "From the laptop", "From the desk again"}
 
     again = laptop.run("channel", "import", str(key), expect=2)
-    assert "'Anna's notes' is here already" in again.err
+    assert "'Anna's notes' is already here" in again.err
     key.write_text(key.read_text()[:-60])
     assert "damaged" in ben.run("channel", "import", str(key), expect=2).err
     key.write_text("nothing")
@@ -240,8 +240,8 @@ def test_record_publishes_and_what_is_new_is_played(
     (got,) = ben.run("sync").out.split()
     assert ben.run("play", "--new").err == "memocast: 'Spoken', by 'Anna's notes'\n"
     assert ben.show(got)["heard"] is True
-    assert ben.run("play", "--new").err == "memocast: everything was heard\n"
-    assert "name the memo to play, or --new" in ben.run("play", expect=2).err
+    assert ben.run("play", "--new").err == "memocast: nothing new to play\n"
+    assert "name a memo to play, or use --new" in ben.run("play", expect=2).err
 
     # One that its channel took back is offered by nobody any more, although it was heard.
     assert offered(ben) == {got}

@@ -100,9 +100,9 @@ def test_secrets_that_lead_nowhere_are_told_apart(someone: Callable[[str], Memoc
         assert "hint: copy the whole line that 'memocast pair' printed" in result.err
         assert result.out == ""
     with_oneself = phone.run("pair", "-", stdin=secret, expect=2)
-    assert "this device is paired by that secret already" in with_oneself.err
+    assert "this device is already paired by that secret" in with_oneself.err
     laptop.run("pair")
     other = laptop.run("pair", "-", stdin=secret, expect=2)
-    assert "hint: end that first: memocast pair --end" in other.err
+    assert "hint: unpair it first: memocast pair --end" in other.err
     laptop.run("pair", "--end")
     assert laptop.run("pair", "-", stdin=secret).out == ""

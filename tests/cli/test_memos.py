@@ -335,7 +335,7 @@ def test_export_with_force_replaces_files_and_links_but_nothing_else(
     (anna.home / "real.opus").write_text("old")
     (anna.home / "link.opus").symlink_to("real.opus")
     refused = anna.run("export", "latest", "-o", "fifo", "--force", expect=2)
-    assert "'fifo' is no regular file" in refused.err
+    assert "'fifo' is not a regular file" in refused.err
     assert (anna.home / "fifo").is_fifo()
     assert "exists" in anna.run("export", "latest", "-o", "link.opus", expect=2).err
     anna.run("export", "latest", "-o", "link.opus", "--force")

@@ -160,7 +160,7 @@ def test_seed_shows_what_it_seeds_and_ctrl_c_leaves_the_screen_clean(
     with Terminal(anna) as terminal:
         terminal.begin("memocast seed")
         terminal.wait_for_text(r"^seeding 2 memos  127\.0\.0\.1:\d+")
-        assert "Ctrl-C ends" in terminal.screen()
+        assert "Ctrl-C stops" in terminal.screen()
         terminal.key("C-c")
         assert_shows(terminal.end(), r"\$ memocast seed.*", "exit=0")
         assert_usable(terminal)
@@ -239,7 +239,7 @@ def test_fetch_shows_a_preview_and_progress_and_goes_on_where_ctrl_c_stopped_it(
             interrupted,
             r"\$ memocast fetch .*",
             "memocast: error: interrupted; what has arrived is kept",
-            "memocast: hint: fetch the same link again to go on from there",
+            "memocast: hint: fetch the same link again to resume",
             "exit=130",
         )
         assert_usable(fetching)

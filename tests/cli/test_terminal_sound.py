@@ -61,7 +61,7 @@ KEPT = (
     ID,
     "exit=0",
 )
-SILENCE = r"memocast: nothing was heard; choose another microphone: memocast devices"
+SILENCE = r"memocast: the recording is silent; choose another microphone: memocast devices"
 
 
 def test_record_shows_time_size_and_a_moving_level_on_one_line_and_q_ends_and_keeps(
@@ -77,7 +77,7 @@ def test_record_shows_time_size_and_a_moving_level_on_one_line_and_q_ends_and_ke
             )
             terminal.wait_for_text(r"recording +0:02 ")
         _, meter = terminal.lines()
-        assert re.search(r"recording +0:0\d .* [\d.]+ k?B .*space.*q ends.*esc", meter)
+        assert re.search(r"recording +0:0\d .* [\d.]+ k?B .*space.*q stops.*esc", meter)
         terminal.key("q")
         lines = terminal.end()
         assert_shows(lines, *KEPT)
@@ -144,13 +144,13 @@ def test_escape_asks_and_anything_but_yes_goes_on_recording(speaking_anna: Memoc
         terminal.key("Escape")
         terminal.wait_for_text("recording .* discard it")
         terminal.key("n")
-        terminal.wait_for_text("recording .* q ends")
+        terminal.wait_for_text("recording .* q stops")
         terminal.wait_for_text(r"recording +0:01 ")
         terminal.key("Escape")
         terminal.wait_for_text("recording .* discard it")
         terminal.key("y")
         lines = terminal.end()
-        assert_shows(lines, r"\$ .*", "memocast: error: the recording was discarded", "exit=130")
+        assert_shows(lines, r"\$ .*", "memocast: discarded", "exit=130")
         assert_usable(terminal)
     assert speaking_anna.run("list").out == ""
     assert not list((speaking_anna.library / "incoming").glob("recording-*"))
@@ -200,7 +200,7 @@ def test_play_shows_the_waveform_and_obeys_its_keys(
         assert title == SHOWN_HOSTILE
         assert re.fullmatch(rf"{WAVEFORM}{{70,80}}", drawn)
         assert "space" in state
-        assert "q ends" in state
+        assert "q quits" in state
 
         terminal.key("Space")
         terminal.wait_for_text("❚❚ 0:0")

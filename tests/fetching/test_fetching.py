@@ -159,7 +159,7 @@ def test_a_line_that_is_too_long_for_a_link_does_not_hide_the_next(
     link = anna.run("share", memo, "--direct").out.strip()
     result = ben.run("fetch", "-", stdin=f"{'x' * (2 << 20)}\n{link}", expect=5)
     assert len(result.lines) == 1
-    assert result.err.count("is no link") == 1
+    assert result.err.count("is not a link") == 1
 
 
 def test_of_several_links_all_are_tried_and_the_first_failure_counts(

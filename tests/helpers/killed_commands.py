@@ -140,7 +140,7 @@ CASES = {
     "unfollow": Case("unfollow Ben", followed, (2, "there is no channel")),
     "create": Case("channel create Notes", memos, (2, "a channel 'Notes' already exists")),
     "pair": Case("pair", memos),
-    "pair with a secret": Case("pair -", memos, (2, "by that secret already"), SECRET),
+    "pair with a secret": Case("pair -", memos, (2, "already paired by that secret"), SECRET),
     "end pairing": Case("pair --end", paired),
     "share privately": Case("share --no-seed --private =One", memos),
     "share to somebody": Case(

@@ -64,7 +64,7 @@ def test_a_memo_for_an_ssh_key(
         (["--to", "age1nonsense"], "'age1nonsense' is no recipient"),
         (["--to", "/nowhere"], "'/nowhere' is no recipient, and no file"),
         (["--to", "ssh-dss AAAA"], "'ssh-dss AAAA' is no recipient"),
-        (["--private", "--public"], "of --private, --public and --to only one can be given"),
+        (["--private", "--public"], "choose only one of --private, --public and --to"),
     ],
 )
 def test_recipients_that_are_none_are_refused(

@@ -103,7 +103,7 @@ def test_a_publication_that_was_killed_reaches_followers_once_it_is_run_again(
         assert Commands(anna).kill(*publish, step=step), step
         again = anna.run(*publish, expect=None)
         assert again.code == 0 or "is in 'Notes' already" in again.err
-        assert "nodes of the DHT know" in again.err
+        assert "DHT nodes hold it" in again.err
         (got,) = ben.run("sync").out.split()
         assert ben.show(got)["title"] == title
 
@@ -116,10 +116,10 @@ def test_what_was_published_while_the_dht_was_out_of_reach_is_told_when_it_is_pu
     ben.run("follow", create(anna))
     publish = ("channel", "publish", anna.add(opus, title="Later"))
     first = cut_off.run(*publish)
-    assert "no node of the DHT could be reached" in first.err
+    assert "no DHT node could be reached" in first.err
     again = anna.run(*publish, expect=1)
     assert "already" in again.err
-    assert "nodes of the DHT know" in again.err
+    assert "DHT nodes hold it" in again.err
     (got,) = ben.run("sync").out.split()
     assert ben.show(got)["title"] == "Later"
 

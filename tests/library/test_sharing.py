@@ -140,7 +140,7 @@ def test_fetching_twice_keeps_one_memo(anna: Memocast, ben: Memocast, memo: str)
     anna.stop()  # the second one needs nobody
     second = ben.run("fetch", link)
     assert second.out == first.out
-    assert "was in the library already" in second.err
+    assert "was already in the library" in second.err
     assert len(ben.run("list").lines) == 1
 
 

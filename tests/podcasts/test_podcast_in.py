@@ -37,7 +37,7 @@ def test_the_newest_episodes_come_with_what_the_feed_says_of_them(
     }
     followed = ben.run("follow", f"{server.url}/show/feed", "--newest", "2")
     assert followed.out == ""
-    assert "memocast: you follow 'A show' now" in followed.err
+    assert "memocast: you now follow 'A show'" in followed.err
     synced = ben.run("sync")
     older, newest = synced.out.splitlines()
     assert synced.err.splitlines() == ["memocast: 'A show': 2 new memos"]
@@ -172,7 +172,7 @@ def test_a_podcast_is_followed_once_and_what_is_taken_of_it_can_be_changed(
     server.replies |= {"/a": Reply(rss(item(1, "1.opus"))), "/b": Reply(rss(item(1, "1.opus")))}
     ben.run("follow", f"{server.url}/a")
     again = ben.run("follow", f"{server.url}/a#top", "--newest", "3")
-    assert "you follow 'A show' already; what you take of it was changed" in again.err
+    assert "you already follow 'A show'; its options were changed" in again.err
     ben.run("follow", f"{server.url}/b")
     listed = [line.split("\t") for line in ben.run("following").lines]
     assert [(line[0], line[-1]) for line in listed] == [("-", "A show"), ("-", "A show (2)")]

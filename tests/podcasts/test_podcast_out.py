@@ -94,7 +94,7 @@ def test_without_an_address_enclosures_are_beside_the_feed_and_that_is_said(
 ) -> None:
     folder, said, err = wrote(anna)
     assert said["items"] == 1
-    assert "the addresses in it are relative" in err
+    assert "its URLs are relative" in err
     entry = feedparser.parse(io.BytesIO((folder / "feed.xml").read_bytes())).entries[0]
     assert entry.enclosures[0].href == "Gr%C3%BC%C3%9Fe%20b%20%26amp%3B%20co%20b%20%5B31m.opus"
 
@@ -180,5 +180,5 @@ def test_private_memos_become_public_only_when_that_is_said(anna: Memocast, opus
 def test_a_base_address_that_is_none_is_a_usage_error(anna: Memocast, notes: str) -> None:
     for address in ("anna.example/pod", "ftp://anna.example/", "https://a:b@anna.example/"):
         refused = anna.run("channel", "rss", "Notes", "pod", "--base-url", address, expect=2)
-        assert "is no address of a folder on the web" in refused.err
+        assert "is not the URL of a folder" in refused.err
     assert not (anna.home / "pod").exists()

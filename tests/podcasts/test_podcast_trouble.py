@@ -126,7 +126,7 @@ def test_addresses_that_memocast_does_not_go_to(ben: Memocast) -> None:
     feed = ben.home / "feed.xml"
     feed.write_bytes(rss(item(1, "file:///etc/passwd"), item(2, "../library/library.db")))
     followed = ben.run("follow", str(feed))
-    assert "there is no audio in its feed so far" in followed.err
+    assert "its feed contains no audio yet" in followed.err
 
 
 def test_a_server_that_trickles_is_given_up(server: WebServer) -> None:

@@ -268,4 +268,4 @@ def test_a_hybrid_that_is_held_is_known_by_either_of_its_hashes(
     del session
     memo = ben.run("fetch", *both, option)
     assert memo.out.count(ben.show()["id"]) == 2
-    assert memo.err.count("was in the library already") == 2
+    assert memo.err.count("was already in the library") == 2

@@ -42,7 +42,7 @@ def test_a_stranger_does_no_harm(case: Case, tmp_path: Path) -> None:
         ("title-c1", "31m"),
         ("tracker-colour", r"failed: .\[31mred"),
         ("tracker-status", r"failed: .\]0;owned"),
-        ("link-piped-escapes", "is no link"),
+        ("link-piped-escapes", "is not a link"),
         ("audio-escapes-in-mp3", "fetched 'voice'"),
     ],
 )

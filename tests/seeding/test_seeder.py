@@ -30,9 +30,9 @@ def test_background_starts_one_and_says_when_one_runs(anna: Memocast) -> None:
     started = anna.run("seed", "--background")
     assert started.out == ""
     first = pid(anna)
-    assert f"the seeder runs in the background (pid {first})" in started.err
+    assert f"started the seeder in the background (pid {first})" in started.err
     again = anna.run("seed", "--background")
-    assert again.err == f"memocast: the seeder runs already (pid {first})\n"
+    assert again.err == f"memocast: the seeder is already running (pid {first})\n"
     stopped = anna.run("seed", "--stop")
     assert stopped.err == "memocast: the seeder has stopped\n"
     assert anna.seeder() is None
@@ -55,7 +55,7 @@ def test_a_second_seed_takes_over(anna: Memocast) -> None:
         second.send_signal(signal.SIGINT)
         out, err = second.communicate(timeout=30)
     assert (second.returncode, out) == (0, "")
-    assert "the seeder that was running has stopped; this one takes over" in err
+    assert "the running seeder has stopped; this one takes over" in err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -138,7 +138,7 @@ def test_the_port_survives_a_restart_so_that_direct_links_do(anna: Memocast, opu
 def test_autostart_off_means_that_share_starts_nothing(anna: Memocast, opus: Path) -> None:
     memo = anna.add(opus)
     result = anna.with_(MEMOCAST_AUTOSTART="false").run("share", memo)
-    assert "no seeder runs; the link answers once you run: memocast seed" in result.err
+    assert "no seeder is running; the link works once you run: memocast seed" in result.err
     assert anna.seeder() is None
 
 
@@ -188,7 +188,7 @@ def test_share_says_when_what_it_shares_is_not_seeded(anna: Memocast, opus: Path
     anna.run("share", *ids, "--no-seed")
     with running(anna.start("seed", ids[0])) as seeder:
         wait_for("the seeder", lambda: seeding(anna) == 1)
-        assert "offers other memos only" in anna.run("share", ids[1]).err
+        assert "seeds only other memos" in anna.run("share", ids[1]).err
         assert "seeder" not in anna.run("share", ids[0]).err
         seeder.terminate()
         seeder.wait(30)

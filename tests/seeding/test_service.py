@@ -172,7 +172,7 @@ def test_a_crash_after_one_of_the_named_memos_was_removed_leaves_the_others_seed
         assert anna.seeder()["crashes"] == 1
         seeder.terminate()
         _, err = seeder.communicate(timeout=30)
-    assert "the session crashed: SIGSEGV; starting again" in err
+    assert "the session crashed: SIGSEGV; restarting" in err
 
 
 def test_status_reads_what_a_seeder_of_an_older_version_says(anna: Memocast) -> None:
@@ -225,7 +225,7 @@ def test_what_the_session_cannot_mend_is_told_while_it_tries_again(anna: Memocas
         wait_for("the port", lambda: binds(thief, host, int(port)))
         thief.listen()
         wait_for("it to be told", lambda: "is taken by another" in str(anna.seeder()["problem"]))
-        assert "is taken by another program; it is being started again" in anna.run("status").out
+        assert "is taken by another program; restarting" in anna.run("status").out
     wait_for("the next session", lambda: anna.seeder()["problem"] is None, 60)
     assert anna.seeder()["session_pid"]
 

@@ -71,7 +71,7 @@ def test_a_native_crash_touches_neither_the_classic_side_nor_the_link_and_is_men
     copy = ben.run("fetch", link, "--peer", address_of(anna)).out.strip()
     assert_same_memo(anna, memo, ben, copy)
     # The seeder's report of the tab may be a moment behind the tab.
-    line = "browsers: 1 connected; 1 memo offered over WebRTC"
+    line = "browsers: 1 connected; 1 memo shared over WebRTC"
     wait_for("the report", lambda: line in anna.run("status").lines)
     told = anna.run("status").out
     assert re.search("^browsers: restarted 1 time, last 20.*: SIGSEGV$", told, re.MULTILINE)

@@ -46,7 +46,7 @@ def test_page_writes_it_out_with_the_trackers_and_the_stun_server_of_the_setting
     result = user.run("page", "site")
     assert result.out == "site/index.html\n"
     assert f"dist/webtorrent.min.js of the npm package webtorrent@{WEBTORRENT}" in result.err
-    assert "hint: set 'page_url' to its address" in result.err
+    assert "hint: set 'page_url' to the page's address" in result.err
     site = anna.home / "site"
     assert names(site) == names(SOURCE)
     settings = json.loads((site / "settings.json").read_text())
@@ -160,7 +160,7 @@ def test_without_a_page_share_page_says_how_to_host_one(anna: Memocast, memo: st
 
 @pytest.mark.parametrize("url", ["ftp://example.org/", "https://", "https://a/#b", "https://a/ b"])
 def test_a_page_that_is_no_web_address_is_refused(anna: Memocast, memo: str, url: str) -> None:
-    assert "is no page's address" in anna.run("share", memo, "--page", url, expect=2).err
+    assert "is not a page's address" in anna.run("share", memo, "--page", url, expect=2).err
     configured = anna.with_(MEMOCAST_PAGE_URL=url)
     assert "is no page's address" in configured.run("list", expect=2).err
     assert anna.show(memo)["shared"] is False
@@ -250,5 +250,5 @@ def test_a_code_that_the_terminal_is_too_narrow_for_is_not_drawn_broken(
     with Terminal(anna) as terminal:
         lines = terminal.run(f"memocast share {memo} --page {PAGE} --qr --no-seed")
     text = "".join(lines)
-    assert re.search(r"memocast: the QR code takes \d+ columns and this terminal has 80", text)
+    assert re.search(r"memocast: the QR code needs \d+ columns and this terminal has 80", text)
     assert "█" not in text

@@ -1,1 +1,1 @@
-"""The commands, one file for each or for a family."""
+"""The commands, one module for each or for a group."""

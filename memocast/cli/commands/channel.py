@@ -1,4 +1,4 @@
-"""`channel` and its commands: the user's own channels."""
+"""The command `channel` and its subcommands: the user's own channels."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _KEY_FILE_BYTES = 1 << 16
 
 def create(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="What followers know it by.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The name that followers see.")],
     private: Annotated[
-        bool, typer.Option("--private", help="Seal it: only who has its link can listen.")
+        bool, typer.Option("--private", help="Seal it: only people with its link can listen.")
     ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Make a channel of your own and print its link: whoever has it can follow.
+    """Create a channel and print the link that others follow.
 
     Example: memocast channel create "Anna's notes"
     """
@@ -52,12 +52,13 @@ def publish(
     context: typer.Context,
     memo: MemosArgument,
     to: Annotated[
-        str | None, typer.Option(metavar="CHANNEL", help="Where to; needless if you have one.")
+        str | None,
+        typer.Option(metavar="CHANNEL", help="Where to publish; optional with only one channel."),
     ] = None,
-    no_seed: Annotated[bool, typer.Option("--no-seed", help="Start no seeder.")] = False,
+    no_seed: Annotated[bool, typer.Option("--no-seed", help="Do not start a seeder.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Publish memos: whoever follows the channel gets them. Prints a link a line.
+    """Publish memos to a channel's followers; print one link per line.
 
     Example: memocast channel publish latest
     """
@@ -98,14 +99,14 @@ def list_(context: typer.Context, json: JsonOption = False) -> None:
 def show(
     context: typer.Context,
     channel: ChannelArgument,
-    limit: Annotated[int, typer.Option(min=0, help="At most this many of its memos.")] = 20,
+    limit: Annotated[int, typer.Option(min=0, help="Show at most this many memos.")] = 20,
     json: JsonOption = False,
 ) -> None:
-    """Show a channel, its links and what was published there, the newest first.
+    """Show a channel, its links and its memos, newest first.
 
-    Browsers cannot follow by the channel's link, since they have no DHT. 'feed_link'
-    leads them to the feed as it is now, and 'page' opens it on the listening page at
-    'page_url'; of what is published later, they need a new one.
+    Browsers cannot follow the channel's link, since they have no DHT. 'feed_link'
+    leads to the feed as it is now, and 'page' opens that on the listening page at
+    'page_url'. Memos published later need a new link.
 
     Example: memocast channel show "Anna's notes"
     """
@@ -130,10 +131,13 @@ def retract(
     context: typer.Context,
     memo: MemosArgument,
     to: Annotated[
-        str | None, typer.Option("--from", metavar="CHANNEL", help="Where it was published.")
+        str | None,
+        typer.Option(
+            "--from", metavar="CHANNEL", help="Where from; optional with only one channel."
+        ),
     ] = None,
 ) -> None:
-    """Take memos out of a channel. Copies that followers have stay theirs.
+    """Remove memos from a channel. Copies that followers have remain.
 
     Example: memocast channel retract latest
     """
@@ -152,7 +156,7 @@ def retract(
         if not listed:
             raise MemocastError(
                 f"memo {gone.id} is not in '{channel.name}'",
-                hint=f"see what is: memocast channel show {_quoted(channel.name)}",
+                hint=f"list its memos: memocast channel show {_quoted(channel.name)}",
             )
         Publisher(current.library, current.settings, channel).retract(listed)
 
@@ -164,9 +168,9 @@ def retract(
 def export(
     context: typer.Context,
     channel: ChannelArgument,
-    file: Annotated[Path, typer.Argument(metavar="KEY-FILE", help="A file that does not exist.")],
+    file: Annotated[Path, typer.Argument(metavar="KEY-FILE", help="The file to create.")],
 ) -> None:
-    """Write the right to publish to a file: a backup, or for another machine.
+    """Save the channel's key: a backup, or to publish from another machine.
 
     Example: memocast channel export "Anna's notes" anna.key
     """
@@ -176,20 +180,20 @@ def export(
     found = current.library.channels.get(channel)
     if not found.is_own:
         raise UsageError(
-            f"'{found.name}' is somebody else's channel, which you follow",
+            f"'{found.name}' belongs to somebody else; you only follow it",
             hint="follow it elsewhere by its link: memocast channel show",
         )
     text = to_text(found)
     write(file, lambda opened: opened.write(text.encode()), mode=0o600)
-    console.note(f"whoever has {console.safe(str(file))} can publish there; keep it to yourself")
+    console.note(f"anyone with {console.safe(str(file))} can publish there; keep it secret")
 
 
 def import_(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="KEY-FILE", help="As 'export' wrote it.")],
+    file: Annotated[Path, typer.Argument(metavar="KEY-FILE", help="A file from 'channel export'.")],
     json: JsonOption = False,
 ) -> None:
-    """Take the right to publish from such a file; print the channel's link.
+    """Import a channel's key, to publish from here too; print the channel's link.
 
     Example: memocast channel import anna.key
     """
@@ -206,7 +210,7 @@ def import_(
     channels = current.library.channels
     known = channels.known(link)
     if known and known.is_own:
-        raise UsageError(f"'{known.name}' is here already", hint="memocast channel list")
+        raise UsageError(f"'{known.name}' is already here", hint="memocast channel list")
     if known:
         channels.take_over(known, secret, link.age_identity)
     made = channels.refreshed(known) if known else channels.add(link, secret)
@@ -214,7 +218,7 @@ def import_(
         console.document(facts_of(current, made))
     else:
         console.data(str(made.link))
-    console.note("what was published there comes with: memocast sync")
+    console.note("fetch what was published there: memocast sync")
 
 
 def _links_to_feed(current: AppContext, channel: Channel) -> dict[str, str | None]:
@@ -251,7 +255,7 @@ def _quoted(name: str) -> str:
 
 app = typer.Typer(
     name="channel",
-    help="Publish memos to whoever follows you.\n\n"
+    help="Publish memos to people who follow you.\n\n"
     'Example: memocast channel create "Anna\'s notes"',
     add_completion=False,
     no_args_is_help=True,

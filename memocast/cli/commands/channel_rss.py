@@ -1,4 +1,4 @@
-"""`channel rss`, and following a podcast: both ways to the world of ordinary podcasts."""
+"""The command `channel rss`."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ def rss(
     context: typer.Context,
     channel: Annotated[
         str,
-        typer.Argument(metavar="CHANNEL", help="A channel's name, or the beginning of its key."),
+        typer.Argument(metavar="CHANNEL", help="A channel's name, or a prefix of its key."),
     ],
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Where to put the files; made if need be.")
+        Path, typer.Argument(metavar="DIR", help="Where to put the files; created if necessary.")
     ],
     base_url: Annotated[
-        str, typer.Option(metavar="URL", help="The address that DIR will have on the web.")
+        str, typer.Option(metavar="URL", help="The URL that DIR will have on the web.")
     ] = "",
     in_the_clear: Annotated[
-        bool, typer.Option("--in-the-clear", help="Also what is private: for everybody.")
+        bool, typer.Option("--in-the-clear", help="Include private memos, unsealed, for everybody.")
     ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Write a channel as a podcast: a feed and its audio, for any web server.
+    """Export a channel as a podcast, and print the path of its feed.
 
-    Ordinary podcast apps play it; it has the torrents too. Run it again to bring
-    DIR up to date. Prints the path of the feed.
+    DIR gets the feed, its audio and its torrents, for any web server and ordinary
+    podcast apps. Run it again to update DIR.
 
     Example: memocast channel rss "Anna's notes" pod --base-url https://a.example/pod
     """
@@ -65,8 +65,8 @@ def rss(
         console.note(f"left out {console.count(number, 'memo')}: {why}")
     if not address:
         console.note(
-            "the addresses in it are relative, which some podcast apps do not take; say where it"
-            " will be: --base-url URL"
+            "its URLs are relative, which some podcast apps do not accept; give the folder's"
+            " address: --base-url URL"
         )
 
 
@@ -79,9 +79,9 @@ def _base(text: str) -> str:
         address = http_get.checked_url(text)
     except NotALink as error:
         raise UsageError(
-            f"'{text}' is no address of a folder on the web",
-            hint="write it whole: --base-url https://example.org/podcast/",
+            f"'{text}' is not the URL of a folder",
+            hint="write it in full: --base-url https://example.org/podcast/",
         ) from error
     if "?" in address:
-        raise UsageError(f"'{text}' has a '?' in it", hint="name a folder, without a query")
+        raise UsageError(f"'{text}' contains a '?'", hint="name a folder, without a query")
     return f"{address.rstrip('/')}/"

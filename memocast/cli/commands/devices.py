@@ -1,4 +1,4 @@
-"""`devices`."""
+"""The `devices` command."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from memocast.cli.terminal import console
 
 
 def devices(json: JsonOption = False) -> None:
-    """List microphones and speakers; * marks the default of each.
+    """List microphones and speakers; * marks the defaults.
 
     Example: memocast devices
     """
@@ -40,4 +40,4 @@ def devices(json: JsonOption = False) -> None:
                 name = console.safe(device.name)
                 console.data(f"{device.index}\t{what}{mark}\t{device.sample_rate} Hz\t{name}")
     if not found:
-        console.note("there is no microphone and no speaker")
+        console.note("no microphone or speaker found")

@@ -1,4 +1,4 @@
-"""`doctor`."""
+"""The `doctor` command."""
 
 from __future__ import annotations
 
@@ -19,16 +19,15 @@ if TYPE_CHECKING:
 def doctor(
     context: typer.Context,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Rebuild a damaged library; delete nothing.")
+        bool, typer.Option("--repair", help="Rebuild a damaged library without deleting anything.")
     ] = False,
     back_up: Annotated[bool, typer.Option("--back-up", hidden=True)] = False,
     json: JsonOption = False,
 ) -> None:
-    """Look for what would stop recording or sharing; exit with 1 when something would.
+    """Check for problems with recording and sharing; exit with 1 if there are any.
 
-    With --repair, only the library is looked at: a damaged database is put aside,
-    its last copy takes its place, and audio files that it does not know become
-    memos again.
+    With --repair, check only the library: move a damaged database aside, restore
+    its last copy, and turn audio files that it does not list into memos again.
 
     Example: memocast doctor
     """
@@ -38,7 +37,7 @@ def doctor(
     if back_up:
         from memocast.library.library import Library
 
-        # Not the one of this command, which would have a copy made when it is closed.
+        # Not current.library, which starts another copy when it is closed.
         with contextlib.closing(Library(current.root)) as library:
             library.back_up()
         return
@@ -47,7 +46,7 @@ def doctor(
         found = _repaired(current)
     else:
         if console.stderr_is_terminal():
-            console.note("looking; the network's answers take up to 10 s")
+            console.note("checking; the network can take up to 10 s to answer")
         found = examination.examine(lambda: current.library, current.settings)
     for finding in found:
         findings.append(finding)

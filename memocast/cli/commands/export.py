@@ -1,4 +1,4 @@
-"""`export`."""
+"""The `export` command."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ def export(
     output: Annotated[
         str,
         typer.Option(
-            "--output", "-o", metavar="FILE|DIR|-", help="Where to; '-' is standard output."
+            "--output", "-o", metavar="FILE|DIR|-", help="Where to write; '-' is standard output."
         ),
     ] = ".",
     tags: Annotated[
-        bool, typer.Option("--tags", help="Write title, description and date into the copy.")
+        bool, typer.Option("--tags", help="Tag the copy with title, description and date.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Copy the audio out, byte for byte, under its title; print the path written.
+    """Copy the audio, byte for byte, to a file named after the title; print its path.
 
     Example: memocast export latest --tags -o ~/Music
     """
     current = app_context(context)
-    if output == "/dev/stdout":  # a link, which a file must not take the place of
+    if output == "/dev/stdout":  # a symbolic link, which no file may replace
         output = "-"
     if output == "-" and (len(memo) > 1 or tags or json):
-        raise UsageError("'-o -' writes one memo as it is", hint="leave out --tags and --json")
+        raise UsageError("'-o -' writes one memo, unchanged", hint="leave out --tags and --json")
     if len(memo) > 1 and not _is_folder(output):
-        raise UsageError(f"'{output}' is no directory", hint="several memos need one: -o DIR")
+        raise UsageError(f"'{output}' is not a directory", hint="several memos need one: -o DIR")
     if output.endswith("/") and not _is_folder(output):
         raise UsageError(f"there is no directory '{output}'", hint="create it first")
     attempts = console.Attempts()
@@ -70,7 +70,7 @@ def export(
 
 def _to_stdout(path: Path) -> None:
     if sys.stdout.isatty():
-        raise UsageError("audio is not for a terminal", hint="pipe it, or name a file with -o")
+        raise UsageError("cannot write audio to a terminal", hint="pipe it, or name a file with -o")
     with path.open("rb") as file:
         shutil.copyfileobj(file, sys.stdout.buffer)
     sys.stdout.buffer.flush()
@@ -83,7 +83,7 @@ def _target(memo: Memo, output: Path) -> Path:
 
 
 def _is_folder(path: str | Path) -> bool:
-    # pathlib's raises for a name that is too long.
+    # pathlib's is_dir raises when a name is too long.
     return os.path.isdir(path)  # noqa: PTH112
 
 

@@ -1,4 +1,4 @@
-"""`fetch`."""
+"""The `fetch` command."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def fetch(
         list[str] | None,
         typer.Argument(
             metavar="LINK…",
-            help="Magnet, share URL, info-hash or .torrent file; '-' reads links, one a line."
-            " Without one you are asked, and what you paste is not shown.",
+            help="Magnet, share URL, info-hash or .torrent file; '-' reads one per line from"
+            " standard input. Without one you are asked, and what you paste is not shown.",
         ),
     ] = None,
     peer: Annotated[
@@ -43,19 +43,17 @@ def fetch(
     ] = "2m",
     identity: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE", help="Open what is sealed to you: age identities, or an SSH key."
-        ),
+        typer.Option(metavar="FILE", help="Decrypt with this key: age identities, or an SSH key."),
     ] = None,
-    play: Annotated[bool, typer.Option("--play", help="Play it, while it arrives.")] = False,
+    play: Annotated[bool, typer.Option("--play", help="Play it while it downloads.")] = False,
     max_size: Annotated[
         str, typer.Option(metavar="SIZE", help="Refuse audio larger than this.")
     ] = "2GiB",
     json: JsonOption = False,
 ) -> None:
-    """Fetch memos into the library; print an id a line.
+    """Fetch memos into the library; print one id per line.
 
-    What was interrupted goes on where it stopped when you fetch it again.
+    An interrupted download resumes when you fetch the same link again.
 
     Example: memocast fetch "magnet:?xt=urn:btih:…" --timeout 5m
     """
@@ -84,7 +82,7 @@ def fetch(
 
 
 def _texts(links: list[str]) -> Iterator[tuple[str, bool]]:
-    """What was given as links, each with whether others could have read it anyway."""
+    """Yield the texts given as links, each with whether others could already see it."""
     from memocast.formats.link import MAX_TEXT
 
     if not links and not console.stdin_is_terminal():
@@ -93,7 +91,7 @@ def _texts(links: list[str]) -> Iterator[tuple[str, bool]]:
         if link != "-":
             yield link, True
         elif console.stdin_is_terminal():
-            # A link can be a key, which is for no screen and no shell's history.
+            # A link can contain a key, so keep it off the screen and out of the shell's history.
             while text := console.ask_secret("paste a link (it is not shown; empty ends): "):
                 yield text, False
         else:
@@ -101,15 +99,15 @@ def _texts(links: list[str]) -> Iterator[tuple[str, bool]]:
 
 
 def _parse(texts: Iterator[tuple[str, bool]], attempts: console.Attempts) -> Iterator[Link]:
-    """The links one by one, so that the first is fetched before the last was typed."""
+    """Yield links one by one, so that the first is fetched before the last is typed."""
     from memocast.formats.link import parse_partly
 
     for text, is_shown in texts:
         try:
             links, problems = parse_partly(text)
         except MemocastError as error:
-            if not is_shown:  # it may be a part of a link that is a key
-                error = NotALink("a line of what you gave is no link", hint=error.hint)
+            if not is_shown:  # it may contain the key of a link
+                error = NotALink("that line is not a link", hint=error.hint)
             attempts.failed(error)
             continue
         for problem in problems:
@@ -134,11 +132,11 @@ def _fetch(
             if not view.bytes_arrived:
                 raise Interrupted(
                     "interrupted before anything arrived",
-                    hint="fetch it again when the sender is there",
+                    hint="fetch it again when the sender is online",
                 ) from None
             raise Interrupted(
                 "interrupted; what has arrived is kept",
-                hint="fetch the same link again to go on from there",
+                hint="fetch the same link again to resume",
             ) from None
     memo = fetched.memo
     if json:
@@ -147,7 +145,7 @@ def _fetch(
         console.data(memo.id)
     title = console.safe(memo.title)
     if not fetched.downloaded:
-        console.note(f"'{title}' was in the library already")
+        console.note(f"'{title}' was already in the library")
         return memo
     console.note(f"fetched '{title}' ({console.clock(memo.duration / 1000)})")
     _tell_who_seeds(current)

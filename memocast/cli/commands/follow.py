@@ -1,4 +1,4 @@
-"""`follow`, `unfollow` and `following`."""
+"""The commands `follow`, `unfollow` and `following`."""
 
 from __future__ import annotations
 
@@ -21,24 +21,25 @@ def follow(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="A channel's link; the address or file of a podcast's feed (RSS, Atom);"
-            " or the name of what you follow.",
+            help="A channel's link; the URL or file of a podcast's feed (RSS, Atom);"
+            " or the name of a channel you follow.",
         ),
     ],
     newest: Annotated[
-        int | None, typer.Option(min=0, help="Take so many of the newest memos; 0 is all.")
+        int | None, typer.Option(min=0, help="Fetch only this many, the newest; 0 is all.")
     ] = None,
     max_size: Annotated[
-        str | None, typer.Option(metavar="SIZE", help="Take none larger than this; 0 is no limit.")
+        str | None,
+        typer.Option(metavar="SIZE", help="Skip memos larger than this; 0 is no limit."),
     ] = None,
     keep_days: Annotated[
-        int | None, typer.Option(min=0, help="Keep each for so many days; 0 is for good.")
+        int | None, typer.Option(min=0, help="Delete memos after this many days; 0 is never.")
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Follow a channel or a podcast: 'sync' and your running seeder bring what is new.
+    """Follow a channel or a podcast: 'sync' and the running seeder fetch new memos.
 
-    Of one that you follow already, change what you take.
+    Run it again to change the options of one that you follow.
 
     Example: memocast follow "magnet:?xs=urn:btpk:…" --newest 5
     """
@@ -50,32 +51,32 @@ def follow(
     found = done.channel
     if not done.is_new:
         is_changed = (newest, size, keep_days) != (None, None, None)
-        also = "; what you take of it was changed" if is_changed else ""
-        console.note(f"you follow '{console.safe(found.name)}' already{also}")
+        also = "; its options were changed" if is_changed else ""
+        console.note(f"you already follow '{console.safe(found.name)}'{also}")
     else:
         if found.source and not any(current.library.feed_items.count(found)):
-            console.note("there is no audio in its feed so far")
+            console.note("its feed contains no audio yet")
         console.note(
-            f"you follow '{console.safe(found.name)}' now; its memos come with your running"
-            " seeder, or with: memocast sync"
+            f"you now follow '{console.safe(found.name)}'; your running seeder fetches its memos,"
+            " or do it now: memocast sync"
         )
     if json:
         console.document(facts_of(current, found))
 
 
 def unfollow(context: typer.Context, channel: ChannelArgument) -> None:
-    """Follow a channel no more. Its memos stay in your library.
+    """Stop following a channel. Its memos stay in your library.
 
     Example: memocast unfollow "Anna's notes"
     """
     from memocast.channels import subscribe
 
     found = subscribe.unfollow(app_context(context).library, channel)
-    console.note(f"you do not follow '{console.safe(found.name)}' any more")
+    console.note(f"you no longer follow '{console.safe(found.name)}'")
 
 
 def following(context: typer.Context, json: JsonOption = False) -> None:
-    """List the channels that you follow: key, items, memos, unheard, last look, name.
+    """List the channels that you follow: key, items, memos, unheard, last check, name.
 
     Example: memocast following
     """
@@ -89,7 +90,7 @@ def following(context: typer.Context, json: JsonOption = False) -> None:
         console.document(found)
         return
     if not found and console.stdout_is_terminal():
-        console.note("you follow nobody yet: memocast follow SOURCE")
+        console.note("you follow no channels yet; follow one: memocast follow SOURCE")
     for facts in found:
         console.data(
             f"{facts['key'][:8] or '-'}\t{facts['items']}\t{facts['memos']}\t{facts['unheard']}"

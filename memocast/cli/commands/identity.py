@@ -1,4 +1,4 @@
-"""`identity`."""
+"""The `identity` command."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from memocast.cli.terminal import console
 
 
 def identity(context: typer.Context, json: JsonOption = False) -> None:
-    """Print what others seal memos to, so that only you can open them: 'share --to' takes it.
+    """Print your public key, to which others can seal memos with 'share --to'.
 
-    The other half stays in the library, and 'fetch' uses it by itself.
+    The private key stays in the library, and 'fetch' uses it automatically.
 
     Example: memocast identity
     """
@@ -24,4 +24,4 @@ def identity(context: typer.Context, json: JsonOption = False) -> None:
         console.document({"recipient": recipient, "file": str(path)})
         return
     console.data(recipient)
-    console.note(f"who has {console.safe(str(path))} can open what is sealed to you; keep a copy")
+    console.note(f"anyone with {console.safe(str(path))} can open memos sealed to you; keep a copy")

@@ -1,4 +1,4 @@
-"""`add`, `list`, `show`, `edit` and `remove`."""
+"""The commands `add`, `list`, `show`, `edit` and `remove`."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 def add(
     context: typer.Context,
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE…", help="Audio files; '-' is standard input.")
+        list[str], typer.Argument(metavar="FILE…", help="Audio files; '-' reads standard input.")
     ],
     title: Annotated[
-        str | None, typer.Option(help="What to call it; else the file's name.")
+        str | None, typer.Option(help="The memo's title; default: the file's name.")
     ] = None,
     description: Annotated[
-        str, typer.Option("--description", "-d", help="A text that travels with it.")
+        str, typer.Option("--description", "-d", help="A description to send along with it.")
     ] = "",
     json: JsonOption = False,
 ) -> None:
-    """Take existing audio into the library, byte for byte; print an id a line.
+    """Add existing audio to the library, byte for byte; print one id per line.
 
     Example: memocast add --title "Grandma's story" story.m4a
     """
@@ -39,7 +39,7 @@ def add(
     if title is not None:
         title = checked_title(title)
         if len(files) > 1:
-            raise UsageError("--title is for one file", hint="add them one by one, or without it")
+            raise UsageError("--title is for one file", hint="add them one by one, or omit it")
     checked_description(description)
 
     def add_one(name: str) -> Memo:
@@ -78,11 +78,11 @@ def _add(current: AppContext, name: str, title: str | None, description: str) ->
 def list_(
     context: typer.Context,
     query: Annotated[
-        str, typer.Argument(help="Only memos with this in title or description.")
+        str, typer.Argument(help="Only memos with this text in title or description.")
     ] = "",
-    limit: Annotated[int | None, typer.Option(min=0, help="At most this many.")] = None,
+    limit: Annotated[int | None, typer.Option(min=0, help="List at most this many.")] = None,
     channel: Annotated[
-        str | None, typer.Option(metavar="CHANNEL", help="Only what is on that channel.")
+        str | None, typer.Option(metavar="CHANNEL", help="Only memos on this channel.")
     ] = None,
     json: JsonOption = False,
 ) -> None:
@@ -118,7 +118,7 @@ def _table(memos: list[Memo], query: str) -> None:
     table.add_column("length", justify="right", no_wrap=True)
     table.add_column("size", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True, width=1)
-    table.add_column("title")  # the one column that gives way
+    table.add_column("title")  # the only column that shrinks
     for memo in memos:
         mark = Text("↑", "green") if memo.shared else Text("↓" * (memo.origin == "fetched"), "cyan")
         if not memo.heard:
@@ -135,7 +135,7 @@ def _table(memos: list[Memo], query: str) -> None:
 
 
 def show(context: typer.Context, memo: MemoArgument, json: JsonOption = False) -> None:
-    """Show everything about one memo, with its waveform.
+    """Show everything about a memo, with its waveform.
 
     Example: memocast show latest --json
     """
@@ -173,9 +173,9 @@ def _card(memo: Memo, shares: list[Share]) -> None:
     )
     if memo.channel is not None:
         unheard = "" if memo.heard else ", not heard yet"
-        text.append(f"by the channel '{console.safe(memo.channel)}'{unheard}\n", "cyan")
+        text.append(f"from the channel '{console.safe(memo.channel)}'{unheard}\n", "cyan")
     if memo.lost:
-        text.append(f"{memo.lost / 1000:.1f} s of sound did not arrive\n", "yellow")
+        text.append(f"{memo.lost / 1000:.1f} s of sound was lost\n", "yellow")
     if memo.description:
         text.append("\n" + console.safe(memo.description, lines=True) + "\n")
     for share in shares:
@@ -185,7 +185,7 @@ def _card(memo: Memo, shares: list[Share]) -> None:
     if not shares:
         text.append(f"\nnot shared; get a link: memocast share {memo.id}", "dim")
     heading = Text.assemble((memo.id, "bold"), "  ", console.safe(memo.title))
-    heading.truncate(inner - 2, overflow="ellipsis")  # a longer one widens the panel
+    heading.truncate(inner - 2, overflow="ellipsis")  # a longer heading widens the panel
     screen.print(Panel(text, title=heading, title_align="left", width=inner + 4))
 
 
@@ -198,7 +198,7 @@ def edit(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Change a memo's title or description. Links given out stay as they are.
+    """Change a memo's title or description. Links already given out do not change.
 
     Example: memocast edit latest --title "Ideas for Tuesday"
     """
@@ -217,11 +217,11 @@ def edit(
     if json:
         console.document(changed.to_json())
     if found.info_hash:
-        console.note("changed here; links already given out keep what they say")
+        console.note("changed here; links already given out keep the old text")
 
 
 def _removable(library: Library, reference: str) -> Memo:
-    """A memo, or what the database still knows of one whose audio is gone: `doctor` names it."""
+    """Return a memo, even one whose audio is gone: `doctor` lists those by id."""
     try:
         return library.get(reference)
     except NoSuchMemo:
@@ -234,16 +234,16 @@ def _removable(library: Library, reference: str) -> Memo:
 def remove(
     context: typer.Context,
     memo: MemosArgument,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Delete memos and stop seeding them. Copies that others fetched stay theirs.
+    """Delete memos and stop seeding them. Copies that others fetched remain.
 
     Example: memocast remove 3k9 --yes
     """
     current = app_context(context)
     if not yes and not console.stdin_is_terminal():
-        raise UsageError("removing needs a yes", hint="add --yes")
+        raise UsageError("confirmation needed", hint="add --yes")
     attempts = console.Attempts()
     wanted = [
         found

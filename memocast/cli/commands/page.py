@@ -1,4 +1,4 @@
-"""`page`."""
+"""The `page` command."""
 
 from __future__ import annotations
 
@@ -15,17 +15,15 @@ from memocast.cli.terminal import console
 def page(
     context: typer.Context,
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Where to put the files; made if need be.")
+        Path, typer.Argument(metavar="DIR", help="Where to put the files; created if necessary.")
     ],
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace another page that is there.")
-    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace another page in DIR.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Write out the listening page, for you to host as files; print where it is.
+    """Write the listening page, for you to host on the web; print its path.
 
-    Whoever opens it with a link of 'memocast share --page URL' can listen in a
-    browser and record an answer. It gets your WebSocket trackers and STUN server.
+    Anyone who opens it with a link from 'memocast share --page URL' can listen in a
+    browser and record an answer. It uses your WebSocket trackers and STUN server.
 
     Example: memocast page ~/public_html/listen
     """
@@ -39,7 +37,7 @@ def page(
         console.path(folder / "index.html")
     if not (folder / "webtorrent.min.js").exists():
         console.note(
-            "it loads webtorrent.js from a CDN; to host that too, put the file"
+            "the page loads webtorrent.js from a CDN; to host that too, put the file"
             f" dist/webtorrent.min.js of the npm package webtorrent@{export.WEBTORRENT} beside it"
         )
-    console.note("hint: set 'page_url' to its address, then: memocast share --page latest")
+    console.note("hint: set 'page_url' to the page's address, then: memocast share --page latest")

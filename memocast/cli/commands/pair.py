@@ -1,4 +1,4 @@
-"""`pair`."""
+"""The `pair` command."""
 
 from __future__ import annotations
 
@@ -20,21 +20,20 @@ def pair(
         str | None,
         typer.Argument(
             metavar="SECRET",
-            help="What 'pair' printed on another device of yours; '-' reads it from standard"
-            " input, or asks.",
+            help="The secret that 'pair' printed on your other device; '-' reads it from"
+            " standard input, or asks for it.",
             show_default=False,
         ),
     ] = None,
     qr: Annotated[bool, typer.Option("--qr", help="Also draw the secret as a QR code.")] = False,
-    end: Annotated[
-        bool, typer.Option("--end", help="Be paired no more; memos stay as they are.")
-    ] = False,
+    end: Annotated[bool, typer.Option("--end", help="Unpair this device; its memos stay.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Keep your own devices in step: print the secret that joins the next one.
+    """Keep your own devices in sync: print the secret that pairs the next one.
 
-    From then on recordings, edits and removals on one reach the others, sealed,
-    with the running seeder or 'sync'. Whoever has the secret has your memos.
+    From then on, recordings, edits and removals on one device reach the others,
+    sealed, through the running seeder or 'sync'. Anyone with the secret can read
+    your memos.
 
     Example: memocast pair
     """
@@ -47,7 +46,7 @@ def pair(
             raise UsageError("--end takes no secret", hint="memocast pair --end")
         was_paired = pairing.end(current.library)
         console.note(
-            "this device is paired no more; its memos stay as they are"
+            "this device is no longer paired; its memos stay"
             if was_paired
             else "this device was not paired"
         )
@@ -71,7 +70,7 @@ def pair(
     elif json:
         console.document({"paired": True})
     else:
-        console.note("paired; your memos come with the running seeder, or with: memocast sync")
+        console.note("paired; your running seeder fetches your memos, or do it now: memocast sync")
 
 
 def _read(given: str) -> str:
@@ -90,10 +89,10 @@ def _join(current: AppContext, secret: str, known: Channel | None) -> Channel:
     link, seed = pairing.meeting_place(secret)
     if known and known.link.public_key == link.public_key:
         raise UsageError(
-            "this device is paired by that secret already", hint="use it on another one"
+            "this device is already paired by that secret", hint="use it on another device"
         )
     if known:
         raise UsageError(
-            "this device is paired with others", hint="end that first: memocast pair --end"
+            "this device is paired with others", hint="unpair it first: memocast pair --end"
         )
     return current.library.channels.add(link, seed, kind="pair")

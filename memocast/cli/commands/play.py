@@ -1,4 +1,4 @@
-"""`play`."""
+"""The `play` command."""
 
 from __future__ import annotations
 
@@ -20,39 +20,39 @@ def play(
     context: typer.Context,
     memo: OptionalMemoArgument = None,
     device: Annotated[
-        str | None, typer.Option(help="A speaker's number or name; see 'devices'.")
+        str | None, typer.Option(help="Speaker number or name; see 'devices'.")
     ] = None,
     new: Annotated[
-        bool, typer.Option("--new", help="Play what came by your channels and was not heard.")
+        bool, typer.Option("--new", help="Play unheard memos from channels you follow.")
     ] = False,
 ) -> None:
     """Play a memo.
 
-    Space pauses, the arrows seek by 5 s, [ and ] change the speed, q ends.
+    Space pauses, the arrow keys seek by 5 s, [ and ] change the speed, q quits.
 
     Example: memocast play latest
     """
     current = app_context(context)
     if new == (memo is not None):
-        raise UsageError("name the memo to play, or --new", hint="memocast play latest")
+        raise UsageError("name a memo to play, or use --new", hint="memocast play latest")
     if memo is not None:
         play_memo(current, current.library.get(memo), device or "")
         return
     unheard = current.library.feed_items.unheard()
     if not unheard:
-        console.note("everything was heard")
+        console.note("nothing new to play")
     for id_ in unheard:
         found = current.library.get(id_)
-        console.note(f"'{console.safe(found.title)}', by '{console.safe(found.channel or '')}'")
+        console.note(f"'{console.safe(found.title)}' from '{console.safe(found.channel or '')}'")
         if not play_memo(current, found, device or ""):
             return
 
 
 def play_memo(current: AppContext, memo: Memo, device: str) -> bool:
-    """Play to the end, or until the user stops it: then False."""
+    """Play to the end; return False if the user stops it."""
     from memocast.library.playing import start_playing
 
-    # The terminal is put back on these too.
+    # The terminal is restored on these signals too.
     signals.interrupt_on_end()
     player = start_playing(current.library, memo, device)
     try:

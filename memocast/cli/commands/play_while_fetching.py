@@ -1,4 +1,4 @@
-"""Listening to a memo while it is being fetched."""
+"""Playing a memo while it is being fetched."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class PlayWhileFetching:
-    """The sound of a fetch. Whatever becomes of it, the fetch goes on."""
+    """Plays a memo during its fetch. A failure to play does not stop the fetch."""
 
     def __init__(self) -> None:
         self._player: Player | None = None
@@ -48,7 +48,7 @@ class PlayWhileFetching:
             self._stop()
 
     def begin(self, growing: GrowingFile, preview: Preview) -> None:
-        """Play what arrives, if it is of a kind that can be played so."""
+        """Start playing what arrives, if its format can be streamed."""
         from memocast.audio.player import Player
         from memocast.fetching.growing_audio import stream
 
@@ -63,7 +63,7 @@ class PlayWhileFetching:
             self._failure = failure
 
     def picture(self, width: int) -> Text | None:
-        """What is heard; None while nothing is. Obeys the keys that were pressed meanwhile."""
+        """Obey the key that was pressed; return the player's picture, or None if it is silent."""
         key = self._read(0)
         if self._player is None or self._has_stopped:
             return None
@@ -74,7 +74,7 @@ class PlayWhileFetching:
         return draw(self._player, self._title, self._peaks, width)
 
     def finish(self, current: AppContext, memo: Memo) -> None:
-        """Play the memo, which is in the library now, to its end. Raises what went wrong."""
+        """Play the fetched memo to its end. Raises MemocastError if it could not be played."""
         from memocast.cli.commands.play import play_memo
 
         if self._failure:
@@ -82,7 +82,7 @@ class PlayWhileFetching:
         if self._has_stopped:
             return
         if self._player is None or not self._player.has_begun:
-            self._stop()  # of a kind that plays once it is whole
+            self._stop()  # a format that can only be played when complete
             play_memo(current, memo, device="")
             return
         try:

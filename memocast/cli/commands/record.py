@@ -12,7 +12,7 @@ from memocast.cli.share_link import ensure_seeder, shared_link
 from memocast.cli.terminal import console
 from memocast.cli.terminal.display import Display
 from memocast.cli.terminal.record_view import RecordView
-from memocast.errors import Interrupted, MemocastError
+from memocast.errors import MemocastError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,43 +25,44 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS = 0.05
 _BLIND_POLL_SECONDS = 0.2
-"""Where nothing is drawn. Each look takes time from the encoder on a busy machine."""
+"""When nothing is drawn. On a busy machine each poll takes time from the encoder."""
 
 
 def record(
     context: typer.Context,
     title: Annotated[
-        str | None, typer.Argument(help="What to call it; else its date and time.")
+        str | None, typer.Argument(help="The memo's title; default: date and time.")
     ] = None,
     description: Annotated[
-        str, typer.Option("--description", "-d", help="A text that travels with it.")
+        str, typer.Option("--description", "-d", help="A description to send along with it.")
     ] = "",
     duration: Annotated[
-        str | None, typer.Option(metavar="TIME", help="End by itself after 90, 90s or 1m30s.")
+        str | None, typer.Option(metavar="TIME", help="Stop after this long: 90, 90s or 1m30s.")
     ] = None,
     device: Annotated[
-        str | None, typer.Option(help="A microphone's number or name; see 'devices'.")
+        str | None, typer.Option(help="Microphone number or name; see 'devices'.")
     ] = None,
     format_: Annotated[
-        str | None, typer.Option("--format", metavar="opus|flac|wav", help="How to keep it.")
+        str | None, typer.Option("--format", metavar="opus|flac|wav", help="The audio format.")
     ] = None,
-    share: Annotated[bool, typer.Option("--share", help="Also print its link.")] = False,
+    share: Annotated[bool, typer.Option("--share", help="Also share it; print the link.")] = False,
     publish: Annotated[
         bool, typer.Option("--publish", help="Also publish it to your channel.")
     ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Record from the microphone; print the new memo's id.
+    """Record from the microphone and print the new memo's id.
 
-    Space pauses. Enter, q or Ctrl-C ends and keeps. Esc discards, after asking.
+    Space pauses. Enter, q or Ctrl-C stops and keeps the recording. Esc discards
+    it, after asking.
 
     Example: memocast record --duration 1m30s "Ideas for Monday"
     """
     current = app_context(context)
     limit = None if duration is None else option_values.seconds(duration)
-    # Told before anybody speaks.
+    # Fail before anybody speaks.
     channel = current.library.channels.own() if publish else None
-    from memocast.library.recording import Recording  # takes time: nothing is there to lose yet
+    from memocast.library.recording import Recording  # slow, so while there is nothing to lose yet
 
     recording = Recording(
         current.library,
@@ -92,7 +93,7 @@ def record(
 
 
 def _publish(current: AppContext, channel: Channel, memo: Memo) -> str:
-    """Publish the memo; its link."""
+    """Publish the memo and return its link."""
     from memocast.cli.publish_to_channel import publish_memos
 
     attempts = console.Attempts()
@@ -102,7 +103,7 @@ def _publish(current: AppContext, channel: Channel, memo: Memo) -> str:
 
 
 def _record(recording: Recording, ignore_signals: Callable[[], None]) -> Recorded:
-    """Record until a key or a signal ends it, and keep it."""
+    """Record until a key or a signal stops it, then keep the recording."""
     recorder = recording.start()
     failure: MemocastError | None = None
     discarded = False
@@ -112,11 +113,11 @@ def _record(recording: Recording, ignore_signals: Callable[[], None]) -> Recorde
         pass
     except MemocastError as error:
         failure = error
-    finally:  # whatever else goes wrong, what was said is not lost
+    finally:  # no other failure may lose the recording
         captured = recording.stop()
     if discarded:
         recording.discard()
-        raise Interrupted("the recording was discarded")
+        raise console.Discarded("discarded")
     kept = recording.keep(captured, failure)
     _tell(kept)
     return kept
@@ -125,11 +126,10 @@ def _record(recording: Recording, ignore_signals: Callable[[], None]) -> Recorde
 def _tell(kept: Recorded) -> None:
     memo = kept.memo
     if kept.is_silent:
-        console.note("nothing was heard; choose another microphone: memocast devices")
+        console.note("the recording is silent; choose another microphone: memocast devices")
     if kept.lost:
         console.note(
-            f"{kept.lost / 1000:.1f} s of sound did not arrive: the machine was too busy,"
-            " or it slept"
+            f"{kept.lost / 1000:.1f} s of sound was lost: the machine was too busy, or it slept"
         )
     console.note(
         f"kept {console.clock(memo.duration / 1000)} as '{console.safe(memo.title)}'"
@@ -138,16 +138,16 @@ def _tell(kept: Recorded) -> None:
 
 
 def _until_the_end(recorder: Recorder, ignore_signals: Callable[[], None]) -> bool:
-    """Obey keys until the recording ends; True when it is to be discarded."""
+    """Obey keys until the recording ends; return True if it is to be discarded."""
     from memocast.cli.terminal.keys import keys
 
     if not console.stderr_is_terminal():
-        console.note(f"recording from {console.safe(recorder.source.name)}; Ctrl-C ends and keeps")
+        console.note(f"recording from {console.safe(recorder.source.name)}; Ctrl-C stops and keeps")
     with keys() as read, Display() as display:
         try:
             return _obey_keys(recorder, read, display)
         finally:
-            # Before the terminal makes signals of Ctrl-C again.
+            # Before the terminal turns Ctrl-C into a signal again.
             ignore_signals()
 
 

@@ -1,4 +1,4 @@
-"""`seed`."""
+"""The `seed` command."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ def seed(
     context: typer.Context,
     memo: OptionalMemosArgument = None,
     background: Annotated[
-        bool, typer.Option("--background", help="Start it in the background and return.")
+        bool, typer.Option("--background", help="Start the seeder in the background and return.")
     ] = False,
-    stop: Annotated[bool, typer.Option("--stop", help="End the running seeder.")] = False,
+    stop: Annotated[bool, typer.Option("--stop", help="Stop the running seeder.")] = False,
     install: Annotated[
-        bool, typer.Option("--install", help="Have the system run it, after every start too.")
+        bool, typer.Option("--install", help="Install as a service that starts at boot.")
     ] = False,
-    uninstall: Annotated[bool, typer.Option("--uninstall", help="Undo --install.")] = False,
+    uninstall: Annotated[bool, typer.Option("--uninstall", help="Remove that service.")] = False,
     detached: Annotated[bool, typer.Option("--detached", hidden=True)] = False,
     session: Annotated[bool, typer.Option("--session", hidden=True)] = False,
     web: Annotated[bool, typer.Option("--web", hidden=True)] = False,
     lan: Annotated[bool, typer.Option("--lan", hidden=True)] = False,
     json: JsonOption = False,
 ) -> None:
-    """Keep shared and fetched memos available to others, until Ctrl-C; or only those named.
+    """Seed shared and fetched memos, or only those named, until Ctrl-C.
 
-    It follows the library: what you share or remove elsewhere takes effect within 2 s.
+    What you share or remove in the meantime takes effect within 2 s.
 
     Example: memocast seed --background
     """
@@ -52,7 +52,7 @@ def seed(
     current = app_context(context)
     if background + stop + install + uninstall + bool(memo) > 1:
         raise UsageError(
-            "of --background, --stop, --install, --uninstall and memos only one can be given",
+            "choose only one of --background, --stop, --install, --uninstall and memos",
             hint="memocast seed --help",
         )
     if session:
@@ -96,14 +96,16 @@ def _start_in_background(current: AppContext, seeder_lock: SeederLock) -> None:
 
     report = seeder_lock.report()
     if report:
-        console.note(f"the seeder runs already (pid {report.pid})")
+        console.note(f"the seeder is already running (pid {report.pid})")
         return
     pid = start_seeder(current.root)
-    console.note(f"the seeder runs in the background (pid {pid}); memocast seed --stop ends it")
+    console.note(
+        f"started the seeder in the background (pid {pid}); stop it with: memocast seed --stop"
+    )
 
 
 def _claim_unless_served(seeder_lock: SeederLock) -> bool:
-    """Become the seeder, perhaps after one that is on its way out; False when one serves."""
+    """Claim the lock, waiting for a seeder that is stopping; return False if another is running."""
     deadline = time.monotonic() + _TAKE_OVER_SECONDS
     while not seeder_lock.claim():
         if seeder_lock.report() or time.monotonic() > deadline:
@@ -117,7 +119,7 @@ def _take_over(seeder_lock: SeederLock) -> None:
         if time.monotonic() > deadline:
             raise MemocastError("another seeder keeps starting", hint="memocast seed --stop")
         if seeder_lock.stop():
-            console.note("the seeder that was running has stopped; this one takes over")
+            console.note("the running seeder has stopped; this one takes over")
 
 
 def _run(
@@ -136,7 +138,7 @@ def _run(
 
 
 def _run_session(current: AppContext, only: list[str], *, web: bool, lan: bool) -> None:
-    """A process that holds libtorrent; standard input ends with its supervisor."""
+    """Run a worker process, which uses libtorrent; its stdin closes when the supervisor ends."""
     from memocast.library.seeder_report import Failed, to_json
     from memocast.seeding.classic_worker import ClassicWorker
     from memocast.seeding.webrtc_worker import WebRtcWorker
@@ -147,7 +149,7 @@ def _run_session(current: AppContext, only: list[str], *, web: bool, lan: bool) 
         return was_asked_to_end() or bool(select.select([sys.stdin], [], [], 0)[0])
 
     def tell(event: Event) -> None:
-        # Who is gone is not told; the session ends by itself, and writes down what it counted.
+        # The supervisor may be gone; the worker then ends by itself and saves its totals.
         with contextlib.suppress(BrokenPipeError):
             console.document(to_json(event))
 

@@ -1,4 +1,4 @@
-"""What a seeder shows of itself: nothing, notes, JSON lines, or a table that changes in place."""
+"""The output of `seed`: nothing, notes, JSON lines, or a table that changes in place."""
 
 from __future__ import annotations
 
@@ -15,40 +15,40 @@ if TYPE_CHECKING:
 
 
 class Quiet:
-    """A seeder without a terminal: errors go to the log, and that is all."""
+    """The output without a terminal: only errors, which go to the log."""
 
     def hear(self, event: Event) -> None:
-        """Something happened."""
+        """Report an event, if it is an error."""
         if isinstance(event, Damaged):
             console.note(f"memo {event.id} was changed on disk and is not seeded")
         elif isinstance(event, Trouble):
-            console.note(f"{event.problem}; starting again")
+            console.note(f"{event.problem}; restarting")
 
     def close(self) -> None:
-        """Nothing to put back."""
+        """Do nothing: the terminal was not touched."""
 
 
 class Lines(Quiet):
-    """Notes on stderr for what matters to a person."""
+    """Notes on stderr about the events that matter to a person."""
 
     def __init__(self) -> None:
         self._count = 0
 
     def hear(self, event: Event) -> None:
-        """Say it where it matters to a person."""
+        """Print a note about the event, if it matters to a person."""
         super().hear(event)
         if isinstance(event, Listening):
-            console.note(f"listening on {event.address}; Ctrl-C ends")
+            console.note(f"listening on {event.address}; Ctrl-C stops")
         elif isinstance(event, SeederReport) and event.seeding != self._count:
             self._count = event.seeding
             console.note(f"seeding {console.count(self._count, 'memo')}")
 
 
 class Events(Quiet):
-    """`--json`: an event a line on stdout."""
+    """The output of `--json`: one event per line on stdout."""
 
     def hear(self, event: Event) -> None:
-        """Print it."""
+        """Print the event as JSON."""
         if not isinstance(event, SeederReport):
             console.document(to_json(event))
 
@@ -67,7 +67,7 @@ class Screen(Quiet):
             self._display.show(self._picture(event))
 
     def close(self) -> None:
-        """Give the terminal back."""
+        """Restore the terminal."""
         self._display.__exit__(None, None, None)
 
     def _picture(self, report: SeederReport) -> Any:
@@ -82,16 +82,16 @@ class Screen(Quiet):
         if report.damaged:
             heading.append(f"  changed on disk: {' '.join(report.damaged)}", "red")
         if report.web and report.web.problem:
-            heading.append(f"  {report.web.problem}; starting again", "yellow")
+            heading.append(f"  {report.web.problem}; restarting", "yellow")
         if report.problem:
-            heading.append(f"  {report.problem}; starting again", "red")
+            heading.append(f"  {report.problem}; restarting", "red")
         if reach.dht_nodes:
             heading.append(f"  DHT {console.count(reach.dht_nodes, 'node')}", "dim")
         table = Table(box=None, pad_edge=False, header_style="dim")
         for name in ("id", "peers", "rate", "sent", "copies", "title"):
             table.add_column(name, justify="left" if name in ("id", "title") else "right")
         if not report.memos:
-            return Group(heading, Text("nobody has asked for one yet; Ctrl-C ends", "dim"))
+            return Group(heading, Text("no requests yet; Ctrl-C stops", "dim"))
         busy = sorted(report.memos.items(), key=lambda item: -item[1].upload_rate)
         for memo_id, uploads in busy[: max(1, self._display.height - 4)]:
             copies = f"{uploads.copies}{' ✓' if uploads.safe else ''}"
@@ -104,7 +104,7 @@ class Screen(Quiet):
                 Text(copies, "green" if uploads.safe else ""),
                 Text(console.safe(self._title(memo_id)), no_wrap=True, overflow="ellipsis"),
             )
-        return Group(heading, table, Text("Ctrl-C ends", "dim"))
+        return Group(heading, table, Text("Ctrl-C stops", "dim"))
 
     def _title(self, memo_id: str) -> str:
         try:
@@ -114,7 +114,7 @@ class Screen(Quiet):
 
 
 def view(current: AppContext, *, json: bool) -> Quiet:
-    """What fits the terminal, or the lack of one."""
+    """Return the output that suits `json` and the terminal."""
     if json:
         return Events()
     return Screen(current) if console.stderr_is_terminal() else Lines()

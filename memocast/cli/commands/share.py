@@ -1,4 +1,4 @@
-"""`share` and `unshare`."""
+"""The commands `share` and `unshare`."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 
 class _ShareCommand(TyperCommand):
-    """One whose `--page` may have a value, which typer has no way to say.
+    """A command whose `--page` may have a value, which typer cannot express.
 
-    A URL is never a memo, so `share` finds it among its arguments.
+    A URL never names a memo, so `share` can find it among the arguments.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Take `--page=URL` apart."""
+        """Split `--page=URL` in two."""
         rewritten = []
         for argument in args:
             option, equals, value = argument.partition("=")
@@ -50,26 +50,25 @@ def share(
     all_: Annotated[bool, typer.Option("--all", help="Share every memo.")] = False,
     page: Annotated[
         bool,
-        typer.Option(
-            "--page", help="Print a link for browsers; a URL among the MEMOs is the page's."
-        ),
+        typer.Option("--page", help="Print a link for browsers; the page's URL may follow."),
     ] = False,
     private: Annotated[
-        bool, typer.Option("--private", help="Seal it: only who has the link can listen.")
+        bool, typer.Option("--private", help="Seal it: only people with the link can listen.")
     ] = False,
     to: Annotated[
         list[str] | None,
         typer.Option(
             metavar="RECIPIENT",
-            help="Seal it to age1…, ssh-ed25519 …, ssh-rsa … or a file of them. Can be repeated.",
+            help="Seal it to age1…, ssh-ed25519 …, ssh-rsa … or a file of these. Can be repeated.",
         ),
     ] = None,
     public: Annotated[
-        bool, typer.Option("--public", help="Do not seal it, whatever it was and is set.")
+        bool,
+        typer.Option(
+            "--public", help="Share unsealed, overriding earlier shares and the 'share' setting."
+        ),
     ] = False,
-    lan: Annotated[
-        bool, typer.Option("--lan", help="Tell nobody outside the local network.")
-    ] = False,
+    lan: Annotated[bool, typer.Option("--lan", help="Share on the local network only.")] = False,
     qr: Annotated[bool, typer.Option("--qr", help="Also draw the link as a QR code.")] = False,
     direct: Annotated[
         bool, typer.Option("--direct", help="Put this machine's addresses into the link.")
@@ -77,35 +76,35 @@ def share(
     torrent: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write a .torrent file.")
     ] = None,
-    no_seed: Annotated[bool, typer.Option("--no-seed", help="Start no seeder.")] = False,
+    no_seed: Annotated[bool, typer.Option("--no-seed", help="Do not start a seeder.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Print a memo's magnet link, and see to it that a seeder runs.
+    """Print a memo's magnet link, and make sure a seeder is running.
 
-    Whoever has the link can listen, and nobody can take it back. With --private
-    and --to nobody else can, not even those who find it without the link. What is
-    shared already is shared the same way again, unless you name another.
+    Anyone with the link can listen, and a link cannot be recalled. With --private
+    or --to, people who find the memo without the link cannot listen. A memo that
+    is already shared is shared the same way again unless you choose another.
 
-    With --page the link opens in a browser, on the listening page at the URL
-    that follows or in the setting 'page_url'; 'memocast page' makes such a page.
+    With --page the link opens in a browser, on the listening page at the URL that
+    follows or in the setting 'page_url'. 'memocast page' makes such a page.
 
     Example: memocast share latest
     """
     current = app_context(context)
     page_url, memo = _page_url(current, memo or [], wanted=page)
     if bool(memo) == all_:
-        raise UsageError("name the memos to share, or --all", hint="memocast share latest")
+        raise UsageError("name the memos to share, or use --all", hint="memocast share latest")
     if torrent and (all_ or (memo and len(memo) > 1)):
         raise UsageError("--torrent writes one memo's file", hint="share them one by one")
     if lan and (torrent or page):
         raise UsageError(
-            "--lan is for a magnet link: a .torrent says nothing of it, and browsers cannot keep"
-            " to it",
+            "--lan works only with a magnet link: a .torrent file cannot express it, and browsers"
+            " cannot obey it",
             hint="leave out --torrent and --page",
         )
     if to and page:
         raise UsageError(
-            "browsers have no identities, so --to is for a magnet link", hint="leave out --page"
+            "browsers have no identities, so --to needs a magnet link", hint="leave out --page"
         )
     if torrent:
         check_target(torrent, force=True)
@@ -135,7 +134,7 @@ def share(
         )
     if page and not (current.settings.webrtc and web_trackers(current.settings.trackers)):
         console.note(
-            "no browser can find this: that takes 'webrtc' and a tracker beginning with wss://"
+            "no browser can find this: that needs 'webrtc' and a tracker beginning with wss://"
         )
     if shared and all(_is_lonely(current, share, link) for _, share, link in shared):
         console.note("nobody can find this: trackers and the DHT are off; add --direct")
@@ -145,28 +144,28 @@ def share(
 
 
 def _page_url(current: AppContext, arguments: list[str], *, wanted: bool) -> tuple[str, list[str]]:
-    """The listening page's URL, if one is wanted, and the arguments that are memos."""
+    """Return the listening page's URL, if one is wanted, and the arguments that name memos."""
     urls = [text for text in arguments if "://" in text]
     if not wanted:
-        return "", arguments  # a URL is then told to be no memo
+        return "", arguments  # a URL among them is reported as an unknown memo
     if len(urls) > 1:
         raise UsageError("--page takes one URL", hint=PAGE_URL_HINT)
     url = urls[0] if urls else current.settings.page_url
     if not url:
         raise UsageError(
             "there is no listening page to link to",
-            hint="name its URL after --page, or set 'page_url' in config.toml; to host one:"
+            hint="give its URL after --page, or set 'page_url' in config.toml; to host one:"
             " memocast page DIR",
         )
     try:
         url = page_address(url)
     except ValueError as error:
-        raise UsageError(f"'{url}' is no page's address", hint=PAGE_URL_HINT) from error
+        raise UsageError(f"'{url}' is not a page's address", hint=PAGE_URL_HINT) from error
     return url, [text for text in arguments if text not in urls]
 
 
 def _is_lonely(current: AppContext, share: Share, link: str) -> bool:
-    """Whether nothing tells others where the memo is."""
+    """Return whether peers have no way to find the memo."""
     settings = current.settings
     known = any(mark in link for mark in ("tr=", "tr%3D", "x.pe"))
     return not (known or settings.lsd or (settings.dht and not share.lan))
@@ -180,7 +179,7 @@ def _wish(
 
     if private + public + bool(to) > 1:
         raise UsageError(
-            "of --private, --public and --to only one can be given", hint="memocast share --help"
+            "choose only one of --private, --public and --to", hint="memocast share --help"
         )
     mode: Mode | None = None
     if to:
@@ -195,10 +194,10 @@ def unshare(
     memo: MemosArgument,
     json: JsonOption = False,
 ) -> None:
-    """Stop offering memos to others. What they have fetched already stays theirs.
+    """Stop sharing memos. Copies that others fetched remain.
 
-    A private link is dead for good: sharing the memo privately once more makes
-    a new link with a new key. A public link would be the same again.
+    A private link is not used again: sharing the memo privately makes a new link
+    with a new key. Sharing it publicly gives the same link as before.
 
     Example: memocast unshare latest
     """
@@ -212,11 +211,11 @@ def unshare(
             console.note(f"'{title}' ({found.id}) was not shared")
         else:
             console.note(
-                f"'{title}' ({found.id}) is offered no more; copies that others fetched stay"
-                " theirs, and they can pass them on"
+                f"'{title}' ({found.id}) is no longer shared; copies that others fetched remain,"
+                " and can be passed on"
             )
         if any(not share.sealed or share.arrived for share in ended):
-            console.note("sharing it again would give the same link as before")
+            console.note("sharing it again gives the same link as before")
         if any(share.sealed and not share.arrived for share in ended):
             console.note("a new private share gets a new link with a new key")
         return {"id": found.id, "ended": [share.to_json() for share in ended]}

@@ -1,4 +1,4 @@
-"""`status`."""
+"""The `status` command."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from memocast.library.tables.seedables import Seedable, UploadTotals
 
 _SILENT_SECONDS = 10
-"""A seeder that is well reports once a second."""
+"""A healthy seeder reports once a second."""
 
 
 def status(context: typer.Context, json: JsonOption = False) -> None:
-    """Tell whether a seeder runs, how others reach it, and how each shared memo fares.
+    """Show the seeder's state, how peers reach it, and the copies of each shared memo.
 
     Example: memocast status
     """
@@ -78,7 +78,7 @@ def _reach_lines(report: SeederReport | None) -> list[tuple[str, str]]:
 
 def _browser_lines(report: SeederReport) -> list[tuple[str, str]]:
     web = report.web
-    if not web:  # nor of a seeder of an older version
+    if not web:  # an older seeder does not report it either
         return []
     connected = sum(uploads.browsers for uploads in report.memos.values())
     offered = console.count(web.seeding, "memo")
@@ -86,12 +86,12 @@ def _browser_lines(report: SeederReport) -> list[tuple[str, str]]:
         offered = f"the last {web.seeding} of {console.count(report.seeding, 'memo')}"
     if not web.seeding and not web.problem:
         return [("browsers", "starting")]
-    lines = [("browsers", f"{connected} connected; {offered} offered over WebRTC")]
+    lines = [("browsers", f"{connected} connected; {offered} shared over WebRTC")]
     if web.stun_answers is False:
-        silent = "the STUN server does not answer: those outside your network may not reach you"
+        silent = "the STUN server does not answer: peers outside your network may not reach you"
         lines.append(("browsers", silent))
     if web.problem:
-        lines.append(("browsers", f"{web.problem}; it is being started again"))
+        lines.append(("browsers", f"{web.problem}; restarting"))
     if web.last_crash:
         again = console.count(web.crashes, "time")
         last = web.last_crash
@@ -103,17 +103,18 @@ def _lan_lines(report: SeederReport) -> list[tuple[str, str]]:
     lan = report.lan
     if not lan:
         return []
-    offered = f"{console.count(lan.seeding, 'memo')} offered on the local network only"
-    return [("lan", f"{lan.problem}; it is being started again" if lan.problem else offered)]
+    offered = f"{console.count(lan.seeding, 'memo')} shared on the local network only"
+    return [("lan", f"{lan.problem}; restarting" if lan.problem else offered)]
 
 
 def _trouble_lines(report: SeederReport) -> list[tuple[str, str]]:
     lines = []
-    silent = time.time() - report.heard if report.heard else 0.0  # an older one does not say
+    # An older seeder does not report when it was last heard.
+    silent = time.time() - report.heard if report.heard else 0.0
     if silent > _SILENT_SECONDS:
-        lines.append(("problem", f"the seeder has said nothing for {silent:.0f} s"))
+        lines.append(("problem", f"no report from the seeder for {silent:.0f} s"))
     if report.problem:
-        lines.append(("problem", f"{report.problem}; it is being started again"))
+        lines.append(("problem", f"{report.problem}; restarting"))
     if last := report.last_crash:
         lines.append(("crashes", f"{report.crashes} survived, last {last.when}: {last.how}"))
     return lines
@@ -163,13 +164,13 @@ def _status_screen(report: SeederReport | None, rows: list[dict[str, Any]]) -> N
     for what, how in _reach_lines(report):
         screen.print(Text.assemble((f"{console.safe(what)}  ", "dim"), console.safe(how)))
     if not rows:
-        screen.print(Text("nothing is shared; make a link: memocast share latest"))
+        screen.print(Text("nothing is shared; get a link: memocast share latest"))
         return
     all_public = all(_how(row) == "public" for row in rows)
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("id", "peers", "rate", "sent", "copies", "last copy", "", "title"):
         right = heading in ("peers", "rate", "sent", "copies")
-        # The title is the one column that gives way.
+        # The title is the only column that shrinks.
         table.add_column(heading, justify="right" if right else "left", no_wrap=heading != "title")
     for row in rows:
         when = row["last_copy"]

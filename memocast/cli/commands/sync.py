@@ -1,4 +1,4 @@
-"""`sync`."""
+"""The `sync` command."""
 
 from __future__ import annotations
 
@@ -27,17 +27,18 @@ if TYPE_CHECKING:
 def sync(
     context: typer.Context,
     channel: Annotated[
-        list[str] | None, typer.Argument(metavar="CHANNEL…", help="Only these channels.")
+        list[str] | None, typer.Argument(metavar="CHANNEL…", help="Sync only these channels.")
     ] = None,
     timeout: Annotated[
-        str, typer.Option(metavar="TIME", help="Give a memo up after this long without progress.")
+        str,
+        typer.Option(metavar="TIME", help="Give up a memo after this long without progress."),
     ] = "30s",
     quiet: Annotated[bool, typer.Option("--quiet", hidden=True)] = False,
     json: JsonOption = False,
 ) -> None:
-    """Look for what is new in your channels, and fetch it; print an id a line.
+    """Fetch new memos from your channels and paired devices; print one id per line.
 
-    The running seeder does it by itself every few minutes.
+    The running seeder does this every few minutes.
 
     Example: memocast sync
     """
@@ -51,12 +52,12 @@ def sync(
 
 @contextlib.contextmanager
 def _alone(current: AppContext, *, quiet: bool) -> Iterator[bool]:
-    """Wait until no other process syncs the library; False when the seeder would have to wait."""
+    """Lock the library for syncing; yield False when the seeder would have to wait for that."""
     path = current.library.root / "sync.lock"
     with current.library.translated():
         held = lock(path)
     if held is None and not quiet:
-        console.note("another process syncs this library; waiting for it")
+        console.note("another process is syncing this library; waiting for it")
         held = lock(path, wait=math.inf)
     try:
         yield held is not None
@@ -77,7 +78,7 @@ def _sync(
     wanted = attempts.each(names, library.channels.get) if names else library.channels.all()
     pair = None if names else library.channels.pair()
     if not (wanted or pair or names):
-        console.note("there is nothing to sync; follow somebody: memocast follow SOURCE")
+        console.note("there is nothing to sync; follow a channel: memocast follow SOURCE")
         return
     registry = Republisher(library, settings)
     follower = Follower(library, settings, registry, timeout, eager=not quiet)
@@ -114,7 +115,7 @@ def _sync(
 def _watched(
     current: AppContext, channel: str | None, *, json: bool
 ) -> Iterator[tuple[Callable[[Stage], None], Callable[[str], None]]]:
-    """What draws the stages of a fetch, and what prints a memo that has arrived."""
+    """Yield functions that draw the stages of a fetch and print a memo that has arrived."""
     from memocast.cli.terminal.fetch_view import FetchView
 
     def arrived(memo: str) -> None:
@@ -128,5 +129,5 @@ def _watched(
             yield FetchView(display, None).show, arrived
         except KeyboardInterrupt:
             raise Interrupted(
-                "interrupted; what has arrived is kept", hint="go on with: memocast sync"
+                "interrupted; what has arrived is kept", hint="resume with: memocast sync"
             ) from None

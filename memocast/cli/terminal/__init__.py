@@ -1,1 +1,1 @@
-"""What a person at a terminal sees and presses."""
+"""Output to a terminal, and keys from it."""

@@ -1,11 +1,11 @@
-"""The output rules; every command obeys them.
+"""Output and questions; every command follows these rules.
 
-* stdout is data, and nothing else is.
-* Notes, questions, meters and errors are on stderr, errors as
-  `memocast: error: …` with `memocast: hint: …` after them.
-* Whether stdout is a terminal chooses the form of the data; whether stderr is
-  one chooses meters and colour; whether stdin is one, keys and questions.
-* Text from strangers goes through `safe` before a terminal sees it. Links, ids
+* Data goes to stdout, and nothing else does.
+* Notes, questions, meters and errors go to stderr, errors as
+  `memocast: error: …` followed by `memocast: hint: …`.
+* The form of the data depends on whether stdout is a terminal, meters and
+  colour on whether stderr is one, keys and questions on whether stdin is one.
+* Text from other people passes through `safe` on its way to a terminal. Links, ids
   and JSON are written as they are, never wrapped or marked up.
 """
 
@@ -33,10 +33,10 @@ R = TypeVar("R")
 
 
 def set_up_streams() -> None:
-    """Keep stderr to ourselves, and survive streams that are closed or not UTF-8.
+    """Reserve stderr for memocast, and survive streams that are closed or not UTF-8.
 
-    ALSA and PortAudio print to descriptor 2 on their own; what they say
-    goes nowhere, while `sys.stderr` goes on through a copy of it.
+    ALSA and PortAudio print to descriptor 2 on their own. That output is
+    dropped, and `sys.stderr` writes to a copy of the descriptor.
     """
     # A file opened later must not become descriptor 0, 1 or 2 because that was closed.
     nowhere = os.open(os.devnull, os.O_RDWR)
@@ -57,20 +57,20 @@ def set_up_streams() -> None:
 
 
 def data(text: str) -> None:
-    """One line of a command's result."""
+    """Print one line of a command's result."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 
 def path(path: Path) -> None:
-    """A path as a result, with the bytes that its name has."""
+    """Print a path as a result, with the exact bytes of its name."""
     sys.stdout.flush()
     sys.stdout.buffer.write(os.fsencode(path) + b"\n")
     sys.stdout.buffer.flush()
 
 
 def document(value: Any) -> None:
-    """A JSON document on one line, with no character that a terminal would act on."""
+    """Print a JSON document on one line, escaping characters that a terminal would act on."""
     text = json.dumps(value, ensure_ascii=False)
     if text.isascii() and text.isprintable():
         data(text)
@@ -79,35 +79,40 @@ def document(value: Any) -> None:
 
 
 def note(text: str) -> None:
-    """Something worth knowing that is not data."""
+    """Print a note on stderr."""
     _tell(f"memocast: {redacted(text)}\n")
 
 
 def _tell(text: str) -> None:
-    # A full disk or a closed terminal behind stderr is no reason to fail.
+    # A command must not fail because stderr is on a full disk or a closed terminal.
     try:
         sys.stderr.write(text)
         sys.stderr.flush()
     except (OSError, ValueError):
-        # Python would try again at exit, and make 120 of our exit code.
+        # Python would try again at exit, and change our exit code to 120.
         sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
 
 
 def report(error: MemocastError) -> None:
-    """Say what went wrong, and what to do next."""
-    note(f"error: {safe(error.message)}")
+    """Report what went wrong, and what to do next."""
+    kind = "" if isinstance(error, Discarded) else "error: "
+    note(f"{kind}{safe(error.message)}")
     if error.hint:
         note(f"hint: {safe(error.hint)}")
 
 
+class Discarded(Interrupted):
+    """The user discarded the recording; reported as a note, not as an error."""
+
+
 class Attempts:
-    """Try all; the exit code is that of the first that failed. A user's stop ends it at once."""
+    """Tries every item; the exit code is that of the first failure. An interruption ends it."""
 
     def __init__(self) -> None:
         self._first: MemocastError | None = None
 
     def each(self, items: Iterable[T], action: Callable[[T], R]) -> list[R]:
-        """What `action` returned for those that did not fail; failures are reported."""
+        """Return the results of `action` for the items that succeed, and report the failures."""
         results = []
         for item in items:
             try:
@@ -119,18 +124,18 @@ class Attempts:
         return results
 
     def failed(self, error: MemocastError) -> None:
-        """Report one failure and go on."""
+        """Report one failure and carry on."""
         report(error)
         self._first = self._first or error
 
     def finish(self) -> None:
-        """Exit with the first failure's code, if something failed."""
+        """Exit with the first failure's code, if anything failed."""
         if self._first:
             raise typer.Exit(self._first.exit_code)
 
 
 def ask(question: str) -> bool:
-    """A yes-or-no question on stderr; no answer is no."""
+    """Ask a yes-or-no question on stderr; an empty answer means no."""
     _tell(f"{question} [y/N] ")
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
@@ -142,7 +147,7 @@ def ask_text(label: str, current: str) -> str:
 
 
 def safe(text: str, *, lines: bool = False) -> str:
-    """`text` with nothing in it that a terminal acts on; with `lines`, line feeds stay."""
+    """Return `text` without characters that a terminal acts on; `lines` keeps line feeds."""
     return "".join(
         char
         if not acts_on_terminal(char) or (lines and char == "\n")
@@ -154,7 +159,7 @@ def safe(text: str, *, lines: bool = False) -> str:
 
 
 def ask_secret(question: str) -> str:
-    """Ask for a line of text that does not appear on the screen; empty for none."""
+    """Ask for a line of text without showing it; return '' at the end of the input."""
     import getpass
 
     try:
@@ -164,17 +169,17 @@ def ask_secret(question: str) -> str:
 
 
 def stdout_is_terminal() -> bool:
-    """Whether data is for a person to read."""
+    """Return whether a person reads the data."""
     return sys.stdout.isatty()
 
 
 def stderr_is_terminal() -> bool:
-    """Whether meters and colours can be shown."""
+    """Return whether meters and colours can be shown."""
     return sys.stderr.isatty()
 
 
 def lines(most: int) -> Iterator[str]:
-    """The lines of standard input; of one that is longer, `most` characters and one more."""
+    """Yield the lines of standard input, each cut to `most` + 1 characters."""
     while line := sys.stdin.readline(most + 1):
         yield line
         while line and not line.endswith("\n"):
@@ -182,16 +187,15 @@ def lines(most: int) -> Iterator[str]:
 
 
 def stdin_is_terminal() -> bool:
-    """Whether there is someone to ask."""
+    """Return whether there is a person to ask."""
     return sys.stdin.isatty()
 
 
 def screen(*, stderr: bool = False) -> Console:
-    """A rich console for tables and cards (stdout), or meters (stderr). Obeys NO_COLOR."""
-
+    """Return a rich console for tables and cards (stdout), or meters (stderr); obeys NO_COLOR."""
     from rich.console import Console
 
-    # rich drops only the colours: bold and dim are escape sequences too.
+    # With NO_COLOR, rich drops only the colours; bold and dim are escape sequences too.
     plain = bool(os.environ.get("NO_COLOR"))
     return Console(
         stderr=stderr,
@@ -203,19 +207,19 @@ def screen(*, stderr: bool = False) -> Console:
 
 
 def count(number: int, what: str) -> str:
-    """`1 peer`, `2 peers`."""
+    """Return a number with its noun: `1 peer`, `2 peers`."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def clock(seconds: float) -> str:
-    """`1:05` or `1:02:05`."""
+    """Return seconds as `1:05` or `1:02:05`."""
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def size(count: float) -> str:
-    """`640 B`, `12.3 kB`, `4.5 MB`: decimal units."""
+    """Return bytes in decimal units: `640 B`, `12.3 kB`, `4.5 MB`."""
     for unit in ("B", "kB", "MB", "GB"):
         if count < 999.5 or unit == "GB":
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"

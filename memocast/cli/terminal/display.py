@@ -1,4 +1,4 @@
-"""A picture on stderr that changes in place and leaves nothing behind."""
+"""A picture on stderr that changes in place and disappears at the end."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ MAX_WIDTH = 80
 
 
 class Display:
-    """Shows what it is given where stderr is a terminal, and nothing elsewhere.
+    """Draws a picture if stderr is a terminal, and nothing otherwise.
 
-    A terminal can go away at any moment; that is never a reason to fail.
+    A terminal can close at any moment; the command must not fail because of that.
     """
 
     def __init__(self) -> None:
@@ -62,23 +62,23 @@ class Display:
 
     @property
     def width(self) -> int:
-        """Columns to draw in."""
+        """The number of columns to draw in."""
         return min(self._live.console.width, MAX_WIDTH) - 1
 
     @property
     def height(self) -> int:
-        """Lines to draw in."""
+        """The number of lines to draw in."""
         return self._live.console.height
 
     def show(self, picture: RenderableType) -> None:
-        """Replace what is shown."""
+        """Replace the picture."""
         if self.is_visible:
             with contextlib.suppress(OSError, ValueError):
                 self._live.update(picture, refresh=True)
 
 
 def _in_background() -> bool:
-    """Whether the shell has put us behind; what we drew would land in its command line."""
+    """Return whether this is a background job, whose drawing would disturb the shell's prompt."""
     try:
         return os.tcgetpgrp(sys.stderr.fileno()) != os.getpgrp()
     except OSError:
@@ -86,7 +86,7 @@ def _in_background() -> bool:
 
 
 class Counter:
-    """Tells how far something is, on a terminal, once it takes over a second."""
+    """Shows progress on a terminal once something takes over a second."""
 
     def __init__(self, label: str) -> None:
         self._label = console.safe(label)
@@ -95,11 +95,11 @@ class Counter:
         self._used = False
 
     def __call__(self, seconds: float) -> None:
-        """Hear how far it is."""
+        """Show how many seconds of audio are done."""
         self.tell(console.clock(seconds))
 
     def tell(self, how_far: str) -> None:
-        """Hear how far it is, in words."""
+        """Show the progress, given as text."""
         moment = time.monotonic()
         if console.stderr_is_terminal() and moment - self._began > 1 and moment - self._shown > 0.1:
             self._shown = moment
@@ -107,7 +107,7 @@ class Counter:
             self._write(f"\r\x1b[K{self._label}: {how_far}")
 
     def done(self) -> None:
-        """Leave the line clean."""
+        """Clear the line."""
         if self._used:
             self._write("\r\x1b[K")
 

@@ -1,4 +1,4 @@
-"""The stage a fetch is in, drawn."""
+"""The picture of a fetch in progress."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class FetchView:
-    """Draws the stage a fetch is in; `heard` draws, in so many columns, what is played of it."""
+    """Draws the stage of a fetch; `heard(columns)` draws the player instead, while it plays."""
 
     def __init__(self, display: Display, heard: Callable[[int], Text | None] | None) -> None:
         self._display = display
@@ -29,7 +29,7 @@ class FetchView:
         self._began = time.monotonic()
 
     def show(self, stage: Stage) -> None:
-        """Show it, at most ten times a second."""
+        """Draw the stage, at most ten times a second."""
         from memocast.bittorrent.download import Progress
         from memocast.fetching import progress
 
@@ -70,14 +70,14 @@ class FetchView:
         if isinstance(stage, progress.Looking):
             self._look(text, stage)
         elif isinstance(stage, progress.Waiting):
-            text.append("another memocast fetches this memo; waiting for it")
+            text.append("another memocast is fetching this memo; waiting for it")
         elif isinstance(stage, Progress):
             self._download(text, stage)
         elif isinstance(stage, progress.Loading):
             of_all = f" of {console.size(stage.total)}" if stage.total else ""
             text.append(f"downloading: {console.size(stage.done)}{of_all}")
         elif isinstance(stage, progress.Decrypting):
-            text.append(f"opening what is sealed: {console.size(stage.size)}")
+            text.append(f"decrypting: {console.size(stage.size)}")
         elif isinstance(stage, progress.Checking):
             text.append(f"checking the audio: {console.clock(stage.seconds)}")
         return text

@@ -1,4 +1,4 @@
-"""Keys as they are pressed, from a terminal that is put back as it was."""
+"""Reading single keys from a terminal, and restoring its mode."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ _CTRL_C = b"\x03"
 
 @contextlib.contextmanager
 def keys() -> Iterator[Callable[[float], str]]:
-    """Yield `read(seconds)`: the next key's name, or '' when none was pressed in that time.
+    """Yield `read(seconds)`, which returns the next key's name, or '' if none is pressed in time.
 
     Ctrl-C raises KeyboardInterrupt. It arrives as a key, not as a signal that
     would also end the shell's `id=$(memocast record)`; and Ctrl-Z cannot leave
-    the terminal half set up. Where standard input is no terminal it only waits.
+    the terminal half set up. If standard input is not a terminal, `read` only waits.
     """
     if not at_the_keyboard():
         yield _wait
@@ -62,7 +62,7 @@ def keys() -> Iterator[Callable[[float], str]]:
 
 
 def at_the_keyboard() -> bool:
-    """Whether standard input is a terminal that we may set up: a job in the background may not."""
+    """Return whether stdin is a terminal that we may set up; a background job may not."""
     try:
         return sys.stdin.isatty() and os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
     except (OSError, ValueError):
@@ -75,7 +75,7 @@ def _wait(seconds: float) -> str:
 
 
 def _read(descriptor: int, pressed: bytearray, seconds: float) -> str:
-    """The next key; `pressed` keeps those that arrived together with an earlier one."""
+    """Return the next key; `pressed` keeps keys that arrived together with an earlier one."""
     if not pressed:
         if not select.select([descriptor], [], [], seconds)[0]:
             return ""
@@ -94,7 +94,7 @@ def _read(descriptor: int, pressed: bytearray, seconds: float) -> str:
 
 @contextlib.contextmanager
 def unseen() -> Iterator[None]:
-    """Keep what is typed from showing on a picture; the shell gets it afterwards."""
+    """Hide what is typed while a picture is shown; the shell reads it afterwards."""
     if not at_the_keyboard():
         yield
         return
@@ -105,7 +105,7 @@ def unseen() -> Iterator[None]:
     mode = termios.tcgetattr(descriptor)
     mode[3] &= ~termios.ECHO
     termios.tcsetattr(descriptor, termios.TCSADRAIN, mode)
-    # Stopped half-way, the terminal would have neither echo nor cursor.
+    # If the process were stopped here, the terminal would have neither echo nor cursor.
     with unstoppable():
         try:
             yield

@@ -1,4 +1,4 @@
-"""What is played, drawn, and the keys that act on it."""
+"""The picture of a player, and the keys that control it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SEEK_SECONDS = 5.0
 
 
 def until_the_end(player: Player, title: str, peaks: bytes) -> bool:
-    """Show what is played and obey the keys, until it ends or, then False, the user has it end."""
+    """Draw the player and obey keys until it ends; return False if the user quits."""
     from memocast.cli.terminal.keys import keys
 
     with keys() as read, Display() as display:
@@ -32,7 +32,7 @@ def until_the_end(player: Player, title: str, peaks: bytes) -> bool:
 
 
 def obey(player: Player, key: str) -> None:
-    """Do what the key is for, if for anything."""
+    """Do what the key stands for, if anything."""
     if key == "space":
         player.paused = not player.paused
     elif key == "right":
@@ -44,7 +44,7 @@ def obey(player: Player, key: str) -> None:
 
 
 def draw(player: Player, title: str, peaks: bytes, width: int) -> Text:
-    """The title, the waveform and how far it was played."""
+    """Return a picture of the title, the waveform and the position."""
     from rich.text import Text
 
     from memocast.cli.terminal import waveform
@@ -60,5 +60,5 @@ def draw(player: Player, title: str, peaks: bytes, width: int) -> Text:
         f"\n{sign} {console.clock(player.position)} / {console.clock(player.duration)}"
         f"  ×{player.speed:g}"
     )
-    drawing.append("   space ⏯  ←→ seek  [ ] speed  q ends", "dim")
+    drawing.append("   space ⏯  ←→ seek  [ ] speed  q quits", "dim")
     return drawing

@@ -1,4 +1,4 @@
-"""A link as a QR code in the terminal."""
+"""Drawing a link as a QR code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _QR_BORDER = 2
 
 
 def draw_qr(link: str) -> None:
-    """Draw it on standard error, unless it is too long for a QR code or for the terminal."""
+    """Draw a QR code on stderr, unless the link is too long or the terminal too narrow."""
     import segno
 
     try:
@@ -21,8 +21,8 @@ def draw_qr(link: str) -> None:
     columns, _ = code.symbol_size(border=_QR_BORDER)
     if console.stderr_is_terminal() and (room := console.screen(stderr=True).width) < columns:
         console.note(
-            f"the QR code takes {columns} columns and this terminal has {room}; make it wider,"
-            " or its letters smaller"
+            f"the QR code needs {columns} columns and this terminal has {room}; widen it, or"
+            " make its font smaller"
         )
         return
     code.terminal(out=sys.stderr, compact=True, border=_QR_BORDER)

@@ -1,4 +1,4 @@
-"""The meter of a recording, drawn."""
+"""The picture of a recording in progress."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 
 
 class RecordView:
-    """The level, the time and the size on one line."""
+    """Draws the level, the time and the size on one line."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._held = 0.0
 
     def picture(self, *, asking: bool) -> Text:
-        """The line as it is now."""
+        """Return the current line."""
         from rich.text import Text
 
         from memocast.cli.terminal import waveform
 
         recorder = self._recorder
-        # The bar falls slowly, so that a short peak is seen.
+        # The bar falls slowly, so that short peaks can be seen.
         self._held = max(waveform.height(recorder.level), self._held - 0.08)
         clipped = recorder.level >= 255
         bar = "█" * round(self._held * 24)
@@ -41,5 +41,5 @@ class RecordView:
         if asking:
             line.append("discard it? y/N", "bold red")
         else:
-            line.append("space ⏯  q ends  esc ✗", "dim")
+            line.append("space ⏯  q stops  esc ✗", "dim")
         return line

@@ -1,4 +1,4 @@
-"""Peaks as a line of text."""
+"""Drawing a waveform as a line of text."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ _FLOOR_DBFS = -42.0
 
 
 def dbfs(peak: int) -> float:
-    """A peak of 0 to 255 in decibels below full scale; silence is -inf."""
+    """Return the level of a peak (0 to 255) in dBFS; silence is -inf."""
     return 20 * math.log10(peak / 255) if peak else -math.inf
 
 
 def height(peak: int) -> float:
-    """How high a peak stands, 0 to 1, on a scale that suits the ear."""
+    """Return the height of a peak, 0 to 1, on a logarithmic scale."""
     return max(0.0, min(1.0, 1 - dbfs(peak) / _FLOOR_DBFS))
 
 
 def draw(peaks: bytes, width: int) -> str:
-    """The waveform in exactly `width` characters."""
+    """Draw the waveform in exactly `width` characters."""
     if not peaks or width <= 0:
         return " " * max(width, 0)
     columns = []
