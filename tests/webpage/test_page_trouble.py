@@ -132,7 +132,7 @@ def test_of_a_link_that_is_damaged_in_part_the_rest_is_opened(
     assert "it does not say which memo it means" in tab.locator("#trouble").inner_text()
     fetched = ben.run("fetch", link, expect=5)
     assert ben.show(fetched.out.strip())["title"] == TITLE
-    assert "a part of the URL is no magnet link" in fetched.err
+    assert "part of the URL is not a magnet link" in fetched.err
     assert "the magnet link names no torrent" in fetched.err
 
 
