@@ -198,8 +198,8 @@ def test_without_a_sound_card_record_ends_with_4_and_leaves_nothing(anna: Memoca
     result = anna.run("record", "Nothing", expect=4)
     assert result.out == ""
     assert result.err.splitlines() == [
-        "memocast: error: there is no microphone",
-        "memocast: hint: connect one, then look again: memocast devices",
+        "memocast: error: no microphone found",
+        "memocast: hint: connect one and check again: memocast devices",
     ]
     assert anna.run("list").out == ""
     assert list((anna.library / "incoming").iterdir()) == [anna.library / "incoming" / ".gate"]
