@@ -129,7 +129,7 @@ def test_a_microphone_that_vanishes_ends_with_4_and_what_was_recorded_is_kept(
     assert process.returncode == 4
     lines = err.splitlines()
     assert "memocast: error: the microphone 'default' went away" in lines
-    assert any(line.startswith("memocast: hint: what was recorded is kept") for line in lines)
+    assert any(line.startswith("memocast: hint: the recording so far is kept") for line in lines)
     assert all(line.startswith("memocast: ") for line in lines)
     memo = anna.show(out.strip())
     assert memo["title"] == "Cut off"
