@@ -51,7 +51,7 @@ class Microphone:
                 return rate
         if format_ == "opus" and self._device.sample_rate not in OPUS_RATES:
             raise UsageError(
-                f"'{self.name}' records at {self._device.sample_rate} Hz, which Opus lacks",
+                f"'{self.name}' records at {self._device.sample_rate} Hz, unsupported by Opus",
                 hint="use --format flac",
             )
         raise self._cannot_be_opened(reason)
