@@ -1,20 +1,20 @@
-"""Every way memocast can fail, each with its exit code and what to do next.
+"""The exceptions memocast raises, each with its exit code.
 
     MemocastError        1   any other failure
     ├── UsageError       2   a bad option, setting or file name
     ├── NoSuchMemo       3   no memo has that id, or several do
     ├── DeviceError      4   no microphone or speaker, or it went away
     ├── NotALink         5   the text names no torrent
-    ├── SwarmTimeout     6   nobody answered, or nobody went on answering
-    ├── Refused          7   what arrived is not what memocast keeps
-    │   ├── NoSound          it holds no audio at all
-    │   ├── WrongKey         it is sealed, and not to us
-    │   └── MissingDecoder   perhaps it does, but a decoder is not installed
+    ├── SwarmTimeout     6   no peer answered, or all stopped answering
+    ├── Refused          7   what arrived is not acceptable
+    │   ├── NoSound          it contains no audio
+    │   ├── WrongKey         it is encrypted, and not to us
+    │   └── MissingDecoder   it may, but a decoder is not installed
     ├── LibraryError     8   the library cannot be used
-    │   └── DamagedLibrary   its database is not what SQLite wrote
+    │   └── DamagedLibrary   its database is damaged or gone
     └── Interrupted    130   the user stopped it
 
-Only `memocast.cli.main` turns one into a message and an exit code. Exceptions
+Only `memocast.cli.main` turns them into messages and exit codes. Exceptions
 of other packages are translated where those packages are used.
 """
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class MemocastError(Exception):
-    """A failure the user is told about: one sentence, and a hint with the next step."""
+    """A failure to report to the user: one sentence, and a hint with the next step."""
 
     exit_code = 1
 
@@ -56,33 +56,33 @@ class DeviceError(MemocastError):
 
 
 class NotALink(MemocastError):
-    """The text is no magnet, share URL, info-hash or .torrent file."""
+    """The text is not a magnet link, share URL, info-hash or .torrent file."""
 
     exit_code = 5
 
 
 class SwarmTimeout(MemocastError):
-    """The swarm made no progress within the time allowed."""
+    """The swarm made no progress in the time allowed."""
 
     exit_code = 6
 
 
 class Refused(MemocastError):
-    """Not audio, too large, corrupted, or otherwise not to be kept."""
+    """Not audio, too large, corrupt, or otherwise unacceptable."""
 
     exit_code = 7
 
 
 class NoSound(Refused):
-    """It holds no audio at all."""
+    """The file contains no audio."""
 
 
 class WrongKey(Refused):
-    """It is sealed, and no key that we have opens it; another may."""
+    """None of our keys decrypts it; another key may."""
 
 
 class MissingDecoder(Refused):
-    """It may well be audio, but this installation cannot decode it."""
+    """It may be audio, but this installation cannot decode it."""
 
 
 class LibraryError(MemocastError):
@@ -103,6 +103,6 @@ class DamagedLibrary(LibraryError):
 
 
 class Interrupted(MemocastError):
-    """The user stopped it before it had a result."""
+    """The user stopped it before it was finished."""
 
     exit_code = 130

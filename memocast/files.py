@@ -1,4 +1,4 @@
-"""Files that survive a crash, and what tells one state of a file from another."""
+"""Files: atomic writes, locks, hashes and stamps."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 _ANEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _TO_USE_NAMES = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
-"""O_PATH needs no right to list the folder's names, only that to use them."""
+"""O_PATH needs only permission to use names in the folder, not to list them."""
 
 _COPIED_AT_ONCE = 1 << 26
-"""Bytes. Ctrl-C waits that long."""
+"""Bytes. Ctrl-C waits until they are copied."""
 
 _LOOK_SECONDS = 0.02
 
 FileStamp = tuple[int, int]
-"""A file's size in bytes and its time of modification in nanoseconds; (0, 0) when it is gone."""
+"""A file's size in bytes and modification time in nanoseconds; (0, 0) if it does not exist."""
 
 
 def file_stamp(path: Path | str) -> FileStamp:
-    """The file's Stamp at this moment."""
+    """Return the file's current stamp."""
     try:
         status = os.stat(path)  # noqa: PTH116 - a Path takes five times as long to make
     except OSError:
@@ -37,17 +37,17 @@ def file_stamp(path: Path | str) -> FileStamp:
 
 @contextlib.contextmanager
 def creating(path: Path, *, mode: int = 0o666, replace: bool = False) -> Iterator[IO[bytes]]:
-    """A file to be written and read, which has the name `path` when the block ends without error.
+    """Create a file to write and read, which is renamed to `path` if the block succeeds.
 
-    It is made anew, with the permissions `mode` (less the umask) from its first byte. Until it is
-    whole and on disk it has a random name in the same folder; however the block ends, that name
-    goes. So others who can write there can neither guess it nor have it lead elsewhere.
+    It has the permissions `mode` (less the umask) from its first byte. Until it is complete and
+    on disk it has a random name in the same folder, which is removed in any case. So other users
+    who can write there can neither guess the name nor redirect it.
 
-    Raises FileExistsError when something has the name `path`, unless it is to `replace` that; a
-    symbolic link is replaced itself, and what it leads to stays as it is.
+    Raises FileExistsError when `path` exists, unless `replace` is set; a symbolic link is replaced
+    itself, and its target stays unchanged.
     """
     partial = f".memocast-{os.urandom(8).hex()}.part"
-    # What the path leads to is looked up once: it may be another folder a moment later.
+    # Open the folder once: the path may lead to another one a moment later.
     folder = os.open(path.parent, _TO_USE_NAMES)
     try:
         with open(
@@ -69,7 +69,7 @@ def creating(path: Path, *, mode: int = 0o666, replace: bool = False) -> Iterato
 
 def _name_anew(partial: str, name: str, folder: int) -> None:
     try:
-        # A hard link does not replace what someone else has put there meanwhile.
+        # A hard link does not replace a file created there meanwhile.
         os.link(partial, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
     except FileExistsError:
         raise
@@ -85,22 +85,22 @@ def _name_anew(partial: str, name: str, folder: int) -> None:
 def _fsync_names(folder: int) -> None:
     try:
         readable = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
-    except PermissionError:  # a folder in which everybody may only put something
+    except PermissionError:  # a folder that may be written but not read
         return
     try:
         os.fsync(readable)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):  # not known there
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):  # unsupported there
             raise
     finally:
         os.close(readable)
 
 
 def lock(path: Path, *, wait: float = 0.0, shared: bool = False, make: bool = True) -> int | None:
-    """Lock the file (flock), which is made if need be; the descriptor that holds the lock.
+    """Lock the file (flock), created if need be; return the descriptor that holds the lock.
 
-    None when others hold it and still do after `wait` seconds; `math.inf` waits for ever. Until
-    the descriptor is closed, by whatever end of the process, only others who share it have it too.
+    Returns None if it is still locked after `wait` seconds; `math.inf` waits for ever. The lock
+    lasts until the descriptor is closed or the process ends; a `shared` lock admits others.
     """
     import fcntl
 
@@ -126,7 +126,7 @@ def lock(path: Path, *, wait: float = 0.0, shared: bool = False, make: bool = Tr
 
 @contextlib.contextmanager
 def locked(path: Path, *, wait: float = math.inf) -> Iterator[bool]:
-    """Hold the lock of the file for the block; False when others hold it, as for `lock`."""
+    """Hold the file's lock during the block; yield False if `lock` did not get it."""
     descriptor = lock(path, wait=wait)
     try:
         yield descriptor is not None
@@ -136,17 +136,17 @@ def locked(path: Path, *, wait: float = math.inf) -> Iterator[bool]:
 
 
 def write_atomically(path: Path, content: bytes, mode: int = 0o666) -> None:
-    """Readers of `path` see the old content or the new, never a part, even after a crash."""
+    """Write `path` so that readers see the old content or the new, even after a crash."""
     with creating(path, mode=mode, replace=True) as file:
         file.write(content)
 
 
 def copy(source: Path, target: IO[bytes]) -> None:
-    """Write what is in the file `source` to the new file `target`."""
+    """Copy the content of `source` to the new file `target`."""
     import shutil
 
     with source.open("rb") as file:
-        # Some file systems have both share their blocks; other systems have no such call.
+        # On some file systems both then share their blocks; some systems lack this call.
         with contextlib.suppress(AttributeError, OSError):
             while os.copy_file_range(file.fileno(), target.fileno(), _COPIED_AT_ONCE):
                 pass
@@ -154,7 +154,7 @@ def copy(source: Path, target: IO[bytes]) -> None:
 
 
 def file_hash(path: Path) -> bytes:
-    """The file's SHA-256."""
+    """Return the file's SHA-256."""
     import hashlib
 
     with path.open("rb") as file:
@@ -162,21 +162,21 @@ def file_hash(path: Path) -> bytes:
 
 
 def fsync_and_hash(path: Path) -> bytes:
-    """Have the file on disk for good; return its SHA-256."""
+    """Flush the file to disk; return its SHA-256."""
     fsync_file(path)
     return file_hash(path)
 
 
 def fsync_file(path: Path) -> None:
-    """Have what is in the file on disk for good."""
+    """Flush the file's content to disk."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
 
 
 def piece_hashes(path: Path, length: int) -> tuple[bytes, bytes]:
-    """The file's SHA-256, and the SHA-1 of each piece, joined.
+    """Return the file's SHA-256, and the SHA-1 of each piece, joined.
 
-    `length` of a piece in bytes; the last one may be shorter (BEP 3).
+    A piece has `length` bytes; the last one may be shorter (BEP 3).
     """
     import hashlib
 
@@ -190,13 +190,13 @@ def piece_hashes(path: Path, length: int) -> tuple[bytes, bytes]:
 
 
 def fsync_and_hash_pieces(path: Path, length: int) -> tuple[bytes, bytes]:
-    """Have the file on disk for good; return its `piece_hashes`."""
+    """Flush the file to disk; return its `piece_hashes`."""
     fsync_file(path)
     return piece_hashes(path, length)
 
 
 def fsync_folder(folder: Path) -> None:
-    """Have the names in the folder on disk for good."""
+    """Flush the names in the folder to disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,7 +1,7 @@
-"""Limited: a module of ours in a process of its own, which has so much time and memory.
+"""Runs one of our modules in a separate process with limited time and memory.
 
-There are small files over which a parser sits for hours, or for which it takes gigabytes. What
-strangers made is parsed and decoded here where the library that does it knows no bounds.
+Small files can keep a parser busy for hours, or make it take gigabytes. So untrusted data is
+parsed and decoded here if the library that does it sets no limits.
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 MEMORY_BYTES = 280 << 20
-"""Of its own, without what it has of files. The largest podcast's feed that is read takes 250 MB,
-full of emoji."""
+"""Of private memory, without mapped files. The largest podcast feed that is read, full of emoji,
+takes 250 MB."""
 
 _ADDRESS_BYTES = 2 << 30
-"""Of address space, on systems that count nothing else."""
+"""Of address space, on systems that limit nothing else."""
 
 _FILES = 64
 _GROWTH_BYTES = 16 << 20
-"""By which a file that is changed may grow: several times what memocast ever adds to one."""
+"""How much a changed file may grow: several times what memocast ever adds."""
 
 _ANSWER_BYTES = 64 << 20
-"""Of all that it says. The longest answer is a feed's, of 16 MB."""
+"""Of all output. The longest answer is a feed's, of 16 MB."""
 
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-"""numpy would set memory aside for each core."""
+"""numpy would reserve memory for each core."""
 
 _ENDING_SECONDS = 5.0
 _STOPPED = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGHUP)
-"""Exit codes of what the system, somebody else or our own impatience ended."""
+"""Exit codes of a process ended by the system, another program or our timeout."""
 
 
 class Exceeded(Exception):
-    """It took too much time or memory, or crashed; it would again."""
+    """The process took too much time or memory, or crashed; it would again."""
 
 
 def run(
@@ -58,23 +58,23 @@ def run(
     tell: Callable[[Any], object] = lambda _: None,
     patience: float | None = None,
 ) -> Any:
-    """What `module.answer(given, file)` returns in a process of its own, by way of JSON.
+    """Return what `module.answer(given, file)` returns in a separate process, as JSON.
 
-    It gets `seconds` of one core; `tell` hears what it says with `say`, and `patience` is how many
-    seconds it may say nothing, ten times as many as of the core by default. Of open files it has
-    `file` only, and may change that if it was opened for writing.
+    It gets `seconds` of CPU time. `tell` is called with what it sends by `say`, and `patience` is
+    how many seconds it may send nothing, by default ten times its CPU time. The only open file it
+    inherits is `file`, which it may change if opened for writing.
 
-    Raises Exceeded, and MemocastError when something else ended the process, or held it up.
+    Raises Exceeded, and MemocastError when something else ended or delayed the process.
     """
     import subprocess
 
     before = _seconds_of_children()
     descriptor = file.fileno() if file else -1
-    # -P: a folder called 'memocast' where the user happens to be is not our code.
+    # -P: do not import from a folder 'memocast' in the current directory.
     command = [sys.executable, "-P", "-m", __name__, module, str(seconds), str(descriptor)]
     with subprocess.Popen(
         command,
-        stdin=subprocess.PIPE,  # a command line, other users see, and an address can be a secret
+        stdin=subprocess.PIPE,  # other users see command lines, and a URL can be a secret
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         pass_fds=[descriptor] if file else [],
@@ -94,7 +94,7 @@ def run(
     if process.returncode not in _STOPPED or used > patience / 2:
         raise Exceeded
     raise MemocastError(
-        "a process that reads what comes from others was stopped",
+        "a process that reads untrusted data was stopped",
         hint="run the command again; is the machine short of memory, or very busy?",
     )
 
@@ -102,9 +102,9 @@ def run(
 def _messages(
     process: subprocess.Popen[bytes], given: bytes, patience: float
 ) -> Iterator[dict[str, Any]]:
-    """Give it what it is to read, which it does first; yield what it says, until it ends.
+    """Send the input, which the process reads first; yield its messages until it ends.
 
-    Raises Exceeded for what it never says.
+    Raises Exceeded when its output is too long.
     """
     assert process.stdin is not None
     assert process.stdout is not None
@@ -135,7 +135,7 @@ def _seconds_of_children() -> float:
 
 
 def say(value: Any) -> None:
-    """In the process with limits: have `tell` hear this."""
+    """Send a value to `tell`, from the limited process."""
     _write({"said": value})
 
 
@@ -145,11 +145,11 @@ def _write(message: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Set the limits, import the module that was named, write its answer to standard output."""
-    # What a library prints is no word of ours.
+    """Set the limits, import the named module, and write its answer to standard output."""
+    # Output printed by a library must not mix with our messages.
     sys.stdout = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    # Ctrl-C is for whoever waits for this process, and ends it.
+    # Ctrl-C is handled by the parent, which ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     module, seconds, descriptor = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     file = None
@@ -166,9 +166,9 @@ def main() -> None:
     for limit, most in limits.items():
         _, hard = resource.getrlimit(limit)
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        # The second limit of time would be SIGKILL, as if somebody else had ended it.
+        # The hard time limit sends SIGKILL, as if another program had ended it.
         resource.setrlimit(limit, (most, hard if limit == resource.RLIMIT_CPU else most))
-    # Not as __main__, where this module is another one.
+    # Not as __main__: there, this module would be another one.
     answer = importlib.import_module(module).answer(sys.stdin.buffer.read(), file)
     if file:
         file.flush()

@@ -8,7 +8,7 @@ from abc import abstractmethod
 
 
 class RandomAccess(io.RawIOBase):
-    """A file of `size` bytes with a position of its own; `read_at` says what is where."""
+    """A file of `size` bytes with its own position; `read_at` returns its content."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -17,28 +17,28 @@ class RandomAccess(io.RawIOBase):
 
     @abstractmethod
     def read_at(self, position: int, count: int) -> bytes:
-        """Up to `count` bytes from there; none at the end alone."""
+        """Return up to `count` bytes from `position`; none only at the end."""
 
     def readable(self) -> bool:
-        """It is."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """It is."""
+        """Return True."""
         return True
 
     def tell(self) -> int:
-        """The position, in bytes."""
+        """Return the position, in bytes."""
         return self._position
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to another position, which is not before the beginning."""
+        """Move to another position, not before the beginning, and return it."""
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}
         self._position = max(0, base[whence] + offset)
         return self._position
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """Fill the buffer as far as `read_at` gives at once."""
+        """Fill the buffer with what one `read_at` returns; return the number of bytes."""
         content = self.read_at(self._position, len(buffer))
         buffer[: len(content)] = content
         self._position += len(content)

@@ -1,7 +1,7 @@
 """Settings: defaults, then `config.toml`, then the environment.
 
-A file or variable that cannot be understood is an error, never a silent
-default: a mistyped `trackers` would otherwise contact the public ones.
+An invalid file or variable is an error, not a silent default: a mistyped
+`trackers` would otherwise contact the public ones.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _NOT_SETTINGS = {"MEMOCAST_LIBRARY"}
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a user can change; `docs/formats.md` describes each key.
+    """What the user can configure; `docs/formats.md` describes each key.
 
-    Rates are in bytes a second, 0 = unlimited. Port 0 in `listen` stands for
-    the port that the library chose for itself.
+    Rates are in bytes a second, 0 = unlimited. Port 0 in `listen` means
+    the library's own port.
     """
 
     trackers: tuple[str, ...] = (
@@ -64,25 +64,25 @@ class Settings:
     sync_interval: int = 300
 
     def addresses(self, chosen_port: int) -> list[tuple[str, int]]:
-        """Where to listen, as IP addresses and ports, with the library's port in place of 0."""
+        """Return the IP addresses and ports to listen on, with the library's port in place of 0."""
         pairs = [host_and_port(text) for text in self.listen]
         return [(host, port or chosen_port) for host, port in pairs]
 
     def on_lan(self) -> Settings:
-        """The same, but nobody outside the local network is told of anything."""
+        """Return settings that announce nothing outside the local network."""
         ports = tuple(f"{text.rpartition(':')[0]}:0" for text in self.listen)
         return replace(self, listen=ports, trackers=(), dht=False, port_mapping=False, webrtc=False)
 
 
 def config_path() -> Path:
-    """Where the user's `config.toml` is looked for."""
+    """Return the path of the user's `config.toml`."""
     import platformdirs
 
     return platformdirs.user_config_path("memocast", appauthor=False) / "config.toml"
 
 
 def load(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
-    """The settings in force. Raises UsageError naming the file or variable and the bad key."""
+    """Return the settings in force. Raises UsageError naming the bad file, variable or key."""
     path = path or config_path()
     environment = os.environ if environment is None else environment
     settings = _with_file(Settings(), path)
@@ -101,16 +101,14 @@ def _with_file(settings: Settings, path: Path) -> Settings:
         return settings
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
-            f"cannot read the settings in {path}: {error}", hint="mend the file or move it away"
+            f"cannot read the settings in {path}: {error}", hint="fix the file or move it away"
         ) from error
     import tomllib
 
     try:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UsageError(
-            f"{path} is not valid TOML: {error}", hint="mend the line it names"
-        ) from error
+        raise UsageError(f"{path} is not valid TOML: {error}", hint="fix that line") from error
     for key, value in document.items():
         _known(key, f"'{key}' in {path}", "setting")
         settings = replace(settings, **{key: _checked(key, value, f"'{key}' in {path}")})
@@ -171,7 +169,7 @@ def _check_text(key: str, value: str, where: str) -> None:
             page_address(value)
         except ValueError as error:
             raise UsageError(
-                f"{where} is '{value}', which is no page's address", hint=PAGE_URL_HINT
+                f"{where} is '{value}', which is not a page's address", hint=PAGE_URL_HINT
             ) from error
 
 
@@ -183,7 +181,7 @@ def _checked_list(key: str, value: object, where: str) -> tuple[str, ...]:
     for item in value:
         if key == "trackers" and not is_tracker(item):
             raise UsageError(
-                f"{where} names '{item}', which is no tracker",
+                f"{where} names '{item}', which is not a tracker",
                 hint="a tracker begins with udp://, http://, https:// or wss://, and has at most"
                 f" {MAX_TRACKER_URL} characters",
             )
@@ -192,11 +190,11 @@ def _checked_list(key: str, value: object, where: str) -> tuple[str, ...]:
                 host_and_port(item)
             except ValueError as error:
                 raise UsageError(
-                    f"{where} names '{item}', which is no address to listen on",
-                    hint="use IP:PORT, for instance 0.0.0.0:6881 or [::]:6881",
+                    f"{where} names '{item}', which is not an address to listen on",
+                    hint="use IP:PORT, such as 0.0.0.0:6881 or [::]:6881",
                 ) from error
         if key == "dht_bootstrap" and not is_node(item):
             raise UsageError(f"{where} names '{item}'", hint="use HOST:PORT")
     if key == "listen" and not value:
-        raise UsageError(f"{where} is empty", hint="use IP:PORT, for instance 0.0.0.0:6881")
+        raise UsageError(f"{where} is empty", hint="use IP:PORT, such as 0.0.0.0:6881")
     return tuple(value)

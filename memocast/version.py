@@ -1,3 +1,3 @@
-"""The version of memocast; the build reads it here."""
+"""The version of memocast, which the build reads."""
 
 __version__ = "0.1.0"

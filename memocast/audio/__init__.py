@@ -1,1 +1,1 @@
-"""Microphone, speaker, and everything between a file and its samples."""
+"""Audio: recording, playing, and decoding files to samples."""

@@ -1,7 +1,7 @@
-"""Containers: what a file says of its own length, without a decoder ever seeing it.
+"""The length of an audio file by its container, without decoding.
 
-Only of formats whose end can be told from the end of the file, so that one that was
-cut short is not taken for whole.
+Only for formats that mark their end at the end of the file, so that a truncated
+file is not taken for whole.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _LONGEST_PAGE = 65_307  # bytes; RFC 3533, section 6
 
 
 def duration(path: Path, format_: str) -> float | None:
-    """The seconds of sound in a whole file; None where that takes decoding it, or it is damaged."""
+    """Return a whole file's seconds of sound; None if it must be decoded or is damaged."""
     with path.open("rb") as file:
         if format_ == "opus":
             return _of_opus(file)
@@ -36,7 +36,7 @@ def _of_opus(file: IO[bytes]) -> float | None:
         end += file.read().rindex(b"OggS")
         file.seek(end)
         last = ogg.OggPage(file)  # type: ignore[no-untyped-call]
-        # One stream from here to there; a second one would begin with another serial number.
+        # A single stream; a second one would have another serial number.
         if file.tell() != size or last.serial != first.serial or not last.last:
             return None
         (skipped,) = struct.unpack_from("<H", first.packets[0], 10)

@@ -1,7 +1,7 @@
-"""Decoder: an audio file → its samples, block by block, whatever it claims of itself.
+"""Decoder: an audio file → its samples, block by block, whatever the file claims.
 
-What a stranger's file says of its rate, channels and length decides nothing that is not
-bounded here first.
+The rate, channels and length that a stranger's file claims are not used before they are
+checked against limits here.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
     Samples = NDArray[np.float32] | NDArray[np.int16]
 
 MAX_RATE = 768_000
-"""Hz. The fastest converters there are; more is a lie."""
+"""Hz. The rate of the fastest converters; more is a lie."""
 
 MAX_CHANNELS = 255
 """Vorbis and Opus count them in one byte."""
 
 BLOCK_SAMPLES = 1 << 16
-"""In all channels together: 256 kB. What is read at once does not grow with what a file claims."""
+"""In all channels together: 256 kB. The size of a read does not depend on a file's claims."""
 
 _MPEG_HEAD = 64
-"""Bytes, in which a first frame that tells of all others has its name."""
+"""Bytes that contain the name of a first frame that counts the others."""
 
 _MOST_BAD = 4
-"""Packets in an MP3 that are none; more only among as many that are."""
+"""Invalid packets allowed in an MP3, plus one for each valid packet."""
 
 _MAX_FRAMES = 1 << 50
 _FLAC_FRAMES = 4_096
@@ -47,17 +47,17 @@ _FLAC_FRAMES = 4_096
 _READ_AHEAD = 1 << 14
 
 _DEMUXERS = {"webm": "matroska", "mka": "matroska", "m4a": "mov", "mp3": "mp3"}
-"""What FFmpeg reads, by its own names; left to guess, it takes some files for what they are not.
+"""The formats that FFmpeg decodes, by its demuxers' names; left to guess, it gets some wrong.
 
-MP3 is among them because mpg123, which libsndfile has for it, writes to the terminal.
+MP3 is here because libsndfile's decoder for it, mpg123, writes to the terminal.
 """
 
 
 _CUT_SECONDS = 0.1
-"""So much less than is announced, and the file was cut short."""
+"""A file with so much less sound than it claims is truncated."""
 
 _CUT_MEDIA_SECONDS = 0.5
-"""The same, where containers round what they announce."""
+"""The same, for containers that round their length."""
 
 
 def blocks(
@@ -70,9 +70,9 @@ def blocks(
 ) -> Iterator[tuple[int, Samples]]:
     """Yield (sample rate in Hz, float32 frames of shape (n, channels)) from `start` seconds on.
 
-    Rate and channels are the same from the first block to the last. With `torn`, a FLAC file
-    that was never finished yields what can be read. What claims to last longer than `limit`
-    seconds is refused before it is decoded. Raises Refused.
+    Rate and channels are the same in all blocks. With `torn`, an unfinished FLAC file yields
+    what can be read. A file that claims to last longer than `limit` seconds is refused before
+    it is decoded. Raises Refused.
     """
     uniform: Resampler | None = None
     for rate, block in _of_parts(path, format_, start, torn=torn, limit=limit):
@@ -87,7 +87,7 @@ def blocks(
 def _of_parts(
     path: Path, format_: str, start: float, *, torn: bool, limit: float
 ) -> Iterator[tuple[int, Samples]]:
-    """As `blocks`, at the rate and with the channels of each part."""
+    """Yield as `blocks` does, with the rate and channels of each part."""
     found = parts(path, format_)
     before = 0.0
     with path.open("rb") as raw:
@@ -106,7 +106,7 @@ def _of_parts(
 
 
 def _counted(sound: _Sndfile | _Media, skip: float) -> Generator[tuple[int, Samples], None, float]:
-    """What comes after `skip` seconds of a part that does not say how long it lasts; its length."""
+    """Yield blocks after `skip` seconds of a part of unknown length; return its seconds."""
     seconds = 0.0
     for rate, block in sound.blocks(0.0):
         left_out = max(0, round((skip - seconds) * rate))
@@ -117,15 +117,15 @@ def _counted(sound: _Sndfile | _Media, skip: float) -> Generator[tuple[int, Samp
 
 
 def sound_file(path: Path) -> Any:
-    """A `soundfile.SoundFile` open for reading."""
+    """Open a `soundfile.SoundFile` for reading."""
     import soundfile
 
-    # As bytes: a name that is not UTF-8 is a name all the same.
+    # As bytes: a name need not be UTF-8.
     return soundfile.SoundFile(os.fsencode(path))
 
 
 def opens(head: bytes) -> bool:
-    """Whether libsndfile takes the first bytes of a file for the beginning of one."""
+    """Return whether libsndfile accepts `head` as the beginning of an audio file."""
     import soundfile
 
     try:
@@ -136,15 +136,15 @@ def opens(head: bytes) -> bool:
 
 
 def too_long(path: Path) -> Refused:
-    """What lasts longer than is allowed is refused with this."""
-    return Refused(f"{path.name} lasts longer than a day", hint="cut it into parts")
+    """Return the error for a file that lasts too long."""
+    return Refused(f"{path.name} lasts longer than a day", hint="split it into parts")
 
 
 def cut_short(path: Path) -> Refused:
-    """What holds less than it announces is refused with this."""
+    """Return the error for a file with less sound than it claims."""
     return Refused(
-        f"{path.name} is cut short: it holds less sound than it announces",
-        hint="'ffmpeg -i FILE whole.flac' makes a whole file of what is there",
+        f"{path.name} is cut short: it contains less sound than it claims",
+        hint="to keep the part that is there: ffmpeg -i FILE whole.flac",
     )
 
 
@@ -156,7 +156,7 @@ def _damaged(path: Path, how: str) -> Refused:
 def _opened(
     path: Path, raw: IO[bytes], part: Part, format_: str, *, torn: bool
 ) -> Iterator[_Sndfile | _Media]:
-    """The part, open for reading. What its decoder raises in the block comes out as Refused."""
+    """Open a part for reading; its decoder's errors in the block become Refused."""
     if format_ in _DEMUXERS:
         with _media_translated(path), _Media(path, raw, part, _DEMUXERS[format_]) as media:
             yield media
@@ -171,7 +171,7 @@ def _opened(
 
 
 def check(name: str, rate: int, channels: int) -> None:
-    """Raises Refused for what no recorder makes: `rate` in Hz."""
+    """Raise Refused for a rate (in Hz) or channels that no recorder makes."""
     if not 0 < rate <= MAX_RATE or not 0 < channels <= MAX_CHANNELS:
         raise Refused(
             f"{name} is damaged: it claims {rate:,} Hz and {channels:,} channels",
@@ -180,7 +180,7 @@ def check(name: str, rate: int, channels: int) -> None:
 
 
 class _Sndfile:
-    """A part that libsndfile decodes."""
+    """A part decoded by libsndfile."""
 
     def __init__(self, path: Path, raw: IO[bytes], part: Part, *, torn: bool) -> None:
         import soundfile
@@ -190,7 +190,7 @@ class _Sndfile:
         self._part = part
         self._torn = torn
         is_whole = not part.begin and not part.head and part.end == os.fstat(raw.fileno()).st_size
-        # libsndfile reads a file by itself faster than by calls of ours.
+        # libsndfile reads a file faster itself than through PartFile.
         self._file = sound_file(path) if is_whole else soundfile.SoundFile(PartFile(raw, part))
         self._size = max(1, BLOCK_SAMPLES // max(1, self._file.channels))
 
@@ -203,12 +203,12 @@ class _Sndfile:
 
     @property
     def seconds(self) -> float:
-        """What it claims to last; 0 where it does not say."""
+        """Its claimed length; 0 if unknown."""
         frames: int = self._file.frames
         return frames / self._file.samplerate if frames <= _MAX_FRAMES else 0.0
 
     def blocks(self, start: float) -> Iterator[tuple[int, Samples]]:
-        """As `blocks` of the module, of this part."""
+        """Yield this part's blocks from `start` seconds on."""
         file = self._file
         skip = min(round(start * file.samplerate), file.frames)
         if file.frames > _MAX_FRAMES:
@@ -222,11 +222,11 @@ class _Sndfile:
             raise cut_short(self._path)
 
     def _of_unknown_length(self, skip: int) -> Iterator[tuple[int, Samples]]:
-        """FLAC that was piped or never finished tells no length, and its end reads as an error.
+        """Yield the blocks of piped or unfinished FLAC, which has no length and ends in an error.
 
-        A read that meets the error loses what came before it in the same read, so
-        the end is read a second time, frame by frame. An error far from the file's
-        end was none: unless it is `torn`, the file is then damaged.
+        A read that meets the error loses the frames before it in the same read, so
+        the end is read a second time, frame by frame. If the error is far from the
+        file's end, the file is damaged, unless it is `torn`.
         """
         import soundfile
 
@@ -257,14 +257,14 @@ def _read(file: Any, frames: int) -> Samples:
 
 
 class _Media:
-    """A part that FFmpeg decodes."""
+    """A part decoded by FFmpeg."""
 
     def __init__(self, path: Path, raw: IO[bytes], part: Part, demuxer: str) -> None:
         import av
 
         self._path = path
         self._is_mpeg = demuxer == "mp3"
-        # What is not announced is guessed, and the guess can be too long.
+        # Without such a frame FFmpeg guesses the length, and the guess can be too long.
         head = os.pread(raw.fileno(), _MPEG_HEAD, part.begin)
         self._announces = not self._is_mpeg or any(name in head for name in MPEG_NAMES)
         # A file object, not a path: FFmpeg would take some names for protocols.
@@ -278,7 +278,9 @@ class _Media:
 
     def __enter__(self) -> Self:
         if not self._container.streams.audio:
-            raise Refused(f"{self._path.name} holds no sound", hint="it may be a film or a picture")
+            raise Refused(
+                f"{self._path.name} contains no sound", hint="it may be a video or a picture"
+            )
         self._stream = self._container.streams.audio[0]
         return self
 
@@ -287,19 +289,19 @@ class _Media:
 
     @property
     def seconds(self) -> float:
-        """What it claims to last; 0 where it does not say."""
+        """Its claimed length; 0 if unknown."""
         import av
 
         return max(0.0, float(self._container.duration or 0) / av.time_base)
 
     def blocks(self, start: float) -> Iterator[tuple[int, Samples]]:
-        """As `blocks` of the module, of this part."""
+        """Yield this part's blocks from `start` seconds on."""
         import av
         import numpy as np
 
         begin = float((self._stream.start_time or 0) * (self._stream.time_base or 0))
         if start:
-            with contextlib.suppress(av.FFmpegError):  # from the beginning, then
+            with contextlib.suppress(av.FFmpegError):  # else decode from the beginning
                 self._container.seek(round((begin + start) * av.time_base))
         heard = position = 0.0
         for frame in self._frames():
@@ -315,7 +317,7 @@ class _Media:
             raise cut_short(self._path)
 
     def _frames(self) -> Iterator[Any]:
-        """What the packets hold. MPEG audio finds its way again behind what is none."""
+        """Yield the packets' frames. MPEG audio resynchronises after invalid data."""
         import av
 
         good = bad = 0
@@ -338,7 +340,7 @@ def _media_translated(path: Path) -> Iterator[None]:
     except ImportError as error:
         raise MissingDecoder(
             f"{path.name} needs the package 'av' to be decoded",
-            hint="install memocast again, as the README says",
+            hint="reinstall memocast as described in the README",
         ) from error
     try:
         yield

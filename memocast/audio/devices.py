@@ -15,7 +15,7 @@ _INSTALL = (
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """One device; `inputs` and `outputs` count channels, `sample_rate` is its default in Hz."""
+    """An audio device; `inputs` and `outputs` count channels, `sample_rate` (default) is in Hz."""
 
     index: int
     name: str
@@ -27,7 +27,7 @@ class Device:
 
 
 def portaudio() -> Any:
-    """The module `sounddevice`. Raises DeviceError when PortAudio is missing."""
+    """Return the module `sounddevice`. Raises DeviceError when PortAudio is missing."""
     try:
         import sounddevice
     except OSError as error:
@@ -36,7 +36,7 @@ def portaudio() -> Any:
 
 
 def devices() -> list[Device]:
-    """Every device that PortAudio saw when this process first asked. Raises DeviceError."""
+    """Return the devices PortAudio found when this process first asked. Raises DeviceError."""
     sounddevice = portaudio()
     try:
         found = sounddevice.query_devices()
@@ -58,14 +58,14 @@ def devices() -> list[Device]:
 
 
 def microphone(selection: str) -> Device:
-    """The input device chosen by number, name or part of a name; '' is the default one."""
+    """Return the input device chosen by number, name or part of a name; '' is the default."""
     found = [device for device in devices() if device.inputs]
     default = next((device for device in found if device.default_input), None)
     return _choose(found, default, selection, "microphone")
 
 
 def speaker(selection: str) -> Device:
-    """The output device chosen by number, name or part of a name; '' is the default one."""
+    """Return the output device chosen by number, name or part of a name; '' is the default."""
     found = [device for device in devices() if device.outputs]
     default = next((device for device in found if device.default_output), None)
     return _choose(found, default, selection, "speaker")
@@ -73,9 +73,7 @@ def speaker(selection: str) -> Device:
 
 def _choose(found: list[Device], default: Device | None, selection: str, what: str) -> Device:
     if not found:
-        raise DeviceError(
-            f"there is no {what}", hint="connect one, then look again: memocast devices"
-        )
+        raise DeviceError(f"no {what} found", hint="connect one and check again: memocast devices")
     if not selection:
         return default or found[0]
     if selection.isdecimal():

@@ -1,7 +1,7 @@
-"""What an audio file is, how long it lasts, and how loud it is along the way.
+"""Examine audio files: their format, length and waveform.
 
-Files arrive from strangers, so nothing here goes by a file's name: its first
-bytes choose one known decoder, and only that one ever sees it.
+Files come from strangers, so their names are ignored: the first bytes choose one
+known decoder, and only that decoder reads the file.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_DURATION = 24 * 3600
-"""Seconds. A few kilobytes can decompress to years of silence; nobody speaks longer."""
+"""Seconds. A few kilobytes can decompress to years of silence."""
 
 _HEAD_BYTES = 64
 
 _BOUNDED = ("opus", "wav", "flac", "aiff")
-"""Whose decoders take no more memory than the file has bytes, and most of them far less. A process
-of its own for each would take longer than most voice memos do."""
+"""Formats whose decoders take no more memory than the file's size. Starting a process for each
+would take longer than decoding most voice memos."""
 
 _BOUNDED_BYTES = 1 << 26
-"""Of a file that is decoded without a process of its own: a packet of Opus can be all of it."""
+"""The largest file that is decoded in this process: one packet of Opus can be all of it."""
 
 _DECODING_SECONDS = 3_600
-"""Of one core. A day of Opus takes 400 on a fast one."""
+"""Of CPU time. A day of Opus takes 400 on a fast core."""
 
 _OPENING_SECONDS = 5
 _SILENT_SECONDS = 60.0
-"""In which nothing new is decoded."""
+"""The longest time without progress."""
 
 _REFUSALS = {kind.__name__: kind for kind in (Refused, NoSound, MissingDecoder)}
 _LONGEST_DURATION_ERROR = 100
-"""Milliseconds. A claimed duration further from the decoded one is not believed."""
+"""Milliseconds. A claimed duration that differs more from the decoded one is ignored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """What decoding a file told. `duration` is in milliseconds; `peaks` as in `Memo`."""
+    """The result of decoding a file. `duration` is in milliseconds; `peaks` as in `Memo`."""
 
     format: str
     duration: int
@@ -56,7 +56,7 @@ class Sound:
 
 
 def identify(path: Path) -> str:
-    """The format by the file's first bytes, as a file extension. Raises Refused."""
+    """Return the format, by the file's first bytes, as a file extension. Raises Refused."""
     with path.open("rb") as file:
         head = os.pread(file.fileno(), _HEAD_BYTES, 0)
         behind = os.pread(file.fileno(), 4, behind_tags(file))
@@ -67,13 +67,13 @@ def identify(path: Path) -> str:
             raise NoSound(f"{path.name} is empty", hint="record or copy it again")
         raise Refused(
             f"{path.name} is not audio that memocast knows",
-            hint="memocast keeps Opus, Ogg, FLAC, WAV, MP3, AIFF, M4A and WebM",
+            hint="memocast supports Opus, Ogg, FLAC, WAV, MP3, AIFF, M4A and WebM",
         )
     return format_
 
 
 def format_of(head: bytes) -> str | None:
-    """The format of a file that begins so, as a file extension."""
+    """Return the format of a file that begins with `head`, as a file extension."""
     if head.startswith(b"OggS"):
         return "opus" if b"OpusHead" in head else "ogg"
     if head.startswith(b"fLaC"):
@@ -96,21 +96,21 @@ def confirm(
     peaks: bytes | None,
     progress: Callable[[float], None] | None = None,
 ) -> Sound:
-    """What a file is that came with its `duration` in milliseconds and its `peaks`.
+    """Check a file that came with its `duration` in milliseconds and its `peaks`.
 
-    It is decoded, as by `examine`, only where it does not come with both, or
-    where nothing but that can tell whether it is whole and lasts so long.
+    It is decoded, as by `examine`, only if one of them is missing, or if nothing
+    else shows that the file is whole and as long as claimed.
     """
     if duration and peaks and (format_ := _lasting(path, duration)):
         return Sound(format_, duration, peaks)
     sound = examine(path, progress)
     if duration and abs(duration - sound.duration) > _LONGEST_DURATION_ERROR:
-        return sound  # its peaks are of something else, too
+        return sound  # its peaks belong to something else too
     return replace(sound, duration=duration or sound.duration, peaks=peaks or sound.peaks)
 
 
 def _lasting(path: Path, claimed: int) -> str | None:
-    """The format, when the file itself says that it lasts about `claimed` milliseconds."""
+    """Return the format if the container's length is about `claimed` milliseconds, else None."""
     format_ = identify(path)
     found = container_length.duration(path, format_)
     if found is None or abs(found * 1000 - claimed) > _LONGEST_DURATION_ERROR:
@@ -128,9 +128,9 @@ def examine(
     progress: Callable[[float], None] | None = None,
     limit: float = MAX_DURATION,
 ) -> Sound:
-    """Decode the whole file once: what takes as much memory as it wants, in a process with limits.
+    """Decode the whole file once, in a limited process unless its format bounds memory.
 
-    `progress` hears the seconds decoded so far. Raises OSError, NoSound when there is none in it,
+    `progress` gets the seconds decoded so far. Raises OSError, NoSound when there is no sound,
     and Refused when it is not audio, damaged, cut short or longer than `limit` seconds.
     """
     tell = progress or (lambda _: None)
@@ -158,9 +158,9 @@ def examine(
 
 
 def refuse_head(head: bytes) -> None:
-    """Raises Refused unless libsndfile opens a file that begins so, in a process with limits.
+    """Raise Refused unless libsndfile opens a file with this beginning, in a limited process.
 
-    The code books of a Vorbis header can take gigabytes, which what follows it cannot.
+    The code books of a Vorbis header can take gigabytes; the data after it cannot.
     """
     asked = json.dumps({"head": head.hex()}).encode()
     try:
@@ -168,11 +168,11 @@ def refuse_head(head: bytes) -> None:
     except limited_process.Exceeded:
         is_good = False
     if not is_good:
-        raise Refused("what arrives is damaged", hint="see the error of 'fetch'")
+        raise Refused("the arriving audio is damaged", hint="see the error of 'fetch'")
 
 
 def decode(path: Path, progress: Callable[[float], None], limit: float) -> Sound:
-    """The same in this process, which a stranger's file can make take any time and memory."""
+    """Decode in this process, where a stranger's file can take any amount of time and memory."""
     from memocast.audio.peaks import Peaks
 
     format_ = identify(path)
@@ -189,19 +189,19 @@ def decode(path: Path, progress: Callable[[float], None], limit: float) -> Sound
             raise _takes_too_much(path)
         progress(peaks.frames / rate)
     if peaks is None or not peaks.frames:
-        raise NoSound(f"{path.name} holds no sound", hint="play it elsewhere to see what it is")
+        raise NoSound(f"{path.name} contains no sound", hint="play it elsewhere to see what it is")
     return Sound(format_, round(peaks.frames * 1000 / rate), peaks.slices())
 
 
 def _takes_too_much(path: Path) -> Refused:
     return Refused(
-        f"{path.name} takes more time or memory to decode than sound does",
-        hint="convert it, if you trust it: ffmpeg -i FILE sound.flac",
+        f"{path.name} takes too much time or memory to decode",
+        hint="if you trust it, convert it: ffmpeg -i FILE sound.flac",
     )
 
 
 def _refuse_cut_container(path: Path, format_: str) -> None:
-    """Catch the cuts that decoders pass over in silence."""
+    """Raise Refused for truncation that decoders ignore."""
     if format_ in ("wav", "aiff"):
         last = parts(path, format_)[-1]
         with path.open("rb") as file:
@@ -216,7 +216,7 @@ def _refuse_cut_container(path: Path, format_: str) -> None:
 
 
 def whole_ogg_pages(file: IO[bytes]) -> tuple[int, int]:
-    """How many bytes from the file's start are whole Ogg pages (RFC 3533), and how many pages."""
+    """Return the bytes of whole Ogg pages (RFC 3533) at the file's start, and their number."""
     from mutagen import ogg
 
     file.seek(0)

@@ -1,7 +1,7 @@
-"""Examining: a stranger's audio file decoded to its end, in a process with limits.
+"""Decodes a stranger's whole audio file in a limited process.
 
-Decoders take memory as a file has them, up to gigabytes for a few kilobytes, and some crash
-over it. So this module runs in `limited`, on behalf of `audio`.
+A file of a few kilobytes can make decoders take gigabytes, and crash some. So `examine` runs
+this module by `limited_process`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _SAID_SECONDS = 0.1
 
 
 def answer(given: bytes, _file: IO[bytes] | None = None) -> dict[str, Any] | bool:
-    """What `audio.decoded` makes of the file. `given` is JSON: its `path` in hex, and a `limit`.
+    """Return what `examine.decode` does. `given` is JSON: the file's `path` in hex, and a `limit`.
 
-    Where it is the `head` of a file, in hex, whether that can be opened.
+    Given the `head` of a file in hex instead, return whether it can be opened.
     """
     asked = json.loads(given)
     if "head" in asked:

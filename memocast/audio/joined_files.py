@@ -1,7 +1,7 @@
-"""Parts: audio files that lie one behind the other in one file, as `cat` joins them.
+"""Parts: several audio files joined into one, as by `cat`.
 
-Decoders stop at the end of the first, most of them without a word. Chained Ogg is even
-legal (RFC 3533, section 4). So each part is handed to a decoder as a file of its own.
+Decoders stop at the end of the first part, most of them silently. Chained Ogg is even
+legal (RFC 3533, section 4). So each part is decoded as a separate file.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOST_PARTS = 1_000
-"""Of one file. Nobody joins more by hand, and each costs a decoder."""
+"""In one file. Nobody joins more by hand, and each needs a decoder."""
 
 _BLOCK_BYTES = 1 << 20
 
 _OGG_PAGE = re.compile(rb"OggS\0[\2\6]")
-"""A page that begins a stream: version 0, flag 2 is set (RFC 3533, section 6)."""
+"""A page that begins a stream: version 0, flag 2 set (RFC 3533, section 6)."""
 
 _FLAC = re.compile(rb"fLaC[\x00\x80]\0\0\x22")
 """The marker, and a STREAMINFO block of 34 bytes, which always comes first (RFC 9639)."""
@@ -34,16 +34,16 @@ _MATROSKA = re.compile(rb"\x1aE\xdf\xa3.{1,40}?B\x82.(?:webm|matroska)", re.DOTA
 """An EBML header (RFC 8794) with its document type, in its usual place near the beginning."""
 
 MPEG_NAMES = (b"Xing", b"Info", b"VBRI")
-"""Of a frame that holds no sound, but tells how many follow it."""
+"""Names of a frame without sound that counts the frames after it."""
 
 _MPEG = re.compile(b"(?P<frame>" + b"|".join(MPEG_NAMES) + b")|ID3")
-"""That name, or what an ID3v2 tag begins with."""
+"""That name, or the beginning of an ID3v2 tag."""
 
 _MPEG_FRAME = re.compile(rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb]")
 """The first bytes of a frame of layer III."""
 
 _NAMES_AT = (36, 21, 13)
-"""Bytes from a frame's beginning to that name, by version and channels."""
+"""Bytes from a frame's start to that name, by version and channels."""
 
 _LONGEST_MATCH = 100
 _MOST_TAGS = 16
@@ -52,7 +52,7 @@ _ID3_HEADER = re.compile(rb"ID3[\2-\4].(?P<flags>.)(?P<length>[\x00-\x7f]{4})", 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The bytes from `begin` to `end` of a file; the first of them are to be read as `head`."""
+    """The bytes from `begin` to `end` of a file; `head` replaces the first of them."""
 
     begin: int
     end: int
@@ -60,7 +60,7 @@ class Part:
 
 
 def parts(path: Path, format_: str) -> list[Part]:
-    """The parts of the file, at least one. Raises Refused when there are too many."""
+    """Return the parts of the file, at least one. Raises Refused when there are too many."""
     found: list[Part] = []
     with path.open("rb") as file:
         for part in _found(file, os.fstat(file.fileno()).st_size, format_):
@@ -68,7 +68,7 @@ def parts(path: Path, format_: str) -> list[Part]:
             if len(found) > MOST_PARTS:
                 raise Refused(
                     f"{path.name} was joined from more than {MOST_PARTS:,} files",
-                    hint="add the files that it was made from",
+                    hint="add the original files instead",
                 )
     return found
 
@@ -90,7 +90,7 @@ def _found(file: IO[bytes], size: int, format_: str) -> Iterable[Part]:
 
 
 def behind_tags(file: IO[bytes]) -> int:
-    """Where the ID3v2 tags end that a file begins with; 0 when there are none."""
+    """Return where the ID3v2 tags at the start of a file end; 0 if it has none."""
     at = 0
     for _ in range(_MOST_TAGS):
         end = _end_of_tag(file, at)
@@ -101,7 +101,7 @@ def behind_tags(file: IO[bytes]) -> int:
 
 
 def _between(begins: Iterable[int], size: int, begin: int = 0) -> Iterator[Part]:
-    """The parts that begin there. The first one begins at `begin`, whatever is there."""
+    """Yield the parts that start at `begins`, the first one at `begin`."""
     for following in begins:
         if following > begin:
             yield Part(begin, following)
@@ -112,7 +112,7 @@ def _between(begins: Iterable[int], size: int, begin: int = 0) -> Iterator[Part]
 def _search(
     file: IO[bytes], size: int, pattern: re.Pattern[bytes]
 ) -> Iterator[tuple[int, re.Match[bytes]]]:
-    """Where the pattern is found, block by block: a file can be larger than memory."""
+    """Yield where the pattern matches, block by block: a file can be larger than memory."""
     for at in range(0, size, _BLOCK_BYTES):
         block = os.pread(file.fileno(), _BLOCK_BYTES + _LONGEST_MATCH, at)
         for match in pattern.finditer(block):
@@ -121,24 +121,24 @@ def _search(
 
 
 def _ogg(file: IO[bytes], size: int) -> Iterator[int]:
-    """Where chained streams begin. Those that are multiplexed all begin before any goes on."""
+    """Yield where chained streams begin. Multiplexed streams all begin before any continues."""
     heads_end = 0
     for at, _ in _search(file, size, _OGG_PAGE):
         if at > heads_end:
             yield at
-        if at >= heads_end:  # and not within a page
+        if at >= heads_end:  # not within a page
             heads_end = _ogg_page_end(file, at)
 
 
 def _ogg_page_end(file: IO[bytes], at: int) -> int:
-    """Where the page ends: a header of 27 bytes, and one byte for the length of each segment."""
+    """Return where the page ends: its header has 27 bytes and one for each segment's length."""
     head = os.pread(file.fileno(), 27 + 255, at)
     table = head[27 : 27 + head[26]] if len(head) > 26 else b""
     return at + 27 + len(table) + sum(table)
 
 
 def _mpeg(file: IO[bytes], size: int) -> Iterator[Part]:
-    """MPEG audio without its ID3v2 tags; where a frame tells of those behind it, a part begins."""
+    """Yield MPEG audio without its ID3v2 tags; a frame that counts the others begins a part."""
     begin = 0
     has_part = False
     for at, match in _search(file, size, _MPEG):
@@ -158,14 +158,14 @@ def _mpeg(file: IO[bytes], size: int) -> Iterator[Part]:
 
 
 def _has_frame(file: IO[bytes], begin: int, end: int) -> bool:
-    """Whether there can be sound: behind a tag, some programs leave zeros, or parts of another."""
+    """Return whether it may hold sound: some programs leave zeros or parts of tags after a tag."""
     if end - begin > _BLOCK_BYTES:
         return True
     return bool(_MPEG_FRAME.search(os.pread(file.fileno(), max(0, end - begin), begin)))
 
 
 def _mpeg_frame(file: IO[bytes], name_at: int) -> int:
-    """Where the frame begins whose name is there; 0 when it is none."""
+    """Return the start of the frame whose name is at `name_at`; 0 if there is no frame."""
     before = os.pread(file.fileno(), min(_NAMES_AT[0], name_at), max(0, name_at - _NAMES_AT[0]))
     for distance in _NAMES_AT:
         if distance <= len(before) and _MPEG_FRAME.match(before, len(before) - distance):
@@ -174,7 +174,7 @@ def _mpeg_frame(file: IO[bytes], name_at: int) -> int:
 
 
 def _end_of_tag(file: IO[bytes], at: int) -> int:
-    """Where the ID3v2 tag ends that begins there; 0 when there is none."""
+    """Return where the ID3v2 tag at `at` ends; 0 if there is none."""
     head = _ID3_HEADER.match(os.pread(file.fileno(), 10, at))
     if not head:
         return 0
@@ -186,7 +186,7 @@ def _end_of_tag(file: IO[bytes], at: int) -> int:
 
 
 def _end_of_tag_between(file: IO[bytes], at: int, size: int) -> int:
-    """The same, of one that MPEG audio, another tag or nothing follows; others are chance."""
+    """Return the same if MPEG audio, another tag or nothing follows; otherwise it is no tag."""
     end = _end_of_tag(file, at)
     behind = os.pread(file.fileno(), 3, end)
     if not at:
@@ -196,7 +196,7 @@ def _end_of_tag_between(file: IO[bytes], at: int, size: int) -> int:
 
 
 class PartFile(RandomAccess):
-    """A part as a file of its own. It reads `raw` at a position of its own and leaves it open."""
+    """A part as a separate file. It has its own position in `raw`, and leaves `raw` open."""
 
     def __init__(self, raw: IO[bytes], part: Part) -> None:
         super().__init__(part.end - part.begin)
@@ -204,7 +204,7 @@ class PartFile(RandomAccess):
         self._part = part
 
     def read_at(self, position: int, count: int) -> bytes:
-        """Up to `count` bytes from there."""
+        """Return up to `count` bytes from `position`."""
         part = self._part
         if position < len(part.head):
             return part.head[position : position + count]

@@ -1,4 +1,4 @@
-"""Microphone: one PortAudio input, as the recorder listens to it."""
+"""Microphone: a PortAudio input for the recorder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 SAMPLE_RATE = 48_000
 _BLOCK_FRAMES = 4_800
-"""Half of them cost half as much CPU again, for a crash that loses 50 ms less."""
+"""Half as many would take 50 % more CPU, and save 50 ms in a crash."""
 
 _CLOSE_SECONDS = 3.0
 
@@ -29,11 +29,11 @@ class Microphone:
 
     @property
     def name(self) -> str:
-        """What PortAudio calls it."""
+        """PortAudio's name for it."""
         return self._device.name
 
     def rate(self, format_: str) -> int:
-        """48 kHz where the device has it, else the best in Hz that device and format agree on.
+        """Return 48 kHz if the device supports it, else the best rate in Hz for device and format.
 
         Raises DeviceError, or UsageError when another format would do.
         """
@@ -51,13 +51,13 @@ class Microphone:
                 return rate
         if format_ == "opus" and self._device.sample_rate not in OPUS_RATES:
             raise UsageError(
-                f"'{self.name}' records at {self._device.sample_rate} Hz, which Opus does not know",
+                f"'{self.name}' records at {self._device.sample_rate} Hz, unsupported by Opus",
                 hint="use --format flac",
             )
         raise self._cannot_be_opened(reason)
 
     def start(self, rate: int, take: Callable[[bytes], None]) -> None:
-        """Hand 100 ms (at 48 kHz) of mono int16 at a time to `take`, in a thread of PortAudio's."""
+        """Pass blocks of mono int16, 100 ms at 48 kHz, to `take` in a PortAudio thread."""
         try:
             self._stream = self._sounddevice.RawInputStream(
                 samplerate=rate,
@@ -66,7 +66,7 @@ class Microphone:
                 channels=1,
                 dtype="int16",
                 latency="high",
-                # PortAudio's overflow flag is not looked at: it never comes on.
+                # PortAudio's overflow flag is ignored: it is never set.
                 callback=lambda block, _frames, _time, _status: take(bytes(block)),
             )
             self._stream.start()
@@ -79,7 +79,7 @@ class Microphone:
         return bool(self._stream.active)
 
     def close(self) -> None:
-        """Stop listening. PortAudio can wait for ever on a device that went away; we do not."""
+        """Stop listening, without waiting for ever as PortAudio can for a lost device."""
         closing = threading.Thread(target=self._stream.close, daemon=True)
         closing.start()
         closing.join(_CLOSE_SECONDS)

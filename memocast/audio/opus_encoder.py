@@ -1,6 +1,6 @@
-"""Encoding speech as Ogg Opus, so that a crash loses no more than 200 ms.
+"""Opus encoder: a crash loses no more than 200 ms.
 
-By FFmpeg's libopus (PyAV): the one in soundfile's wheel takes three times as long.
+It uses FFmpeg's libopus (PyAV): the one in soundfile's wheel takes three times as long.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RATES = (48_000, 24_000, 16_000, 12_000, 8_000)
-"""Hz, the only ones that libopus encodes."""
+"""Hz. The only rates that libopus encodes."""
 
 _BITS_PER_SECOND = 46_000
 _PAGE_MICROSECONDS = 100_000
-"""FFmpeg keeps a page until the next one is full."""
+"""FFmpeg holds a page back until the next one is full."""
 
 
 class OpusWriter:
-    """A file open for writing mono int16. What is written reaches the file page by page."""
+    """An Ogg Opus file to write mono int16 to; it is written page by page."""
 
     def __init__(self, path: Path, sample_rate: int) -> None:
         import av
@@ -62,7 +62,7 @@ class OpusWriter:
         self._failed = False
 
     def close(self) -> None:
-        """Encode what is left, and close the file. Nothing more is written after a failure."""
+        """Encode the rest and close the file. After a failure nothing more is written."""
         try:
             if not self._failed:
                 if rest := self._fifo.read(0, partial=True):

@@ -1,4 +1,4 @@
-"""Peaks: the waveform of audio, gathered while it passes by."""
+"""Peaks: the waveform of audio, computed block by block."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     Samples = NDArray[np.float32] | NDArray[np.int16]
 
 _PEAK_RATE = 100
-"""Peaks are gathered a hundred times a second before they are reduced to slices."""
+"""Peaks per second, before they are reduced to slices."""
 
 _MOST_PEAKS = 1 << 15
-"""Past this many (the first time after 5.5 minutes), each two become one: memory is constant."""
+"""Above this many (first after 5.5 minutes), each two become one, so memory is constant."""
 
 
 class Peaks:
@@ -38,7 +38,7 @@ class Peaks:
 
         if not len(block):
             return 0
-        # The first samples may belong to a window that the last block began.
+        # The first samples may belong to a window begun in the last block.
         begun = self.frames % self._window
         starts = np.arange(-begun, len(block), self._window)
         starts[0] = 0
@@ -50,7 +50,7 @@ class Peaks:
         else:
             every = np.nan_to_num(np.abs(block), nan=0.0, posinf=1.0).max(axis=1)
             loud = np.maximum.reduceat(every, starts)
-        # First, since float samples can be so large that 255 times them is no number.
+        # Clip first: float samples can be so large that 255 times them overflows.
         levels = np.round(np.minimum(loud, 1.0) * 255).astype(np.uint8).tobytes()
         if begun:
             self._gathered[-1] = max(self._gathered[-1], levels[0])
@@ -61,14 +61,14 @@ class Peaks:
         return max(levels)
 
     def _halve(self) -> None:
-        # An odd one at the end goes on being gathered, now for twice as long.
+        # An odd one at the end stays open, with a window twice as long.
         self._gathered = bytearray(
             max(self._gathered[start : start + 2]) for start in range(0, len(self._gathered), 2)
         )
         self._window *= 2
 
     def slices(self, count: int = PEAK_SLICES) -> bytes:
-        """At most `count` peaks, each of an equal part of what was fed."""
+        """Return at most `count` peaks, each of an equal part of the audio."""
         total = len(self._gathered)
         count = min(count, total)
         edges = [index * total // count for index in range(count + 1)] if count else []

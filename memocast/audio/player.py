@@ -1,4 +1,4 @@
-"""Player: an audio file, or a growing download → the speaker."""
+"""Player: plays an audio file or a growing download on the speaker."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from memocast.audio.time_stretch import TimeStretch
 
     Blocks = Callable[[float], Iterator[tuple[int, Samples]]]
-    """Sample rate in Hz and float32 frames of shape (n, channels), from so many seconds on."""
+    """Yields sample rate in Hz and float32 frames of shape (n, channels) from the given second."""
 
 SPEEDS = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
 _CHUNK_SECONDS = 0.05
@@ -24,10 +24,10 @@ _PAUSE_SECONDS = 0.02
 
 
 class Player:
-    """Plays what `blocks` yields, in a thread of its own, whatever is called meanwhile."""
+    """Plays what `blocks` yields in a separate thread, while its methods are called."""
 
     def __init__(self, blocks: Blocks, duration: float, device: str = "") -> None:
-        """`duration` in seconds. Raises DeviceError."""
+        """Prepare to play `duration` seconds. Raises DeviceError."""
         self._sounddevice = portaudio()
         self._device = speaker(device)
         self._blocks = blocks
@@ -44,27 +44,27 @@ class Player:
         self._thread = threading.Thread(target=self._run, name="player", daemon=True)
 
     def start(self) -> None:
-        """Begin to play."""
+        """Start playing."""
         self._thread.start()
 
     def wait(self, seconds: float) -> bool:
-        """Wait up to `seconds` for the end; True once there. Raises what went wrong."""
+        """Wait up to `seconds` for the end; return whether it came. Raises the player's error."""
         ended = self._ended.wait(seconds)
         if ended and self._failure:
             raise self._failure
         return ended
 
     def stop(self) -> None:
-        """End, wherever it is."""
+        """Stop at once."""
         self._stopping.set()
         self._ended.wait(2)
 
     def seek(self, seconds: float) -> None:
-        """Go on from there, within the file."""
+        """Continue from there, within the file."""
         self._wanted = self.position = max(0.0, min(seconds, self.duration))
 
     def faster(self, steps: int) -> None:
-        """Change the speed by so many steps of `SPEEDS`, up or down."""
+        """Change the speed by `steps` in `SPEEDS`, up or down."""
         index = SPEEDS.index(self.speed) + steps
         self.speed = SPEEDS[max(0, min(index, len(SPEEDS) - 1))]
 
@@ -109,7 +109,7 @@ class Player:
                     stream.write(self._at_speed(chunk[1], rate))
                     self.position += len(chunk[1]) / rate
             if not self._stopping.is_set():
-                # PortAudio drops what its buffer holds at close.
+                # PortAudio drops its buffer when closed.
                 silence = round((stream.latency + 0.1) * rate)
                 stream.write(np.zeros((silence, channels), np.float32))
 

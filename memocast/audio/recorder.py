@@ -1,7 +1,7 @@
-"""Recorder: microphone → a file that a crash cannot take back.
+"""Recorder: microphone → a file that survives a crash.
 
-The microphone's thread only hands blocks over; one writer thread encodes them
-straight to disk and gathers the waveform on the way.
+The microphone's thread only queues blocks; one writer thread encodes them
+straight to disk and computes the waveform.
 """
 
 from __future__ import annotations
@@ -25,41 +25,41 @@ if TYPE_CHECKING:
 _BYTES_PER_FRAME = 2
 _NO_ROOM_BYTES = 1 << 16
 _QUEUE_BLOCKS = 1_200
-"""A minute of audio: how far the encoder may fall behind on a machine that is busy."""
+"""A minute of audio: how far the encoder may fall behind on a busy machine."""
 
 _SILENT_DEVICE_SECONDS = 3.0
 _SECOND_LOOK_SECONDS = 1.0
 _STOP_SECONDS = 3.0
 _NORMAL_SKEW_SECONDS = 0.3
 
-# On Linux the clock that goes on while the machine sleeps.
+# On Linux, the clock that keeps running while the machine sleeps.
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class Source(Protocol):
-    """What a recorder listens to; `memocast.microphone.Microphone` is the real one."""
+    """A source of audio for the recorder, such as `Microphone`."""
 
     @property
     def name(self) -> str:
-        """What a person calls it."""
+        """Its name, for the user."""
 
     @property
     def active(self) -> bool:
-        """Whether it may hand over more."""
+        """Whether it may deliver more."""
 
     def rate(self, format_: str) -> int:
-        """The sample rate in Hz that it will use for a recording of this format."""
+        """Return the sample rate in Hz that it will use for a recording of this format."""
 
     def start(self, rate: int, take: Callable[[bytes], None]) -> None:
-        """Begin to hand blocks of mono int16 to `take`, from a thread of its own."""
+        """Start passing blocks of mono int16 to `take`, from a separate thread."""
 
     def close(self) -> None:
-        """Hand over nothing more."""
+        """Stop delivering."""
 
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """What a recording came to: `duration` and `lost` in milliseconds, peaks as in Memo."""
+    """The result of a recording: `duration` and `lost` in milliseconds, `peaks` as in `Memo`."""
 
     duration: int
     peaks: bytes
@@ -72,7 +72,7 @@ class Recorder:
     def __init__(
         self, path: Path, format_: str, source: Source, limit: float | None = None
     ) -> None:
-        """Record from `source` into `path`, at most `limit` seconds. Raises DeviceError."""
+        """Prepare to record `source` to `path` for at most `limit` seconds. Raises DeviceError."""
         self.source = source
         self._path = path
         self._rate = source.rate(format_)
@@ -88,7 +88,7 @@ class Recorder:
         self._full = threading.Event()
         self._paused = False
         self._handed = 0  # frames that arrived while not paused
-        self._spent = 0.0  # seconds in which they arrived, by the clock
+        self._spent = 0.0  # clock seconds in which they arrived
         self._since: float | None = None  # when the current stretch between pauses began
         self._last_block = 0.0
         self._missed_since: float | None = None
@@ -117,45 +117,45 @@ class Recorder:
 
     @property
     def paused(self) -> bool:
-        """Whether sound is being left out."""
+        """Whether recording is paused."""
         return self._paused
 
     def pause(self) -> None:
-        """Leave out what is said from now on, until `resume`."""
+        """Ignore the microphone until `resume`."""
         self._paused = True
         if self._since is not None:
-            # Up to the last block: what is still on its way is not missing.
+            # Up to the last block: audio still on its way is not lost.
             self._spent += self._last_block - self._since
             self._since = None
         self.level = 0
 
     def resume(self) -> None:
-        """Go on recording."""
+        """Continue recording."""
         self._paused = False
 
     def is_finished(self) -> bool:
-        """Whether the limit has been reached. Raises what went wrong, if something did."""
+        """Return whether the limit was reached. Raises DeviceError or LibraryError."""
         self.check_writing()
         if self._is_silent() or not self.source.active:
             raise DeviceError(
                 f"the microphone '{self.source.name}' went away",
-                hint="what was recorded is kept; check the connection: memocast devices",
+                hint="the recording so far is kept; check the connection: memocast devices",
             )
         return self._full.is_set()
 
     def check_writing(self) -> None:
-        """Raises LibraryError when the file could not be written; of use after `stop` too."""
+        """Raise LibraryError if writing failed; it can be called after `stop` too."""
         if self._failure:
-            # libsndfile calls it a system error, whatever the system said.
+            # libsndfile reports only "system error".
             full = shutil.disk_usage(self._path.parent).free < _NO_ROOM_BYTES
             reason = "the disk is full" if full else _reason(self._failure)
             raise LibraryError(
                 f"writing the recording failed: {reason}",
-                hint="free some space; what was recorded before is kept",
+                hint="free some space; the recording so far is kept",
             ) from self._failure
 
     def _is_silent(self) -> bool:
-        """After the machine slept, the microphone gets a moment to come back."""
+        """Return whether blocks stopped; after sleep, the microphone gets a moment to return."""
         now = _now()
         if now - self._last_block <= _SILENT_DEVICE_SECONDS:
             self._missed_since = None
@@ -167,14 +167,14 @@ class Recorder:
         """Close the microphone and the file. Safe after any failure."""
         self.pause()
         self.source.close()
-        # However long the disk takes: what was said is in the queue, and the file is the writer's.
+        # However long the disk takes: the queue holds audio, and the writer still uses the file.
         while self._writer.is_alive():
             with contextlib.suppress(queue.Full):
                 self._blocks.put(None, timeout=_STOP_SECONDS)
                 self._writer.join()
         try:
             self._file.close()
-        except Exception as error:  # `check_writing` tells of it
+        except Exception as error:  # `check_writing` reports it
             self._failure = self._failure or error
         lost = self._spent - self._handed / self._rate
         return Captured(
@@ -184,7 +184,7 @@ class Recorder:
         )
 
     def _take(self, block: bytes) -> None:
-        """In the microphone's thread: no flag tells of lost sound, so the clock has to."""
+        """Queue a block, in the microphone's thread; no flag reports lost sound, so time it."""
         frames = len(block) // _BYTES_PER_FRAME
         now = self._last_block = _now()
         if self._paused:
@@ -221,6 +221,6 @@ def _now() -> float:
 
 
 def _reason(error: BaseException) -> str:
-    # libsndfile's errors carry a number first.
+    # libsndfile's errors begin with a number.
     said = getattr(error, "error_string", None) or (error.args[0] if error.args else "")
     return str(said) or type(error).__name__

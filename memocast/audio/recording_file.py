@@ -1,4 +1,4 @@
-"""Recordings on disk: written so that a crash takes nothing back, and mended after one."""
+"""Recordings on disk: written to survive a crash, and repaired after one."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ if TYPE_CHECKING:
 _OPUS_HEADER_PAGES = 2  # OpusHead and OpusTags, RFC 7845
 _WAV_HEADER_BYTES = 44
 MAX_WAV_FRAMES = (2**32 - 4096) // 2
-"""Frames of 16 bits, mono, that a WAV's 32-bit length can tell of: 12.4 hours at 48 kHz."""
+"""Mono 16-bit frames that fit a WAV's 32-bit length: 12.4 hours at 48 kHz."""
 
 
 def writer(path: Path, format_: str, sample_rate: int, channels: int = 1) -> Any:
-    """What int16 is written to as Opus (mono), FLAC or WAV, by `write` and `close`."""
+    """Open a file to write int16 to as Opus (mono), FLAC or WAV, with `write` and `close`."""
     if format_ == "opus":
         return OpusWriter(path, sample_rate)
     import soundfile
 
-    # As bytes: a folder's name that is not UTF-8 is a name all the same.
+    # As bytes: a folder's name need not be UTF-8.
     return soundfile.SoundFile(
         os.fsencode(path), "w", sample_rate, channels, subtype="PCM_16", format=format_.upper()
     )
 
 
 def salvage(path: Path, format_: str) -> None:
-    """Make a file that `writer` left unfinished playable; nothing readable is lost.
+    """Repair a file that `writer` left unfinished; nothing readable is lost.
 
-    Raises NoSound when it holds no sound at all, LibraryError when there is no
-    room to mend it; the file is then as it was.
+    Raises NoSound when it contains no sound, and LibraryError when there is no
+    disk space for the repair; the file is then unchanged.
     """
     if format_ == "opus":
         with path.open("r+b") as file:
@@ -53,7 +53,7 @@ def salvage(path: Path, format_: str) -> None:
 
 
 def _complete_wav_header(path: Path) -> None:
-    """The header's two lengths are filled in by a regular end only."""
+    """Write the header's two lengths, which `close` would have written."""
     with path.open("r+b") as file:
         size = os.fstat(file.fileno()).st_size
         head = file.read(_WAV_HEADER_BYTES)
@@ -73,7 +73,7 @@ def _rewrite_flac(path: Path) -> None:
     mended = path.with_suffix(".mended")
     target = None
     try:
-        # A file that is torn in its middle too is kept up to there.
+        # A file damaged in the middle is kept up to there.
         with contextlib.suppress(Refused):
             for rate, block in blocks(path, "flac", torn=True):
                 target = target or writer(mended, "flac", rate, block.shape[1])
@@ -81,8 +81,8 @@ def _rewrite_flac(path: Path) -> None:
     except soundfile.SoundFileError as error:
         mended.unlink(missing_ok=True)
         raise LibraryError(
-            f"the unfinished recording {path} cannot be mended: no room for a copy",
-            hint="free some space; it is mended by the next command then",
+            f"the unfinished recording {path} cannot be repaired: no space for a copy",
+            hint="free some space; the next command repairs it",
         ) from error
     finally:
         if target:
@@ -95,4 +95,4 @@ def _rewrite_flac(path: Path) -> None:
 
 
 def _no_sound(path: Path) -> NoSound:
-    return NoSound(f"{path.name} is too short to hold sound", hint="record it again")
+    return NoSound(f"{path.name} is too short to contain sound", hint="record it again")

@@ -1,4 +1,4 @@
-"""Uniform: sound whose rate or channels change on the way → sound that has the first ones."""
+"""Resampler: audio whose rate or channels change → audio with the first rate and channels."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     Samples = NDArray[np.float32] | NDArray[np.int16]
 
 _LARGEST_RATIO = 100
-"""Of two rates. A resampler's filter grows with it; from 8 to 768 kHz it is 96."""
+"""Between two rates. A resampler's filter grows with it; from 8 to 768 kHz it is 96."""
 
 _MOST_CHANNELS = 8
-"""Each of which has a resampler of its own."""
+"""Each has its own resampler."""
 
 _PIECE_SAMPLES = 1 << 16
-"""What comes out at once, in all channels together."""
+"""The size of a piece, in all channels together."""
 
 
 class Resampler:
-    """Makes blocks of float32 frames, shape (n, channels), have this rate in Hz and channels."""
+    """Converts blocks of float32 frames, shape (n, channels), to this rate in Hz and channels."""
 
     def __init__(self, rate: int, channels: int) -> None:
         self.rate = rate
@@ -35,9 +35,9 @@ class Resampler:
         self._resamplers: list[Any] = []
 
     def take(self, rate: int, block: Samples) -> Iterator[Samples]:
-        """The block, changed where it has to be. Some of it may come with a later one.
+        """Yield the block, converted if need be; part of it may come with a later one.
 
-        Raises Refused for rates and channels that no two recorders have.
+        Raises Refused for rates and channels that are too different.
         """
         import numpy as np
 
@@ -59,7 +59,7 @@ class Resampler:
                 yield piece
 
     def rest(self) -> Iterator[Samples]:
-        """What is still to come of the blocks taken."""
+        """Yield the rest of the blocks taken."""
         if not self._resamplers:
             return
         with _translated():
@@ -95,7 +95,7 @@ class Resampler:
 def _unlike(what: str) -> Refused:
     return Refused(
         f"parts of the sound have {what}, which cannot be joined",
-        hint="add the files that it was made from",
+        hint="add the original files instead",
     )
 
 
@@ -107,7 +107,7 @@ def _translated() -> Iterator[None]:
         yield
     except av.FFmpegError as error:
         raise Refused(
-            "parts of the sound cannot be joined", hint="add the files that it was made from"
+            "parts of the sound cannot be joined", hint="add the original files instead"
         ) from error
 
 

@@ -1,7 +1,7 @@
-"""Chunks: what WAV, AIFF and MP4 files are made of, as far as it takes to find their sound.
+"""Chunks of WAV and AIFF files and boxes of MP4, parsed as far as needed to find the sound.
 
-A recorder that was killed leaves the lengths in a WAV or AIFF as it first wrote them,
-while all samples are there. Such a header is mended here, in memory.
+A killed recorder leaves the initial lengths in the header of a WAV or AIFF, while all
+samples are there. Such a header is repaired here, in memory.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _MOST_CHUNKS = 1_000
-"""Before the sound of a WAV or AIFF, or behind it. There are a handful."""
+"""Before or after the sound of a WAV or AIFF. Usually there are a handful."""
 
 _MOST_BOXES = 100_000
-"""Of an MP4 at its top: one that was recorded in fragments has some two for each second."""
+"""At the top level of an MP4; one recorded in fragments has about two for each second."""
 
 _MOST_HEADER = 1 << 16
-"""Bytes before the sound of a WAV or AIFF whose header is mended."""
+"""Bytes before the sound of a WAV or AIFF whose header is repaired."""
 
 _BEGINNINGS = {
     (b"RIFF", b"WAVE"): ("<", b"data"),
@@ -31,17 +31,16 @@ _BEGINNINGS = {
 """The byte order of lengths, and the name of the chunk with the samples."""
 
 _NOT_SOUND = (b"TAG", b"ID3", b"APETAGEX", b"PK\3\4")
-"""What other programs put behind the last chunk."""
+"""What other programs append after the last chunk."""
 
 _UNKNOWN = 0x7FFF_0000
-"""From here on, a length says that the program did not know it: what it wrote went into a pipe."""
+"""A length from here on means unknown: the program wrote to a pipe."""
 
 
 def sounds(file: IO[bytes], size: int) -> Iterator[tuple[int, int, bytes]]:
-    """The WAV and AIFF files in `file`, one behind the other: where each begins and ends.
+    """Yield where each WAV or AIFF file joined in `file` begins and ends, and its header.
 
-    The third value is its header, where that was not finished, with the lengths that it should
-    have; empty otherwise.
+    The header has corrected lengths if it was unfinished; otherwise it is empty.
     """
     begin = 0
     while True:
@@ -54,14 +53,14 @@ def sounds(file: IO[bytes], size: int) -> Iterator[tuple[int, int, bytes]]:
 
 
 def announced(head: bytes) -> int | None:
-    """The bytes that a WAV or AIFF which begins so says it has; None where it does not say."""
+    """Return the size in bytes that the header of a WAV or AIFF claims; None if unknown."""
     order = ">" if head.startswith(b"FORM") else "<"
     (length,) = struct.unpack(order + "I", head[4:8])
     return length + 8 if length < _UNKNOWN else None
 
 
 def movies(file: IO[bytes], size: int) -> Iterator[int]:
-    """Where MP4 files begin that lie one behind the other (ISO/IEC 14496-12, section 4.2)."""
+    """Yield where joined MP4 files begin (ISO/IEC 14496-12, section 4.2)."""
     at = 0
     for _ in range(_MOST_BOXES):
         head = os.pread(file.fileno(), 16, at) if at < size else b""
@@ -72,7 +71,7 @@ def movies(file: IO[bytes], size: int) -> Iterator[int]:
         length = int.from_bytes(head[:4])
         if length == 1:
             length = int.from_bytes(head[8:16])
-        if length < 8:  # it reaches to the end, or is none
+        if length < 8:  # it reaches to the end, or is invalid
             return
         at += length
 
@@ -83,7 +82,7 @@ def _kind(file: IO[bytes], at: int) -> tuple[str, bytes] | None:
 
 
 def _sound(file: IO[bytes], begin: int, size: int) -> tuple[int, bytes]:
-    """Where the file that begins there ends, and its header if that has to be mended."""
+    """Return where the file at `begin` ends, and its header if it needs repair."""
     order, name = _kind(file, begin) or ("<", b"data")
     at = begin + 12
     is_unfinished = False
@@ -93,7 +92,7 @@ def _sound(file: IO[bytes], begin: int, size: int) -> tuple[int, bytes]:
             break
         length = struct.unpack(order + "I", head[4:])[0]
         after = at + 8 + length
-        if head[:4] == b"ds64":  # EBU Tech 3306: where the true lengths are, in 64 bits
+        if head[:4] == b"ds64":  # EBU Tech 3306: the true lengths, in 64 bits
             is_unfinished = not any(os.pread(file.fileno(), 8, at + 16))
         if head[:4] == name and (length < _UNKNOWN or is_unfinished):
             end = None if is_unfinished else _end(file, after, size, order)
@@ -105,7 +104,7 @@ def _sound(file: IO[bytes], begin: int, size: int) -> tuple[int, bytes]:
 
 
 def _end(file: IO[bytes], at: int, size: int, order: str) -> int | None:
-    """Where the chunks end that follow samples; None when it is more samples that follow."""
+    """Return where the chunks after the samples end; None if more samples follow instead."""
     for pad in (at % 2, 0):  # some programs forget it
         found = at + pad
         for _ in range(_MOST_CHUNKS):
@@ -122,7 +121,7 @@ def _end(file: IO[bytes], at: int, size: int, order: str) -> int | None:
 
 
 def _mended(file: IO[bytes], begin: int, at: int, size: int, order: str) -> bytes:
-    """The header up to the samples of the chunk at `at`, which reach to the end."""
+    """Return the repaired header, for samples from the chunk at `at` to the end."""
     header = bytearray(os.pread(file.fileno(), min(at + 8 - begin, _MOST_HEADER), begin))
     if len(header) < at + 8 - begin:
         return b""

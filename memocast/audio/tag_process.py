@@ -1,7 +1,7 @@
-"""Tagging: the tags of a file that a stranger may have made, in a process with limits.
+"""Reads and writes the tags of an untrusted file, in a limited process.
 
-ID3 compresses what it holds, to any size; boxes of MP4 nest; a FLAC has pictures without end.
-mutagen goes along with all of that. So this module runs in `limited`, on behalf of `tags`.
+ID3 compresses data of any size, MP4 boxes nest, and FLAC can hold endless pictures; mutagen sets
+no limits. So `tags` runs this module by `limited_process`.
 """
 
 # mypy: allow-untyped-calls
@@ -11,16 +11,16 @@ import json
 from typing import IO, Any
 
 _MOST_CHARS = 10_000
-"""Of a text that is read: more than any that memocast takes from a file."""
+"""Of each text read: more than memocast uses of any."""
 
 _PROBLEM_CHARS = 200
 
 
 def answer(given: bytes, file: IO[bytes]) -> dict[str, str]:
-    """Write the tags that are given into the file; without any, return those that it has.
+    """Write the given tags to the file; if none are given, return those it has.
 
-    `given` is JSON: `format`, as that of a memo, and perhaps `fields` with title, date and
-    comment. What went wrong is returned as `problem`.
+    `given` is JSON: `format`, as in a memo, and perhaps `fields` with title, date and
+    comment. An error is returned as `problem`.
     """
     asked = json.loads(given)
     file.seek(0)
@@ -33,13 +33,13 @@ def answer(given: bytes, file: IO[bytes]) -> dict[str, str]:
         opened.save(file)
     except MemoryError:
         raise
-    except Exception as error:  # whatever mutagen raises on files that are not as they should be
+    except Exception as error:  # whatever mutagen raises on malformed files
         return {"problem": (str(error) or type(error).__name__)[:_PROBLEM_CHARS]}
     return {}
 
 
 def _open(file: IO[bytes], format_: str) -> Any:
-    """The file as mutagen has it; each of its modules takes some milliseconds to import."""
+    """Open the file with mutagen; each of its modules takes some milliseconds to import."""
     if format_ == "opus":
         from mutagen.oggopus import OggOpus
 

@@ -1,4 +1,4 @@
-"""Title, description and date in the audio file itself, where other programs show them."""
+"""Tags: title, description and date in the audio file, for other programs."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _WRITTEN = (*_READ, "mp3", "wav", "aiff", "m4a")
 _HINT = "export it without --tags"
 
 _SECONDS = 3
-"""Of one core. The tags of an ordinary file take a tenth of one."""
+"""Of CPU time. The tags of an ordinary file take a tenth of a second."""
 
 _BYTES_PER_SECOND = 16 << 20
-"""Of a large file, whose audio moves to make room for the tags: ten times as fast, on a laptop."""
+"""For large files, whose audio moves to make room for the tags. A laptop is ten times as fast."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tags:
-    """What a file says of itself; None where it says nothing usable."""
+    """A file's tags; None where one is missing or unusable."""
 
     title: str | None = None
     description: str | None = None
@@ -41,9 +41,9 @@ class Tags:
 
 
 def read_tags(path: Path, format_: str) -> Tags:
-    """Title, description and date as `write_tags` and most other programs write them.
+    """Read title, description and date as `write_tags` and most other programs write them.
 
-    Of Opus, Ogg and FLAC only. A file whose tags are damaged, or too many, says nothing.
+    Only from Opus, Ogg and FLAC. Damaged or too many tags count as none.
     """
     if format_ not in _READ:
         return Tags()
@@ -61,9 +61,9 @@ def read_tags(path: Path, format_: str) -> Tags:
 
 
 def write_tags(file: IO[bytes], memo: Memo) -> None:
-    """Tag the memo's audio in `file`, which can be read and written; its sound does not change.
+    """Write tags to the memo's audio in `file`, open for reading and writing; the sound stays.
 
-    Raises MemocastError, when it may be half written.
+    Raises MemocastError; `file` may then be half written.
     """
     if memo.format not in _WRITTEN:
         raise MemocastError(f"{memo.format} files cannot be tagged", hint=_HINT)
@@ -73,13 +73,13 @@ def write_tags(file: IO[bytes], memo: Memo) -> None:
     try:
         problem = _answer({"format": memo.format, "fields": fields}, file).get("problem")
     except limited_process.Exceeded:
-        problem = "the tags that it has take too long to read, or too much memory"
+        problem = "its tags take too much time or memory to read"
     if problem:
         raise MemocastError(f"the copy cannot be tagged: {problem}", hint=_HINT)
 
 
 def _answer(asked: dict[str, Any], file: IO[bytes]) -> dict[str, str]:
-    """What `tagging.answer` says, which never parses in this process. Raises Exceeded."""
+    """Return the answer of `tag_process`, which parses in its own process. Raises Exceeded."""
     file.flush()
     seconds = _SECONDS + os.fstat(file.fileno()).st_size // _BYTES_PER_SECOND
     said: dict[str, str] = limited_process.run(
@@ -100,5 +100,5 @@ def _moment(text: str | None) -> datetime | None:
         return None
     moment = moment.replace(microsecond=0)
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    # Local times of the first and the last year there is are no times everywhere.
+    # In the first and last years, a local time may not exist in other zones.
     return moment if 1970 <= moment.year <= now().year else None

@@ -1,4 +1,4 @@
-"""Faster or slower speech at its own pitch: waveform-similarity overlap-add.
+"""Faster or slower speech at the same pitch: waveform-similarity overlap-add.
 
 Source: W. Verhelst and M. Roelands, "An overlap-add technique based on waveform
 similarity (WSOLA) for high quality time-scale modification of speech", ICASSP 1993.
@@ -30,14 +30,14 @@ class TimeStretch:
         # A window whose two halves, half a window apart, add up to one.
         self._shape = np.hanning(2 * self._hop + 1)[:-1, None].astype(np.float32)
         self.speed = speed
-        # Silence ahead, so that the first segment can be searched for like any other.
+        # Silence first, so that the first segment is searched for like any other.
         self._input: Frames = np.zeros((self._search, channels), np.float32)
         self._wanted = float(self._search)
         self._continuation = self._search
         self._tail: Frames = np.zeros((self._hop, channels), np.float32)
 
     def feed(self, block: Frames) -> Frames:
-        """Take frames of shape (n, channels); return those that are ready, about n / speed."""
+        """Take frames of shape (n, channels); return those ready, about n / speed."""
         self._input = np.concatenate([self._input, block])
         ready = [self._input[:0]]
         while self._reach() <= len(self._input):
@@ -55,7 +55,7 @@ class TimeStretch:
         return furthest + 2 * self._hop
 
     def _most_similar(self) -> int:
-        """Where, near the wanted place, the sound goes on most like it did where we left off."""
+        """Return where, near the wanted place, the sound best continues the last segment."""
         first = round(self._wanted) - self._search
         last = round(self._wanted) + self._search + self._hop
         goal = self._input[self._continuation : self._continuation + self._hop : _COARSE].sum(

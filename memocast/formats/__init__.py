@@ -1,1 +1,1 @@
-"""What travels: memos, links, torrents, feeds, keys, and what strangers may say in them."""
+"""Data that memocast exchanges: memos, links, torrents, feeds and keys, and their checks."""

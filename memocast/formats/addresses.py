@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 
 from memocast.formats.trackers import MAX_TRACKER_URL
 
-PAGE_URL_HINT = "use the address of a listening page, for instance https://example.org/listen/"
+PAGE_URL_HINT = "use the address of a listening page, such as https://example.org/listen/"
 
 
 def host_and_port(text: str) -> tuple[str, int]:
-    """`HOST:PORT` with an IP address as HOST (IPv6 in brackets). Raises ValueError."""
+    """Parse `HOST:PORT`, where HOST is an IP address (IPv6 in brackets). Raises ValueError."""
     import ipaddress
 
     host, port = _split(text)
@@ -28,12 +28,12 @@ def _split(text: str) -> tuple[str, int]:
 
 
 def address(host: str, port: int) -> str:
-    """The `HOST:PORT` that `host_and_port` reads: IPv6 in brackets."""
+    """Return `HOST:PORT` as `host_and_port` reads it: IPv6 in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def page_address(url: str) -> str:
-    """`url`, once it is known to be one that a link can begin with. Raises ValueError."""
+    """Return `url` if a link can begin with it. Raises ValueError otherwise."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(url)
@@ -43,9 +43,9 @@ def page_address(url: str) -> str:
 
 
 def is_node(text: str) -> bool:
-    """Whether it is `HOST:PORT`, the host by name or address.
+    """Return whether it is `HOST:PORT`, with a host name or an IP address.
 
-    libtorrent is given all nodes in one text, separated by commas, so it has none.
+    No commas or spaces: libtorrent takes all nodes as one text, separated by commas.
     """
     try:
         host, _ = _split(text)

@@ -1,4 +1,4 @@
-"""Sealing: age files (https://age-encryption.org/v1), and the keys that open them.
+"""Encryption: age files (https://age-encryption.org/v1), and the keys that open them.
 
 A *key* is an age identity in X25519, as text (`AGE-SECRET-KEY-1…`); a
 *recipient* is its public half (`age1…`), or an SSH public key.
@@ -17,49 +17,47 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 MAX_RECIPIENTS = 60
-"""So many SSH keys of 4,096 bits still fit into the info dictionary."""
+"""As many 4,096-bit SSH keys as fit into the info dictionary."""
 
 _MAX_HEADER = 1 << 16
-"""Bytes. A header has about 100 for each recipient; a longer one is not looked through."""
+"""Bytes. A header takes about 100 for each recipient; a longer one is refused."""
 
 _HEADER_END = re.compile(rb"\n--- [A-Za-z0-9+/]{43}\n")
 _MAX_KEY_FILE = 1 << 16
 _CHUNK = 1 << 16
 
-_RECIPIENTS_HINT = "a recipient is age1…, ssh-ed25519 … or ssh-rsa …, or a file with one a line"
+_RECIPIENTS_HINT = "a recipient is age1…, ssh-ed25519 … or ssh-rsa …, or a file with one per line"
 
 Identity = Any
-"""What opens an age file, as pyrage has it."""
+"""A pyrage object that opens age files."""
 
 
 def new_key() -> str:
-    """A key that nobody else has."""
+    """Generate a key."""
     import pyrage
 
     return str(pyrage.x25519.Identity.generate())
 
 
 def recipient_of(key: str) -> str:
-    """The public half of a key. Raises Refused when it is none."""
+    """Return the public half of a key. Raises Refused when the key is invalid."""
     return str(identity(key).to_public())
 
 
 def identity(key: str) -> Identity:
-    """The identity of a key. Raises Refused when it is none, as one that was cut short."""
+    """Return the identity of a key. Raises Refused when it is invalid, for instance cut off."""
     import pyrage
 
     try:
         return pyrage.x25519.Identity.from_str(key.strip())
     except pyrage.IdentityError as error:
-        raise WrongKey(
-            "the key is damaged, or was cut off", hint="copy the link again, whole"
-        ) from error
+        raise WrongKey("the key is damaged or cut off", hint="copy the whole link again") from error
 
 
 def identities_in(path: Path) -> list[Identity]:
-    """The identities in a file of age keys, or the one in an SSH private key.
+    """Return the identities in a file of age keys, or the one in an SSH private key.
 
-    Raises UsageError when there are none that can be used.
+    Raises UsageError when none is usable.
     """
     import pyrage
 
@@ -69,25 +67,25 @@ def identities_in(path: Path) -> list[Identity]:
             return [pyrage.ssh.Identity.from_buffer(content)]
         except pyrage.IdentityError as error:
             raise UsageError(
-                f"'{path}' is no SSH key that can be used: {error}",
-                hint="it takes an Ed25519 or RSA key without a passphrase; make a copy without"
-                " one: ssh-keygen -p -N '' -f COPY",
+                f"'{path}' is not a usable SSH key: {error}",
+                hint="use an Ed25519 or RSA key without a passphrase; to remove it from a copy:"
+                " ssh-keygen -p -N '' -f COPY",
             ) from error
     try:
         return [pyrage.x25519.Identity.from_str(line) for line in _lines(content)] or _none(path)
     except pyrage.IdentityError as error:
         raise UsageError(
-            f"'{path}' is no file of age identities",
-            hint="each line is AGE-SECRET-KEY-1…, or a comment after #",
+            f"'{path}' is not a file of age identities",
+            hint="each line must be AGE-SECRET-KEY-1… or a # comment",
         ) from error
 
 
 def _none(path: Path) -> list[Identity]:
-    raise UsageError(f"there is no identity in '{path}'", hint="make one: memocast identity")
+    raise UsageError(f"there is no identity in '{path}'", hint="create one: memocast identity")
 
 
 def recipients(texts: Iterable[str]) -> tuple[str, ...]:
-    """The recipients that are meant, in order, each once; a text may be a file of them.
+    """Return the recipients in `texts`, sorted, each once; a text may name a file of them.
 
     Raises UsageError.
     """
@@ -100,8 +98,8 @@ def recipients(texts: Iterable[str]) -> tuple[str, ...]:
             found[recipient] = None
     if len(found) > MAX_RECIPIENTS:
         raise UsageError(
-            f"these are {len(found)} recipients; one link takes {MAX_RECIPIENTS}",
-            hint="share it more than once, each time to some of them",
+            f"{len(found)} recipients are too many; a link takes {MAX_RECIPIENTS}",
+            hint="share it several times, each time to some of them",
         )
     return tuple(sorted(found))
 
@@ -117,7 +115,7 @@ def _recipients_in(text: str) -> list[str]:
         is_file = False
     if not is_file:
         shown = text if len(text) <= 40 else f"{text[:37]}…"
-        raise UsageError(f"'{shown}' is no recipient, and no file", hint=_RECIPIENTS_HINT)
+        raise UsageError(f"'{shown}' is neither a recipient nor a file", hint=_RECIPIENTS_HINT)
     lines = _lines(_read(Path(text)))
     if not lines:
         raise UsageError(f"there is no recipient in '{text}'", hint=_RECIPIENTS_HINT)
@@ -125,7 +123,7 @@ def _recipients_in(text: str) -> list[str]:
 
 
 def _without_comment(line: str) -> str:
-    """An SSH public key is followed by whose it is; that is nobody's business."""
+    """Return the line without what follows an SSH public key: its owner's name is private."""
     return " ".join(line.split()[:2])
 
 
@@ -137,7 +135,7 @@ def _recipient(text: str) -> Any:
         return kind.from_str(text)
     except pyrage.RecipientError as error:
         shown = text if len(text) <= 40 else f"{text[:37]}…"
-        raise UsageError(f"'{shown}' is no recipient", hint=_RECIPIENTS_HINT) from error
+        raise UsageError(f"'{shown}' is not a recipient", hint=_RECIPIENTS_HINT) from error
 
 
 def _read(path: Path) -> bytes:
@@ -148,21 +146,21 @@ def _read(path: Path) -> bytes:
         said = getattr(error, "strerror", None) or "no such file"
         raise UsageError(f"cannot read '{path}': {said}", hint="check the file's name") from error
     if len(content) > _MAX_KEY_FILE:
-        raise UsageError(f"'{path}' is too large for a file of keys", hint="check the file's name")
+        raise UsageError(f"'{path}' is too large for a key file", hint="check the file's name")
     return content
 
 
 def _lines(content: bytes) -> list[str]:
-    """The lines of a file that are neither empty nor comments."""
+    """Return the lines of a file that are neither empty nor comments."""
     lines = (line.strip() for line in content.decode(errors="replace").splitlines())
     return [line for line in lines if line and not line.startswith("#")]
 
 
-# -- sealing and opening -------------------------------------------------------------
+# -- encrypting and decrypting -------------------------------------------------------
 
 
 def seal(content: bytes, to: Sequence[str]) -> bytes:
-    """An age file that each of the recipients `to` can open."""
+    """Encrypt `content` as an age file that each of the recipients `to` can open."""
     import pyrage
 
     return bytes(pyrage.encrypt(content, [_recipient(text) for text in to]))
@@ -171,7 +169,7 @@ def seal(content: bytes, to: Sequence[str]) -> bytes:
 def seal_file(
     source: Path, target: Path, to: Sequence[str], tell: Callable[[int], None] = lambda _: None
 ) -> None:
-    """Write the age file of `source` to `target`; `tell` how many bytes are sealed. Raises OSError.
+    """Encrypt `source` as the age file `target`; `tell` gets the bytes read so far. Raises OSError.
 
     The same content never gives the same age file twice.
     """
@@ -186,7 +184,7 @@ def seal_file(
 
 
 def unseal(sealed: bytes, identities: Sequence[Identity]) -> bytes:
-    """The content of an age file in memory. Raises Refused."""
+    """Decrypt an age file in memory. Raises Refused."""
     plain = io.BytesIO()
     _unseal(io.BytesIO(sealed), plain, identities)
     return plain.getvalue()
@@ -198,10 +196,10 @@ def unseal_file(
     identities: Sequence[Identity],
     tell: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Write the content of the age file `source` to `target`; `tell` how many bytes are open.
+    """Decrypt the age file `source` to `target`; `tell` gets the bytes read so far.
 
-    Raises Refused when none of the identities opens it or it was tampered
-    with, OSError; then there is no `target`.
+    Raises OSError, and Refused when no identity opens it or it is damaged;
+    then there is no `target`.
     """
     with source.open("rb") as sealed:
         try:
@@ -220,7 +218,7 @@ def _unseal(
 ) -> None:
     import pyrage
 
-    # age reads a header for as long as it does not end, whatever memory that takes.
+    # age reads a header until it ends, without a limit on memory.
     if not _HEADER_END.search(source.read(_MAX_HEADER)):
         raise _damaged()
     source.seek(0)
@@ -228,7 +226,7 @@ def _unseal(
     try:
         pyrage.decrypt_io(read, written, list(identities))
     except (pyrage.DecryptError, OSError) as error:
-        # Through age, what went wrong with a file of ours loses its number, and Ctrl-C its name.
+        # pyrage drops the errno of our files' errors and the type of KeyboardInterrupt.
         if failure := read.failure or written.failure:
             raise failure from None
         if "No matching keys" in str(error):
@@ -242,12 +240,12 @@ def _unseal(
 
 def _damaged() -> Refused:
     return Refused(
-        "what is sealed was tampered with, or cut off", hint="ask the sender to share it anew"
+        "the encrypted file is damaged or truncated", hint="ask the sender to share it again"
     )
 
 
 class _Told:
-    """A file that tells how many bytes were read from it, and remembers why it could not be."""
+    """A file that reports how many bytes were read, and keeps the error of a failed read."""
 
     def __init__(self, file: BinaryIO, tell: Callable[[int], None]) -> None:
         self._file = file
@@ -267,7 +265,7 @@ class _Told:
 
 
 class _Guarded:
-    """A file that remembers why it could not be written."""
+    """A file that keeps the error of a failed write."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file

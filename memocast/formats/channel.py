@@ -1,4 +1,4 @@
-"""Channel: a public key that people follow, and the link that has it (BEP 46)."""
+"""Channel: a public key that people follow, and the link that holds it (BEP 46)."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 SALT = b"memocast"
-"""Of the channels that we make: their owner's key may have other items in the DHT."""
+"""The salt of channels made here: their owner's key may have other items in the DHT."""
 
 DEFAULT_NEWEST = 10
-"""So many of a channel's newest memos a follower gets who has asked for nothing else."""
+"""How many of a channel's newest memos a follower gets by default."""
 
-_HINT = "a channel's link begins with magnet:?xs=urn:btpk:; copy it whole, and in quotes"
+_HINT = "a channel link begins with magnet:?xs=urn:btpk:; copy the whole link, in quotes"
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelLink:
-    """What leads to a channel: its `key` and `salt`, and, of a private one, the age identity."""
+    """A link to a channel: its key and salt, and the age identity of a private channel."""
 
     public_key: bytes
     salt: bytes = SALT
@@ -49,9 +49,9 @@ class ChannelLink:
 
 @dataclass(frozen=True, slots=True)
 class FollowLimits:
-    """What a follower takes of a channel; 0 is no limit.
+    """Which memos a follower fetches from a channel; 0 means no limit.
 
-    `newest` memos, none larger than `max_size` bytes, each for `keep_days` after it came.
+    The `newest` memos, none larger than `max_size` bytes, each kept for `keep_days`.
     """
 
     newest: int = DEFAULT_NEWEST
@@ -61,13 +61,12 @@ class FollowLimits:
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A channel in a library: one of the user's own, which has a `secret`, or one followed.
+    """A channel in a library: the user's own, with a `secret`, or one that is followed.
 
-    A podcast that is followed has no key, but a `source`: the URL or file of its feed.
+    A followed podcast has no key but a `source`: the URL or file of its feed.
 
-    `head` is the info-hash of the newest page known. `seq` counts the versions of its signed
-    item. `checked`, in unix seconds, is when the DHT was last asked, `problem` what went
-    wrong then.
+    `head` is the info-hash of the newest known page. `seq` is the version of the signed item.
+    `checked`, in unix seconds, is when the DHT was last asked; `problem` is what went wrong then.
     """
 
     number: int
@@ -83,16 +82,16 @@ class Channel:
 
     @property
     def is_own(self) -> bool:
-        """Whether its user may publish there."""
+        """Whether the user may publish there."""
         return bool(self.secret)
 
     @property
     def is_private(self) -> bool:
-        """Whether feed and memos are sealed."""
+        """Whether its feed and memos are encrypted."""
         return bool(self.link.age_identity)
 
     def feed_link(self, trackers: Iterable[str]) -> str:
-        """The magnet of its newest page, with these trackers too; empty where none is known."""
+        """Return the magnet of the newest page, with these trackers too; empty if none is known."""
         if not self.head:
             return ""
         known = tuple(dict.fromkeys([*trackers, *self.link.trackers]))
@@ -101,17 +100,17 @@ class Channel:
 
 
 def parse(text: str) -> ChannelLink:
-    """The channel that a link leads to. Raises NotALink."""
+    """Parse the link of a channel. Raises NotALink."""
     text = text.strip()
     if not is_channel(text):
         is_memo = text[:8].lower() == "magnet:?" and "xt=urn:bt" in text.lower()
         raise NotALink(
-            "this is a memo's link, and no channel's" if is_memo else "this is no channel's link",
+            "this is a memo link, not a channel link" if is_memo else "this is not a channel link",
             hint=f"fetch it: memocast fetch {_shown(text)}" if is_memo else _HINT,
         )
     found = parse_magnet(text)
     if not found.public_key:
-        raise NotALink("the channel's link is damaged, or was cut off", hint=_HINT)
+        raise NotALink("the channel link is damaged or cut off", hint=_HINT)
     return ChannelLink(
         found.public_key,
         _salt(found.salt),
@@ -125,9 +124,9 @@ def _salt(value: str) -> bytes:
     try:
         salt = bytes.fromhex(value)
     except ValueError as error:
-        raise NotALink("the channel's link is damaged", hint=_HINT) from error
+        raise NotALink("the channel link is damaged", hint=_HINT) from error
     if len(salt) > mutable_item.MAX_SALT_BYTES:
-        raise NotALink("the channel's link is damaged", hint=_HINT)
+        raise NotALink("the channel link is damaged", hint=_HINT)
     return salt
 
 
@@ -136,7 +135,7 @@ def _shown(link: str) -> str:
 
 
 def checked_name(name: str) -> str:
-    """`name`, once it is known to fit. Raises UsageError."""
+    """Return `name` without surrounding space. Raises UsageError when it is empty or too long."""
     name = name.strip()
     if not name:
         raise UsageError("the channel's name is empty", hint="give it one: memocast channel create")

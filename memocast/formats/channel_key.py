@@ -1,4 +1,4 @@
-"""Key files: the right to publish to a channel, as a file: its link, and a private key in PEM."""
+"""Key files: a channel's link and its private key in PEM, which give the right to publish."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from memocast.formats import mutable_item
 if TYPE_CHECKING:
     from memocast.formats.channel import Channel, ChannelLink
 
-_HINT = "it is what 'memocast channel export' wrote; check the file's name"
+_HINT = "use a file written by 'memocast channel export'; check the name"
 
 
 def to_text(channel: Channel) -> str:
-    """What the file holds: a comment with the channel's link, then PKCS #8 (RFC 8410)."""
+    """Return the key file's text: a comment with the channel's link, then PKCS #8 (RFC 8410)."""
     heading = f"# The right to publish to this channel.\n# {channel.link}\n"
     return heading + mutable_item.to_pem(channel.secret)
 
 
 def from_text(text: str) -> tuple[ChannelLink, bytes]:
-    """The channel's link and private key. Raises UsageError when the file is none of ours."""
+    """Parse the channel's link and private key. Raises UsageError when it is not a key file."""
     found = re.search(r"^# (magnet:\?\S+)$", text, re.MULTILINE)
     begin = text.find("-----BEGIN")
     if not found or begin < 0:
-        raise UsageError("this is no file of a channel's key", hint=_HINT)
+        raise UsageError("this is not a channel key file", hint=_HINT)
     try:
         link = channels.parse(found[1])
         secret = mutable_item.from_pem(text[begin:])
     except MemocastError as error:
-        raise UsageError("the file of the channel's key is damaged", hint=_HINT) from error
+        raise UsageError("the channel key file is damaged", hint=_HINT) from error
     if mutable_item.public_key(secret) != link.public_key:
-        raise UsageError("the key in the file is another channel's", hint=_HINT)
+        raise UsageError("the key in the file belongs to another channel", hint=_HINT)
     return link, secret

@@ -1,7 +1,7 @@
-"""Feed: what a channel publishes, as a JSON Feed (https://www.jsonfeed.org/version/1.1/).
+"""Feed: a channel's memos as a JSON Feed (https://www.jsonfeed.org/version/1.1/).
 
-The newest page names the one before it in `next_url`, and so on: who follows a
-channel of thousands of memos reads one small page at first.
+Each page names the one before it in `next_url`, so a follower of a channel with
+thousands of memos first reads one small page.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from memocast.formats.memo import DESCRIPTION_MAX_BYTES, TITLE_MAX_BYTES, rfc333
 
 VERSION = "https://jsonfeed.org/version/1.1"
 MAX_PAGE_BYTES = 1 << 20
-"""Of a page that is read; those that we write are much smaller."""
+"""The limit for pages that are read; pages written here are much smaller."""
 
 PAGE_ITEMS = 50
 PAGE_BYTES = 1 << 16
 MAX_ITEMS = 1_000
-"""Of a page that is read."""
+"""The limit for pages that are read."""
 
 NAME_MAX_BYTES = 100
 MAX_LINK = 4_000
@@ -40,15 +40,15 @@ MIME_TYPES = {
     "m4a": "audio/mp4",
     "webm": "audio/webm",
 }
-"""By the extension of an audio file (RFC 4337, 5334, 9639; the others by custom)."""
+"""By the extension of an audio file (RFC 4337, 5334, 9639; the others by convention)."""
 
 
 @dataclass(frozen=True, slots=True)
 class FeedItem:
     """A memo in a feed: `size` in bytes, `duration` in milliseconds; `link` is its magnet.
 
-    A podcast's can also be the address of a .torrent, or of the audio: that is in `audio` too,
-    and what is tried when the torrent is not to be had.
+    For a podcast, `link` can also be the URL of a .torrent or of the audio. The URL of the
+    audio is in `audio` too, as the fallback when the torrent is unavailable.
     """
 
     id: str
@@ -62,7 +62,7 @@ class FeedItem:
     audio: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """The item as JSON Feed has it."""
+        """Return the item as JSON Feed defines it."""
         return {
             "id": self.id,
             "title": self.title,
@@ -88,7 +88,7 @@ class FeedPage:
     next: str = ""
 
     def to_bytes(self) -> bytes:
-        """The page as a JSON document; the same page gives the same bytes."""
+        """Return the page as a JSON document; the same page gives the same bytes."""
         document: dict[str, Any] = {"version": VERSION, "title": self.title}
         if self.next:
             document["next_url"] = self.next
@@ -97,9 +97,9 @@ class FeedPage:
 
 
 def parse_page(content: bytes) -> FeedPage:
-    """The page in a stranger's document: what is no usable item in it is left out.
+    """Parse a stranger's page; unusable items are left out.
 
-    Raises Refused when it is no JSON Feed, or larger than a page may be.
+    Raises Refused when it is not a JSON Feed, or too large.
     """
     if len(content) > MAX_PAGE_BYTES:
         raise Refused("the feed's page is too large", hint="tell the channel's owner")
@@ -109,7 +109,7 @@ def parse_page(content: bytes) -> FeedPage:
     except ValueError:
         version = None
     if not isinstance(version, str) or not version.startswith("https://jsonfeed.org/version/1"):
-        raise Refused("the channel leads to something that is no feed", hint="tell its owner")
+        raise Refused("the channel leads to something that is not a feed", hint="tell its owner")
     try:
         items = list(islice(json_pieces.elements(document.get("items", b"")), MAX_ITEMS + 1))
     except ValueError:
@@ -125,7 +125,7 @@ def parse_page(content: bytes) -> FeedPage:
 
 
 def _said(value: bytes | None) -> object:
-    """What a part of the document says; None where that is no JSON."""
+    """Return the value of a part of the document; None when it is not JSON."""
     try:
         return None if value is None else json_pieces.loads(value)
     except ValueError:
@@ -168,7 +168,7 @@ def _magnet(value: object) -> str:
 
 
 def _moment(value: object) -> datetime:
-    """When it was published, never later than now; the beginning of time where nothing is said."""
+    """Return when it was published, never later than now; 1970 when no date is given."""
     try:
         found = datetime.fromisoformat(value) if isinstance(value, str) else None
         seconds = int((found if found and found.tzinfo else _EPOCH).timestamp())

@@ -1,8 +1,8 @@
-"""Documents: JSON that strangers wrote, read piece by piece.
+"""Untrusted JSON, read piece by piece.
 
-Python's parser gives up a whole document for one number of 5,000 digits, or for one value that is
-nested too deep, and unfolds 16 MB of empty lists into 350 MB. Here a document is first divided, at
-its commas, without being parsed: what is wrong with one piece is the affair of that piece.
+Python's parser rejects a whole document for one number of 5,000 digits or one value nested too
+deep, and expands 16 MB of empty lists to 350 MB. Here a document is first split at its commas,
+without being parsed, so a fault in one piece affects only that piece.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# A string without an end reaches to the end: otherwise each quote in it would be tried anew.
+# An unterminated string reaches to the end; otherwise each quote in it would be tried again.
 _STRING = rb'"(?:[^"\\]++|\\.?)*+(?:"|\Z)'
 _FLAT = rb"[\[{](?:[^][{}\"]++|" + _STRING + rb")*+[\]}]"
 _NEARLY_FLAT = rb"[\[{](?:[^][{}\"]++|" + _STRING + rb"|" + _FLAT + rb")*+[\]}]"
-"""What most documents are full of is one token; only what is nested deeper is gone through."""
+"""One token for what most documents consist of; only deeper nesting is walked through."""
 
 _TOKEN = re.compile(b"|".join([_NEARLY_FLAT, _FLAT, _STRING, rb"[][{},]"]), re.DOTALL)
 _MOST_TOKENS = 1 << 21
@@ -27,13 +27,13 @@ _COLON = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*")
 _SPACE = b" \t\r\n"
 _OPENING, _CLOSING = b"[{", b"]}"
 _MOST_DIGITS = 30
-"""More than any number has that somebody believes; Python refuses to read 4,301."""
+"""More than any plausible number has; Python refuses to read 4,301."""
 
 
 def members(text: bytes) -> Iterator[tuple[str | None, bytes]]:
-    """The members of an object, each with its value as it stands there; None for a damaged name.
+    """Yield the members of an object, each with its unparsed value; None for a damaged name.
 
-    Raises ValueError when the text is no object, or one that does not end.
+    Raises ValueError when the text is not an object or does not end.
     """
     for count, piece in enumerate(_divided(text, b"{")):
         if count == _MOST_MEMBERS:
@@ -49,21 +49,21 @@ def members(text: bytes) -> Iterator[tuple[str | None, bytes]]:
 
 
 def elements(text: bytes) -> Iterator[bytes]:
-    """The elements of an array, as they stand there. Raises ValueError as `members` does."""
+    """Yield the unparsed elements of an array. Raises ValueError as `members` does."""
     return _divided(text, b"[")
 
 
 def _divided(text: bytes, opening: bytes) -> Iterator[bytes]:
     begin = start = len(text) - len(text.lstrip(_SPACE)) + 1
     if text[start - 1 : start] != opening:
-        raise ValueError("of another kind")
+        raise ValueError("not of the expected kind")
     depth = 0
     for count, token in enumerate(_TOKEN.finditer(text, start)):
         char = text[token.start()]
         if count == _MOST_TOKENS:
             raise ValueError("too much")
         if char in _OPENING and token.end() > token.start() + 1:
-            continue  # with all that is in it
+            continue  # it contains its own end
         if char in _OPENING:
             depth += 1
         elif char in _CLOSING and depth:
@@ -80,10 +80,10 @@ def _divided(text: bytes, opening: bytes) -> Iterator[bytes]:
 
 
 def loads(text: bytes) -> Any:
-    """The value of a piece. Raises ValueError, whatever is wrong with it.
+    """Parse a piece. Raises ValueError for any fault.
 
-    Half characters stay what they are, for the caller to refuse. `NaN` and its like are no JSON;
-    a number of more digits than anybody needs is some other large number.
+    Broken characters become surrogates, for the caller to refuse. `NaN` and the like are not
+    JSON; a number with too many digits becomes some other large number.
     """
     try:
         return json.loads(

@@ -1,4 +1,4 @@
-"""What people paste, and the Link it means."""
+"""Links to memos: magnets, share URLs, info-hashes and .torrent files."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MAX_TORRENT_FILE = 8 << 20
-"""Bytes. A .torrent of one memo is a few kilobytes; larger files are not read at all."""
+"""Bytes. A memo's .torrent takes a few kilobytes; larger files are not read."""
 
 MAX_TEXT = 1 << 20
-"""Characters that are looked through for links. A page link to a hundred memos has 50,000."""
+"""Characters searched for links. A page link to a hundred memos has 50,000."""
 
 _HINT = "paste a magnet link, a share URL, an info-hash, or the name of a .torrent file"
 
@@ -30,9 +30,9 @@ class Link:
 
     `v1` is the SHA-1 info-hash and `v2` the SHA-256 one (BEP 52), both in hex;
     at least one is set unless `torrent`, the bytes of a .torrent file, is.
-    `peers` are IP addresses and ports. `key` is the age identity that opens
-    what the torrent holds, as the link has it. `lan`: the sender tells nobody
-    outside the local network, and neither should we.
+    `peers` are IP addresses and ports. `age_identity` opens what the torrent
+    holds, as the link has it. `lan`: the sender announces it on the local
+    network only, and so should we.
     """
 
     v1: str | None = None
@@ -46,14 +46,14 @@ class Link:
 
     @property
     def info_hashes(self) -> tuple[str, ...]:
-        """The info-hashes that are known, version 1 first."""
+        """The known info-hashes, version 1 first."""
         return tuple(info_hash for info_hash in (self.v1, self.v2) if info_hash)
 
 
 def parse(text: str) -> list[Link]:
-    """Every link in what someone pasted: one, or for a share URL perhaps several.
+    """Return every link in a text: one, or for a share URL perhaps several.
 
-    Raises NotALink, or UsageError when it is a path that does not exist or a folder.
+    Raises NotALink, or UsageError when it is a folder or a path that does not exist.
     """
     links, problems = parse_partly(text)
     if problems:
@@ -62,9 +62,9 @@ def parse(text: str) -> list[Link]:
 
 
 def parse_partly(text: str) -> tuple[list[Link], list[NotALink]]:
-    """The same, but of a share URL that is damaged in part: its good links, and what is wrong."""
+    """Parse like `parse`; of a partly damaged share URL, return the good links and the problems."""
     if len(text) > MAX_TEXT:
-        raise NotALink("what you gave is too long for a link", hint=_HINT)
+        raise NotALink("the text is too long for a link", hint=_HINT)
     text = text.encode(errors="replace").decode().strip()
     if not text:
         raise NotALink("the link is empty", hint=_HINT)
@@ -77,9 +77,9 @@ def parse_partly(text: str) -> tuple[list[Link], list[NotALink]]:
 
 
 def listening_page_link(page: str, magnets: Iterable[str]) -> str:
-    """The link that opens these magnets in the listening page at the URL `page`.
+    """Return the link that opens these magnets in the listening page at the URL `page`.
 
-    They stand in its fragment, which a browser never sends to a web server.
+    They are in its fragment, which a browser never sends to a web server.
     """
     return f"{page}#" + "&".join(quote(magnet, safe="") for magnet in magnets)
 
@@ -88,7 +88,7 @@ def _from_magnet(text: str) -> Link:
     found = parse_magnet(text)
     if not (found.v1 or found.v2) and is_channel(text):
         raise NotALink(
-            "this is a channel's link, and no memo's", hint="follow it: memocast follow LINK"
+            "this is a channel link, not a memo link", hint="follow it: memocast follow LINK"
         )
     if not (found.v1 or found.v2):
         raise NotALink("the magnet link names no torrent that memocast can find", hint=_HINT)
@@ -109,7 +109,7 @@ def _from_info_hash(text: str) -> Link | None:
 
 
 def _page(url: str) -> tuple[list[Link], list[NotALink]]:
-    """Magnets in `seeds=` parameters, as the 2016 web demo wrote them, or in the fragment."""
+    """Parse magnets in `seeds=` parameters (the 2016 web demo's format) or in the fragment."""
     try:
         parts = urlsplit(url)
     except ValueError as error:
@@ -124,16 +124,16 @@ def _page(url: str) -> tuple[list[Link], list[NotALink]]:
         texts.append(parts.fragment)
     else:
         fields = [unquote(field) for field in parts.fragment.split("&")]
-        # A fragment that has nothing to do with magnets is the page's own affair.
+        # A fragment without magnets belongs to the page itself.
         texts += fields if any(map(is_magnet, fields)) else []
     if not any(map(is_magnet, texts)):
-        raise NotALink("the URL carries no magnet link", hint=_HINT)
+        raise NotALink("the URL contains no magnet link", hint=_HINT)
     links = []
     problems = []
     for text in filter(None, map(str.strip, texts)):
         try:
             if not is_magnet(text):
-                raise NotALink("a part of the URL is no magnet link; cut off, perhaps", hint=_HINT)
+                raise NotALink("part of the URL is not a magnet link; is it cut off?", hint=_HINT)
             links.append(_from_magnet(text))
         except NotALink as problem:
             problems.append(problem)
@@ -146,7 +146,7 @@ def _torrent_file(text: str) -> Link:
         if path.is_dir():
             raise UsageError(f"'{text}' is a directory", hint="name a .torrent file in it")
         if path.exists() and not path.is_file():
-            raise UsageError(f"'{text}' is no regular file", hint="name a .torrent file")
+            raise UsageError(f"'{text}' is not a regular file", hint="name a .torrent file")
         content = _read_limited(path)
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:
         if text.lower().endswith(".torrent") and "://" not in text:
@@ -157,7 +157,7 @@ def _torrent_file(text: str) -> Link:
         raise NotALink(f"'{shown}' is not a link", hint=_HINT) from error
     except OSError as error:
         raise NotALink(f"'{text[:60]}' is not a link: {error.strerror}", hint=_HINT) from error
-    # A bencoded dictionary; whether it is a torrent is for libtorrent to say.
+    # A bencoded dictionary; libtorrent checks later whether it is a torrent.
     if not (content.startswith(b"d") and content.endswith(b"e")):
         raise NotALink(f"'{text}' is not a .torrent file", hint=_HINT)
     return Link(torrent=content)
@@ -167,5 +167,5 @@ def _read_limited(path: Path) -> bytes:
     with path.open("rb") as file:
         content = file.read(MAX_TORRENT_FILE + 1)
     if len(content) > MAX_TORRENT_FILE:
-        raise NotALink(f"'{path}' is too large for a .torrent of a memo", hint=_HINT)
+        raise NotALink(f"'{path}' is too large for a memo's .torrent", hint=_HINT)
     return content

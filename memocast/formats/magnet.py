@@ -1,4 +1,4 @@
-"""Magnet links (BEP 9): of a memo, of a page of a feed, or of a channel (BEP 46)."""
+"""Magnet links (BEP 9) to a memo, a feed page or a channel (BEP 46)."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ MAX_AGE_IDENTITY = 200
 
 _MAX_NAME = 500
 _LAN = "lan"
-"""The value of `x.scope` in a link to what is on one local network only."""
+"""The value of `x.scope` in a link that works on one local network only."""
 
 
 @dataclass(frozen=True, slots=True)
 class Magnet:
-    """What a magnet link says; empty where it says nothing.
+    """The fields of a magnet link; empty where the link has none.
 
     `v1` is the SHA-1 info-hash (BEP 9) and `v2` the SHA-256 one (BEP 52), both in hex.
-    `public_key` is that of a channel, Ed25519, and `salt` what tells its feed from other items
-    of that key, in hex as the link has it (BEP 46). `name` is `dn`, `trackers` are `tr`, and
+    `public_key` is a channel's Ed25519 key, and `salt` distinguishes its feed from other items
+    of that key, in hex as in the link (BEP 46). `name` is `dn`, `trackers` are `tr`, and
     `peers`, IP addresses and ports, are `x.pe`.
-    `age_identity` opens what the torrent or the feed holds (`x.age`, ours). `lan`: nobody
-    outside the local network is told (`x.scope`, ours).
+    `age_identity` opens the torrent's content or the feed (`x.age`, ours). `lan`: announced on
+    the local network only (`x.scope`, ours).
     """
 
     v1: str = ""
@@ -67,21 +67,21 @@ class Magnet:
 
 
 def is_magnet(text: str) -> bool:
-    """Whether it begins like a magnet link."""
+    """Return whether it begins like a magnet link."""
     return text.strip()[: len(SCHEME)].lower() == SCHEME
 
 
 def is_channel(text: str) -> bool:
-    """Whether it is the link of a channel (BEP 46), well-formed or not."""
+    """Return whether it is a channel's link (BEP 46), well-formed or not."""
     return is_magnet(text) and re.search(r"(?i)[?&]xs=urn(:|%3a)btpk", text) is not None
 
 
 def parse(text: str) -> Magnet:
-    """What of a stranger's magnet link can be used; what is malformed in it is left out.
+    """Parse an untrusted magnet link; malformed fields are left out.
 
-    At most `MAX_TRACKERS` trackers and `MAX_PEERS` peers are kept, each once, in their order.
+    At most `MAX_TRACKERS` trackers and `MAX_PEERS` peers are kept, each once, in order.
     """
-    # A fragment is no part of a magnet; some pages append one.
+    # A fragment is not part of a magnet; some pages append one.
     query = text.strip()[len(SCHEME) :].partition("#")[0]
     v1 = v2 = name = age_identity = salt = ""
     public_key = b""
@@ -102,7 +102,7 @@ def parse(text: str) -> Magnet:
                 name = name or value[:_MAX_NAME]
             case "tr", _, _ if is_tracker(value):
                 trackers.append(value)
-            case "x", _, "age":  # `?` for one that was cut off before its first letter
+            case "x", _, "age":  # `?` if cut off before its first letter
                 age_identity = age_identity or value.strip()[:MAX_AGE_IDENTITY] or "?"
             case "x", _, "scope":
                 lan = lan or value.lower() == _LAN
@@ -122,7 +122,7 @@ def parse(text: str) -> Magnet:
 
 
 def info_hash(text: str) -> tuple[str, str]:
-    """A bare info-hash, as version 1 and version 2 in hex; empty where it is none.
+    """Return a bare info-hash as version 1 and version 2 in hex; empty if it is not one.
 
     SHA-1 in hex or base32 (BEP 9), SHA-256 in hex (BEP 52).
     """
@@ -139,7 +139,7 @@ def info_hash(text: str) -> tuple[str, str]:
 
 
 def _topic(value: str) -> tuple[str, str]:
-    """`urn:btih:` with an info-hash (BEP 9), `urn:btmh:` with a multihash (BEP 52)."""
+    """Parse `urn:btih:` with an info-hash (BEP 9) or `urn:btmh:` with a multihash (BEP 52)."""
     scheme, _, digest = value.rpartition(":")
     if scheme.lower() == "urn:btih":
         return info_hash(digest)
@@ -152,6 +152,6 @@ def _peer(value: str) -> list[tuple[str, int]]:
     try:
         peer = host_and_port(value)
     except ValueError:
-        return []  # a host name: looking it up would tell a stranger's server who asks
+        return []  # a host name: looking it up would reveal us to a stranger's server
     # A zone (RFC 4007) names an interface of the sender's machine, in any characters.
     return [] if "%" in peer[0] else [peer]

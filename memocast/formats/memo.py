@@ -1,4 +1,4 @@
-"""Memo: one recording and what is known of it."""
+"""Memo: one recording and its metadata."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TITLE_MAX_BYTES = 300
 DESCRIPTION_MAX_BYTES = 8_000
 
 PEAK_SLICES = 200
-"""How many equal slices of the audio a waveform is drawn from, at most."""
+"""The most equal slices of audio in a waveform."""
 
 ID_LENGTH = 8
 
@@ -33,8 +33,8 @@ class Memo:
     channels of each equal slice of the audio, linear, 255 = full scale.
     `format` is the extension of the audio file. `info_hash` is the hex
     info-hash of the memo's torrent, once it has one. `lost` is how many
-    milliseconds of sound did not arrive while it was recorded. `channel` is the name of the
-    one that it came by, and `heard` whether somebody has listened to it since.
+    milliseconds of sound were lost while recording. `channel` is the name of the
+    channel it came from, and `heard` whether it has been played.
     """
 
     id: str
@@ -58,7 +58,7 @@ class Memo:
         return f"{self.id}.{self.format}"
 
     def to_json(self, *, peaks: bool = False) -> dict[str, Any]:
-        """The memo as `docs/formats.md` promises it to scripts."""
+        """Return the memo as `docs/formats.md` promises it to scripts."""
         document: dict[str, Any] = {
             "id": self.id,
             "title": self.title,
@@ -80,36 +80,36 @@ class Memo:
 
 
 def new_id() -> str:
-    """A random memo id: 8 characters of Crockford's base32, lower case (40 bits)."""
+    """Return a random memo id: 8 characters of Crockford's base32, lower case (40 bits)."""
     return "".join(_CROCKFORD[byte % len(_CROCKFORD)] for byte in os.urandom(ID_LENGTH))
 
 
 def now() -> datetime:
-    """The present in UTC, cut to whole seconds so that both ends of a transfer agree."""
+    """Return the current time in UTC, in whole seconds so that both ends of a transfer agree."""
     return datetime.now(UTC).replace(microsecond=0)
 
 
 def rfc3339(moment: datetime) -> str:
-    """`2026-11-23T09:37:00Z` (RFC 3339)."""
+    """Format a time as `2026-11-23T09:37:00Z` (RFC 3339)."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def title_from_time(moment: datetime) -> str:
-    """What a memo without a title is called: its local date and time."""
+    """Return the title of a memo recorded without one: its local date and time."""
     return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def title_from_file(name: str) -> str:
-    """What an added memo without a title is called: the file's name without its extension."""
+    """Return the title of a memo added without one: the file's name without its extension."""
     stem, _, extension = name.rpartition(".")
     text = (stem if stem and len(extension) <= 5 else name).strip()
     return cut(text, TITLE_MAX_BYTES).strip() or "untitled"
 
 
 def checked_title(title: str) -> str:
-    """`title`, without surrounding white space, once it is known to fit into a torrent.
+    """Return `title` without surrounding white space.
 
-    Raises UsageError when it is empty, not text, or longer than 300 bytes of UTF-8.
+    Raises UsageError when it is empty, not valid UTF-8, or longer than 300 bytes.
     """
     title = title.strip()
     if not title:
@@ -118,7 +118,7 @@ def checked_title(title: str) -> str:
 
 
 def checked_description(description: str) -> str:
-    """`description`, once it is known to fit: at most 8,000 bytes of UTF-8, else UsageError."""
+    """Return `description`. Raises UsageError when it is longer than 8,000 bytes of UTF-8."""
     return _checked(description, "description", DESCRIPTION_MAX_BYTES)
 
 
@@ -131,7 +131,7 @@ def _checked(text: str, what: str, limit: int) -> str:
         ) from error
     if size > limit:
         raise UsageError(
-            f"the {what} takes {size:,} bytes, {size - limit:,} more than fit",
+            f"the {what} takes {size:,} bytes, {size - limit:,} too many",
             hint=f"a {what} holds at most {limit:,} bytes of UTF-8",
         )
     return text

@@ -1,4 +1,4 @@
-"""Description: what an info dictionary says of its memo, in the open or sealed.
+"""A memo's description in its torrent's info dictionary, in the clear or encrypted.
 
 A magnet link carries only the info dictionary, so what must travel with the
 audio lives in it, under the key `memocast`; `docs/formats.md` describes it.
@@ -27,15 +27,15 @@ KEY = b"memocast"
 KEY_VERSION = 1
 
 SEALED_BYTES = 12_000
-"""Of the text in a sealed block, whatever is in it: the longest title and description fit."""
+"""The fixed length of the text in a sealed block; the longest title and description fit."""
 
 _MAX_SEALED_TEXT = 1 << 16
-"""Bytes. What another program sealed may be longer than ours, within reason."""
+"""Bytes. A block from another program may be longer than ours, within reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What an info dictionary says of its memo; None where it says nothing usable."""
+    """What an info dictionary says about its memo; None where a field is missing or invalid."""
 
     title: str | None = None
     description: str | None = None
@@ -45,7 +45,7 @@ class Description:
 
 
 def public_info(memo: Memo) -> dict[bytes, Any]:
-    """The value of our key for a memo that everybody may know."""
+    """Return the value of our key for a public memo."""
     return {
         b"v": KEY_VERSION,
         b"title": memo.title.encode(),
@@ -57,7 +57,7 @@ def public_info(memo: Memo) -> dict[bytes, Any]:
 
 
 def sealed_info(memo: Memo, to: Sequence[str]) -> dict[bytes, Any]:
-    """The value of our key for a memo that only the recipients `to` may know; always as long."""
+    """Return the value of our key for a memo encrypted to `to`; its length is always the same."""
     text = json.dumps(
         {
             "title": _to_base64(memo.title.encode()),
@@ -71,14 +71,14 @@ def sealed_info(memo: Memo, to: Sequence[str]) -> dict[bytes, Any]:
 
 
 def sealed_block(info: object) -> bytes | None:
-    """The sealed block of a stranger's decoded info dictionary; None when it has none."""
+    """Return the sealed block of a stranger's decoded info dictionary, or None."""
     key = info.get(KEY) if isinstance(info, dict) else None
     block = key.get(b"sealed") if isinstance(key, dict) else None
     return block if isinstance(block, bytes) else None
 
 
 def unseal_info(block: bytes, identities: Sequence[age.Identity]) -> Description:
-    """What a sealed block says, to somebody with one of these identities. Raises Refused."""
+    """Decrypt a sealed block with one of these identities. Raises Refused."""
     text = age.unseal(block, identities)
     try:
         said = json.loads(text) if len(text) <= _MAX_SEALED_TEXT else None
@@ -86,14 +86,14 @@ def unseal_info(block: bytes, identities: Sequence[age.Identity]) -> Description
         said = None
     if not isinstance(said, dict):
         raise Refused(
-            "what is sealed is no description of a memo", hint="ask the sender to share it anew"
+            "the encrypted description is not a memo's", hint="ask the sender to share it again"
         )
     texts = {name: _from_base64(said.get(name)) for name in ("title", "description", "peaks")}
     return _checked({**said, **texts})
 
 
 def parse_info(info: object) -> Description:
-    """What the decoded info dictionary of a stranger says in the open, checked field by field."""
+    """Parse the public fields of a stranger's decoded info dictionary, each checked."""
     key = info.get(KEY) if isinstance(info, dict) else None
     if not isinstance(key, dict):
         return Description()
@@ -105,8 +105,8 @@ def _is_ascii(name: object) -> bool:
 
 
 def _checked(said: dict[str, Any]) -> Description:
-    # A date to come would make it the newest memo for good. Zero is what
-    # libtorrent makes of numbers too large for it.
+    # A future date would make it the newest memo for good. libtorrent turns
+    # numbers too large for it into zero.
     tomorrow = int(time.time()) + 24 * 3600
     created = untrusted.integer(said.get("created"), 1, tomorrow)
     peaks = said.get("peaks")
@@ -120,7 +120,7 @@ def _checked(said: dict[str, Any]) -> Description:
 
 
 def _to_base64(content: bytes) -> str:
-    # JSON writes one byte as up to six, and the length would then tell of the text.
+    # JSON writes one byte as up to six, so the length would reveal something about the text.
     return base64.b64encode(content).decode()
 
 

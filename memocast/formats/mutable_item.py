@@ -1,4 +1,4 @@
-"""Signed items: what the DHT keeps under a public key (BEP 44), and nobody else can change."""
+"""Signed items, which the DHT stores under a public key (BEP 44)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from memocast.errors import Refused
 
 MAX_VALUE_BYTES = 999
-"""Of the bencoded value: BEP 44 has nodes refuse 1,000 and more."""
+"""The limit for the bencoded value: BEP 44 has nodes refuse 1,000 or more."""
 
 MAX_SALT_BYTES = 64
 MAX_SEQ = 2**63 - 1
@@ -17,9 +17,9 @@ MAX_SEQ = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class SignedItem:
-    """A value, as its owner signed it: whoever has it can give it to the DHT again.
+    """A value signed by its owner; anyone who has it can store it in the DHT again.
 
-    `key` is the Ed25519 public key (RFC 8032), `value` is bencoded, `seq` counts the versions.
+    `key` is the Ed25519 public key (RFC 8032), `value` is bencoded, `seq` is the version.
     """
 
     key: bytes
@@ -30,11 +30,11 @@ class SignedItem:
 
     @property
     def target(self) -> bytes:
-        """Where in the DHT it is kept: 20 bytes, as BEP 44 has it."""
+        """Its address in the DHT: 20 bytes (BEP 44)."""
         return target(self.key, self.salt)
 
     def check(self) -> SignedItem:
-        """The item itself. Raises Refused unless its size is right and its owner signed it."""
+        """Return the item itself. Raises Refused when it is too large or its signature is wrong."""
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -52,19 +52,19 @@ class SignedItem:
 
 
 def target(key: bytes, salt: bytes) -> bytes:
-    """The SHA-1 of key and salt."""
+    """Return the SHA-1 of key and salt."""
     return hashlib.sha1(key + salt, usedforsecurity=False).digest()
 
 
 def new_secret() -> bytes:
-    """A private key that nobody else has: the 32-byte seed of RFC 8032."""
+    """Generate a private key: the 32-byte seed of RFC 8032."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     return Ed25519PrivateKey.generate().private_bytes_raw()
 
 
 def to_pem(secret: bytes) -> str:
-    """A private key in PKCS #8 (RFC 8410), as other programs read it."""
+    """Return a private key in PKCS #8 (RFC 8410), which other programs read."""
     from cryptography.hazmat.primitives import serialization
 
     return str(
@@ -79,7 +79,7 @@ def to_pem(secret: bytes) -> str:
 
 
 def from_pem(text: str) -> bytes:
-    """The private key in such a text. Raises Refused when there is none."""
+    """Return the private key in a PEM text. Raises Refused when there is none."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -89,17 +89,17 @@ def from_pem(text: str) -> bytes:
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise Refused("the private key is damaged", hint="copy the file again") from error
     if not isinstance(key, Ed25519PrivateKey):
-        raise Refused("the private key is of another kind", hint="it takes an Ed25519 key")
+        raise Refused("the private key is not an Ed25519 key", hint="use an Ed25519 key")
     return key.private_bytes_raw()
 
 
 def public_key(secret: bytes) -> bytes:
-    """The public half of a private key."""
+    """Return the public half of a private key."""
     return bytes(_private(secret).public_key().public_bytes_raw())
 
 
 def sign(secret: bytes, salt: bytes, seq: int, value: bytes) -> SignedItem:
-    """Version `seq` of the item, with this bencoded value. Raises Refused when it is too large."""
+    """Sign version `seq` of the item, with this bencoded value. Raises Refused if too large."""
     signature = _private(secret).sign(_signed_part(salt, seq, value))
     return SignedItem(public_key(secret), salt, seq, value, signature).check()
 
@@ -111,6 +111,6 @@ def _private(secret: bytes) -> Any:
 
 
 def _signed_part(salt: bytes, seq: int, value: bytes) -> bytes:
-    """What is signed: the entries of a bencoded dictionary, without its `d` and `e` (BEP 44)."""
+    """Return what is signed: a bencoded dictionary without its `d` and `e` (BEP 44)."""
     salted = b"4:salt%d:%s" % (len(salt), salt) if salt else b""
     return salted + b"3:seqi%de1:v%s" % (seq, value)

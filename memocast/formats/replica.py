@@ -1,14 +1,14 @@
-"""Replica: what paired devices agree on, however they were apart, and in whatever order they meet.
+"""Replica: the state that paired devices share, in whatever order they meet.
 
-A state is a map of entries, one for each memo that there ever was. Each field
-has the moment of its last change, by a hybrid logical clock (Kulkarni et al.,
-"Logical Physical Clocks", 2014); of two states the later change of each field
-is taken. Merging is commutative, associative and idempotent: devices that have
-heard of the same changes have the same state.
+A state is a map of entries, one for each memo that ever existed. Each field
+has the time of its last change, by a hybrid logical clock (Kulkarni et al.,
+"Logical Physical Clocks", 2014); of two states, the later change of each field
+wins. Merging is commutative, associative and idempotent: devices that know
+the same changes have the same state.
 
-A clock can be wrong by years. A moment to come says which change came after which, and not when
-it was made: anyone who knows of such a change comes after it, by a turn, and so does a change
-that was made here without knowing of it (`Replicas.merge`).
+A clock can be wrong by years. A time in the future says only which change came after which, not
+when it was made: a later change by a device that knows of it gets the next turn, and so does a
+change made here without knowing of it (`Replicas.merge`).
 """
 
 from __future__ import annotations
@@ -21,33 +21,33 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 BUCKETS = "0123456789abcdefghjkmnpqrstvwxyz"
-"""A state is divided by the first letters of its keys: a change makes one part of it anew."""
+"""A state is divided by the first letters of its keys; a change rewrites one part of it."""
 
 MAX_BUCKET_BYTES = 1 << 24
 MAX_COUNT = 2**50
-"""Of milliseconds and of turns: older releases refuse a whole part for one number above it."""
+"""The limit for milliseconds and turns: older releases refuse a whole part over a larger one."""
 
 DAY = 24 * 3600 * 1000
-"""Milliseconds. No clock that is set at all is further ahead."""
+"""Milliseconds. No clock that was ever set is further ahead."""
 
 _CENTURY = 36_525 * DAY
-"""No clock is wrong by more: those that count seconds in 32 bits end in 2038 or 2106."""
+"""No clock is wrong by more: 32-bit clocks end in 2038 or 2106."""
 
 _SPAN = 2**40
 """Milliseconds: 35 years."""
 
 
 class EditStamp(NamedTuple):
-    """When something was changed: `ms` since 1970, a `turn` within that, and by which device."""
+    """The time of a change, in `ms` since 1970 and a `turn` within that, and its device."""
 
     ms: int = 0
     turn: int = 0
     device: str = ""
 
     def next(self, moment: int, device: str) -> EditStamp:
-        """The stamp of a change at `moment`, in ms, by somebody who knows of this one.
+        """Return the stamp of a change at `moment`, in ms, by a device that knows of this one.
 
-        There always is one: where the turns are used up, the next millisecond begins.
+        There always is one: when the turns are used up, the next millisecond begins.
         """
         if moment > self.ms:
             return EditStamp(moment, 0, device)
@@ -56,11 +56,11 @@ class EditStamp(NamedTuple):
         return EditStamp(self.ms + 1, 0, device)
 
     def clamped(self, now: int) -> EditStamp:
-        """The stamp as it is believed at `now`, in ms: with room for the changes after it.
+        """Return the stamp limited to plausible times at `now`, in ms, with room for later changes.
 
-        Everybody puts what no clock says at the same place, for 35 years: so all agree on it, and
-        it is the same when it comes again. What is just within the century needs no such place:
-        a millisecond later there is a millisecond of room above it.
+        All devices move an impossible time to the same place, for 35 years, so they agree on it
+        and it stays the same when it comes again. A time just within the century stays: a
+        millisecond later there is a millisecond of room above it.
         """
         ms = self.ms if self.ms <= now + _CENTURY else (now // _SPAN + 2) * _SPAN
         return EditStamp(ms, min(self.turn, MAX_COUNT), self.device)
@@ -71,7 +71,7 @@ NEVER = EditStamp()
 
 @dataclass(frozen=True, slots=True)
 class ReplicaEntry:
-    """A memo, on all devices: its texts, each with the moment of its last change.
+    """A memo on all devices: its texts, each with the time of its last change.
 
     `created` in unix seconds, `duration` in milliseconds, `size` in bytes. `link` leads to its
     audio, which never changes. `removed_at` is when it was last removed.
@@ -91,16 +91,16 @@ class ReplicaEntry:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the memo is there: a removal beats what was changed before it, not after it."""
+        """Whether the memo exists: a removal beats earlier changes, not later ones."""
         return self.removed_at < max(self.title_at, self.description_at)
 
     @property
     def last(self) -> EditStamp:
-        """When anything of it was changed last."""
+        """When any part of it was last changed."""
         return max(self.title_at, self.description_at, self.removed_at)
 
     def clamped(self, now: int) -> ReplicaEntry:
-        """The entry as it is believed at `now`, in ms."""
+        """Return the entry with its stamps limited to plausible times at `now`, in ms."""
         return replace(
             self,
             title_at=self.title_at.clamped(now),
@@ -113,7 +113,7 @@ FIELDS = tuple(field.name for field in fields(ReplicaEntry))
 
 
 def merge(one: ReplicaEntry, other: ReplicaEntry) -> ReplicaEntry:
-    """What is known by somebody who knows both."""
+    """Return the later change of each field of two entries of one memo."""
     title = max((one.title_at, one.title), (other.title_at, other.title))
     description = max(
         (one.description_at, one.description), (other.description_at, other.description)
@@ -130,17 +130,17 @@ def merge(one: ReplicaEntry, other: ReplicaEntry) -> ReplicaEntry:
 
 
 def _fixed(entry: ReplicaEntry) -> tuple[Any, ...]:
-    """What does not change; where two devices say otherwise, both take the same."""
+    """Return the fields that never change; if two devices disagree, both choose the same."""
     return (entry.link, entry.created, entry.duration, entry.size, entry.origin)
 
 
 def insist(
     mine: ReplicaEntry, found: ReplicaEntry, field: str, now: int, device: str
 ) -> ReplicaEntry:
-    """`found`, with what was changed in `mine` here, at `now`, unknown to the others.
+    """Return `found` with the change made in `mine` here, at `now`, unknown to other devices.
 
-    `field` is `title`, `description` or `removed`. It comes after what is from the future, since
-    that was not made later, whatever it says; what is from the past keeps its order.
+    `field` is `title`, `description` or `removed`. It comes after changes dated in the future,
+    since those cannot have been made later; changes dated in the past keep their order.
     """
     at: EditStamp = getattr(mine, f"{field}_at")
     rivals = (
@@ -155,14 +155,14 @@ def insist(
 
 
 def bucket(key: str) -> str:
-    """The part of the state that has this key."""
+    """Return the part of the state that holds this key."""
     return key[0] if key and key[0] in BUCKETS else "0"
 
 
 def to_bytes(entries: Iterable[ReplicaEntry]) -> bytes:
-    """The entries as a document; the same entries give the same bytes."""
+    """Return the entries as a document; the same entries give the same bytes."""
     ordered = sorted(entries, key=lambda entry: entry.key)
-    # What `asdict` makes, which copies each value with much ado.
+    # Like `asdict`, which is slow because it copies each value.
     memos = [{name: getattr(entry, name) for name in FIELDS} for entry in ordered]
     document = {"v": 1, "memos": memos}
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,7 +1,7 @@
-"""Entries: what a paired device says of its memos, and of where it says it, checked field by field.
+"""Entries: a paired device's memos and the root that lists them, checked field by field.
 
-What breaks a rule is left out, with a reason; it keeps nothing else from being read. The rules are
-those that a field has elsewhere: in `edit`, in links, in what comes with audio.
+An entry that breaks a rule is left out, with a reason; the rest is still read. Each field has
+the same rules as elsewhere: in `edit`, in links, in info dictionaries.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 Root = dict[str, tuple[str, str]]
-"""The parts of a state: for each bucket its SHA-256 in the clear, and its torrent's info-hash."""
+"""The parts of a state: for each bucket, the SHA-256 of its plain text and its info-hash."""
 
 Reasons = Counter[str]
-"""Why entries are left out, and how many of them for each reason."""
+"""Why entries are left out, and how many for each reason."""
 
 MAX_ROOT_BYTES = 1 << 16
 _MAX_ENTRIES = 100_000
 _MAX_ENTRY_BYTES = 1 << 17
-"""Of its JSON. The longest that we write have half of it, with each character escaped."""
+"""The limit for its JSON. The longest written here take half, with each character escaped."""
 
 _MAX_LINK = 8_000
 _KEY = re.compile(f"{ID_PATTERN}|[0-9a-f]{{40}}|[0-9a-f]{{64}}")
-"""A memo's id, or the info-hash of the public link that it came by, of version 1 or 2."""
+"""A memo's id, or the info-hash (version 1 or 2) of the public link it came from."""
 
 _DIGEST = re.compile("[0-9a-f]{64}")
 _INFO_HASH = re.compile("[0-9a-f]{40}")
@@ -54,19 +54,19 @@ _CONTROL = re.compile("[\0-\x1f\x7f-\x9f]")
 
 
 class _Unfit(Exception):
-    """A rule is broken; the words are ours."""
+    """An entry breaks a rule; the message is our own text, not the device's."""
 
 
 def unreadable() -> Refused:
-    """What is raised for something that is no state, nor a part of one."""
+    """Return the error for something that is neither a state nor a part of one."""
     return Refused(
-        "what another device says of its memos cannot be read",
+        "another device's list of memos cannot be read",
         hint="upgrade memocast on all of your devices",
     )
 
 
 def root_in(content: bytes) -> tuple[Root, Reasons]:
-    """The root in a document, and why parts of it are left out. Raises Refused when it is none."""
+    """Parse a root; return it and why parts were left out. Raises Refused when it is not a root."""
     found: Root = {}
     reasons: Reasons = Counter()
     try:
@@ -79,16 +79,16 @@ def root_in(content: bytes) -> tuple[Root, Reasons]:
             if is_one and name and len(name) == 1 and name in BUCKETS:
                 found[name] = (digest, info_hash)
             else:
-                reasons["a part that is none"] += 1
+                reasons["an invalid part"] += 1
     except ValueError as error:
         raise unreadable() from error
     return found, reasons
 
 
 def entries_in(content: bytes, part: str, now: int) -> tuple[dict[str, ReplicaEntry], Reasons]:
-    """The entries in a part of a state, by key, and why others are left out.
+    """Parse a part of a state; return its entries by key, and why others were left out.
 
-    `part` is its bucket, `now` in ms. Raises Refused when it is none at all.
+    `part` is its bucket, `now` is in ms. Raises Refused when it is not a part of a state.
     """
     found: dict[str, ReplicaEntry] = {}
     reasons: Reasons = Counter()
@@ -110,7 +110,7 @@ def entries_in(content: bytes, part: str, now: int) -> tuple[dict[str, ReplicaEn
 
 
 def _value(content: bytes, name: str) -> bytes:
-    """What the document has under that name. Raises ValueError."""
+    """Return the document's value of that name. Raises ValueError when it is missing."""
     found = dict(json_pieces.members(content)).get(name)
     if found is None:
         raise ValueError(name)
@@ -118,7 +118,7 @@ def _value(content: bytes, name: str) -> bytes:
 
 
 def _entry(piece: bytes, part: str) -> ReplicaEntry:
-    """The entry. Raises _Unfit."""
+    """Parse and check an entry. Raises _Unfit."""
     if len(piece) > _MAX_ENTRY_BYTES:
         raise _Unfit("too long")
     try:
@@ -134,9 +134,9 @@ def _entry(piece: bytes, part: str) -> ReplicaEntry:
 
 
 def mend(entry: ReplicaEntry) -> ReplicaEntry | None:
-    """An entry that an older release let into the library, without what breaks a rule.
+    """Repair an entry that an older release accepted: drop or replace what breaks a rule.
 
-    None when nothing of it can stay.
+    Returns None when the entry cannot be kept.
     """
     values: dict[str, Any] = {}
     for name in FIELDS:
@@ -152,17 +152,17 @@ def mend(entry: ReplicaEntry) -> ReplicaEntry | None:
 
 
 def spoken_title(title: str) -> str:
-    """A memo's title as the other devices are told it: in one line, without control characters."""
+    """Return a memo's title as sent to other devices: one line, without control characters."""
     return cut(_CONTROL.sub(" ", title).strip(), TITLE_MAX_BYTES).strip() or "untitled"
 
 
 def spoken_description(description: str) -> str:
-    """A memo's description as the other devices are told it."""
+    """Return a memo's description as sent to other devices."""
     return cut(description.replace("\0", ""), DESCRIPTION_MAX_BYTES)
 
 
 def spoken_link(text: str) -> str:
-    """A link as the other devices are told it: with as many trackers as there is room for."""
+    """Return a link as sent to other devices: with as many trackers as fit."""
     return text if len(text) <= _MAX_LINK else text[: text.rfind("&", 0, _MAX_LINK)]
 
 
@@ -171,22 +171,22 @@ def spoken_link(text: str) -> str:
 
 def _key(value: object) -> str:
     if not isinstance(value, str) or not _KEY.fullmatch(value):
-        raise _Unfit("without a key")
+        raise _Unfit("no valid key")
     return value
 
 
 def _title(value: object) -> str:
-    text = _text(value, TITLE_MAX_BYTES, "a title that is none")
+    text = _text(value, TITLE_MAX_BYTES, "an invalid title")
     if not text.strip():
-        raise _Unfit("a title that is none")
+        raise _Unfit("an invalid title")
     if _CONTROL.search(text):
         raise _Unfit("control characters in the title")
-    # As the library keeps it: what differs there from what was said would be an edit made here.
+    # As the library stores it: a difference from the received text would count as an edit.
     return spoken_title(text)
 
 
 def _description(value: object) -> str:
-    return _text(value, DESCRIPTION_MAX_BYTES, "a description that is none")
+    return _text(value, DESCRIPTION_MAX_BYTES, "an invalid description")
 
 
 def _text(value: object, most: int, reason: str) -> str:
@@ -197,10 +197,10 @@ def _text(value: object, most: int, reason: str) -> str:
 
 
 def _link(value: object) -> str:
-    """A magnet of one memo, as pairing makes it: sealed to the devices, or in the open."""
+    """Check a magnet of one memo, as pairing makes it: encrypted to the devices, or public."""
     text = spoken_link(value) if isinstance(value, str) else "?"
     if text and not (text.startswith("magnet:?") and text.isprintable() and _leads(text)):
-        raise _Unfit("a link that leads to no memo")
+        raise _Unfit("a link to no memo")
     return text
 
 
@@ -209,36 +209,36 @@ def _leads(text: str) -> bool:
         (found,) = link.parse(text)
     except (MemocastError, ValueError):
         return False
-    # libtorrent takes zeros for no info-hash.
+    # To libtorrent, all zeros means no info-hash.
     return not found.age_identity and all(info_hash.strip("0") for info_hash in found.info_hashes)
 
 
 def _stamp(value: object) -> EditStamp:
     if not isinstance(value, (list, tuple)) or len(value) != len(NEVER):
-        raise _Unfit("a change without a moment")
+        raise _Unfit("a change without a valid time")
     ms, turn, device = value
     if not isinstance(device, str) or not _DEVICE.fullmatch(device):
-        raise _Unfit("a change by nobody")
+        raise _Unfit("a change without a valid device")
     if type(ms) is not int or type(turn) is not int or ms < 0 or turn < 0:
-        raise _Unfit("a change without a moment")
+        raise _Unfit("a change without a valid time")
     return EditStamp(ms, turn, device)
 
 
 def _created(value: object) -> int:
-    # It is believed where it is used: a device whose clock was wrong says it for good.
+    # Its plausibility is checked where it is used: a wrong clock at creation stays in it for good.
     return min(_number(value, math.inf), MAX_COUNT)
 
 
 def _number(value: object, most: float) -> int:
     number = untrusted.integer(value, 0, most)
     if number is None:
-        raise _Unfit("a number that is none")
+        raise _Unfit("an invalid number")
     return number
 
 
 def _origin(value: object) -> str:
     if value not in _ORIGINS:
-        raise _Unfit("an origin that is none")
+        raise _Unfit("an unknown origin")
     return str(value)
 
 

@@ -1,4 +1,4 @@
-"""Share: one way a memo is given to others: a torrent, and who can open what it holds."""
+"""Share: one torrent of a memo, and who can open it."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ if TYPE_CHECKING:
     from memocast.formats.torrent import Torrent
 
 Mode = Literal["public", "private", "addressed"]
-"""Everybody hears it; whoever has the link; those whose recipients it is sealed to."""
+"""Open to everybody; to anyone with the link; to the recipients it is sealed to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A torrent of a memo, and how it is given away.
+    """A torrent of a memo, and how it is shared.
 
-    `key` is the age identity in the link, of a private share only. `recipients`
-    are those an addressed share of our own is sealed to. `lan`: nobody
-    outside the local network is told. `arrived`: it came by a link.
-    `shared`: by the user's own `share`. `stopped`: by `unshare`. `paired`: it is for the user's
-    other devices, and nobody else.
+    `age_identity` is the key in the link of a private share. `recipients`
+    are those that our own addressed share is encrypted to. `lan`: announced
+    on the local network only. `arrived`: it came by a link. `shared`: by the user's own `share`.
+    `stopped`: by `unshare`. `paired`: only for the user's other devices.
     """
 
     torrent: Torrent
@@ -37,29 +36,29 @@ class Share:
 
     @property
     def info_hash(self) -> str:
-        """The torrent's."""
+        """The torrent's info-hash."""
         return self.torrent.info_hash
 
     @property
     def sealed(self) -> bool:
-        """Whether the torrent holds an age file instead of the audio."""
+        """Whether the torrent contains an age file instead of the audio."""
         return self.mode != "public"
 
     def trackers(self, trackers: Iterable[str]) -> list[str]:
-        """These and those it came by, each once; none where nobody outside is to be told."""
+        """Return these trackers and those of its link, each once; none for a `lan` share."""
         return [] if self.lan else list(dict.fromkeys([*trackers, *self.torrent.trackers]))
 
     def link(self, trackers: Iterable[str], peers: Iterable[tuple[str, int]] = ()) -> str:
-        """The magnet link, with these trackers and those it came by.
+        """Return the magnet link, with these trackers and those of its link.
 
-        It has none where nobody outside is to be told.
+        A `lan` share has none.
         """
         return self.torrent.magnet(
             self.trackers(trackers), peers, age_identity=self.age_identity, lan=self.lan
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The share as `show --json` tells of it: without its key."""
+        """Return the share as `show --json` prints it: without its key."""
         return {
             "mode": self.mode,
             "info_hash": self.info_hash,

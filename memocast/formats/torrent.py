@@ -1,6 +1,6 @@
-"""Memo ↔ torrent: one memo, one version 1 torrent (BEP 3), one file.
+"""Torrents of memos and feed pages: version 1 (BEP 3), one file each.
 
-What must travel with the audio lives in the info dictionary; see `description`.
+The description that travels with the audio is in the info dictionary; see `memo_info`.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _SHA1_BYTES = 20
 
 @dataclass(frozen=True, slots=True)
 class Torrent:
-    """A memo's torrent, as it is kept for good.
+    """A memo's torrent, as the library stores it.
 
-    `info_hash` is hex: SHA-1 of the info dictionary, or SHA-256 where it has
+    `info_hash` is hex: SHA-1 of the info dictionary, or SHA-256 if it has
     no version 1 (BEP 52). `content` is a bencoded .torrent without trackers;
-    the info dictionary in it never changes. `dn` is the magnet's display name.
-    `trackers` are those of the link it came by; empty for a memo of our own.
-    `second_hash` is the SHA-256 one of a hybrid.
+    its info dictionary never changes. `dn` is the magnet's display name.
+    `trackers` are those of the link it came from; empty for our own memos.
+    `second_hash` is the SHA-256 info-hash of a hybrid torrent.
     """
 
     info_hash: str
@@ -43,7 +43,7 @@ class Torrent:
 
     @property
     def info_hashes(self) -> tuple[str, ...]:
-        """All that it can be asked for by."""
+        """All its info-hashes."""
         return (self.info_hash, self.second_hash) if self.second_hash else (self.info_hash,)
 
     def magnet(
@@ -54,7 +54,7 @@ class Torrent:
         age_identity: str = "",
         lan: bool = False,
     ) -> str:
-        """The magnet link, with these trackers and peers: IP addresses and ports."""
+        """Return the magnet link with these trackers and peers (IP addresses and ports)."""
         from memocast.formats.magnet import Magnet
 
         v2 = self.second_hash or ""
@@ -73,14 +73,14 @@ class Torrent:
 
     @property
     def has_pieces(self) -> bool:
-        """Whether it has the hash of each piece of its file, as version 1 has."""
+        """Whether it has the hash of each piece of its file, as version 1 does."""
         return len(self.info_hash) == 2 * _SHA1_BYTES
 
 
 def make(memo: Memo, path: Path, pieces: bytes = b"") -> Torrent:
-    """The torrent of the memo's audio at `path`; the same memo gives the same bytes.
+    """Make the torrent of the memo's audio at `path`; the same memo gives the same bytes.
 
-    `pieces` are the hashes of its pieces, as `piece_length` divides it; without them it is read.
+    `pieces` are the hashes of pieces of `piece_length`; without them the file is read.
     """
     from memocast.formats.memo_info import public_info
 
@@ -88,9 +88,9 @@ def make(memo: Memo, path: Path, pieces: bytes = b"") -> Torrent:
 
 
 def make_sealed(memo: Memo, path: Path, to: Sequence[str]) -> Torrent:
-    """The torrent of the memo's age file at `path`, which the recipients `to` can open.
+    """Make the torrent of the memo's age file at `path`, which the recipients `to` can open.
 
-    Its name and all else that a stranger sees say nothing of the memo.
+    Its name and everything else that a stranger sees reveal nothing about the memo.
     """
     from memocast.formats.memo_info import sealed_info
 
@@ -98,7 +98,7 @@ def make_sealed(memo: Memo, path: Path, to: Sequence[str]) -> Torrent:
 
 
 def make_feed_page(path: Path, title: str) -> Torrent:
-    """The torrent of a page of a feed; without a title it is sealed, and says nothing of itself."""
+    """Make the torrent of a feed page; without a title, that of an encrypted page."""
     from memocast.formats.memo_info import KEY_VERSION
 
     if not title:
@@ -107,13 +107,13 @@ def make_feed_page(path: Path, title: str) -> Torrent:
 
 
 def is_feed_page(info: object) -> bool:
-    """Whether a stranger's decoded info dictionary is that of a page, sealed or not."""
+    """Return whether a stranger's decoded info dictionary is that of a page, encrypted or not."""
     from memocast.formats.memo_info import KEY
 
     key = info.get(KEY) if isinstance(info, dict) else None
     if not isinstance(info, dict) or not isinstance(key, dict):
         return False
-    # A memo that is sealed has its description beside it.
+    # An encrypted memo also has its description there.
     is_sealed = info.get(b"name") == SEALED_NAME.encode() and set(key) == {b"v"}
     return is_sealed or key.get(b"feed") == 1
 
@@ -127,8 +127,8 @@ def _make(path: Path, name: str, key: dict[bytes, Any], pieces: bytes = b"") -> 
     creator = lt.create_torrent(
         [lt.create_file_entry(name, size)], piece_length(size), lt.create_torrent.v1_only
     )
-    # The content is hashed under its own name in the library, so hand the
-    # hashes over piece by piece; libtorrent would look for a file called `name`.
+    # The file has another name in the library, so pass the hashes piece by piece;
+    # libtorrent would look for a file called `name`.
     pieces = pieces or fsync_and_hash_pieces(path, creator.piece_length())[1]
     for index in range(creator.num_pieces()):
         creator.set_hash(index, pieces[index * _SHA1_BYTES : (index + 1) * _SHA1_BYTES])
@@ -140,14 +140,14 @@ def _make(path: Path, name: str, key: dict[bytes, Any], pieces: bytes = b"") -> 
 
 
 def holds(content: bytes, path: Path) -> bool:
-    """Whether the file at `path` is that of the torrent `content`, which has pieces."""
+    """Return whether the file at `path` is that of the torrent `content`, which has pieces."""
     found = _parameters(content).ti
     pieces = (found.hash_for_piece(index) for index in range(found.num_pieces()))
     return b"".join(pieces) == piece_hashes(path, found.piece_length())[1]
 
 
 def piece_length(size: int) -> int:
-    """The smallest power of two, at least 16 KiB, that gives at most 1,024 pieces."""
+    """Return the smallest power of two, at least 16 KiB, that gives at most 1,024 pieces."""
     length = MIN_PIECE_LENGTH
     while length * MAX_PIECES < size:
         length *= 2
@@ -155,24 +155,24 @@ def piece_length(size: int) -> int:
 
 
 def with_trackers(torrent: Torrent, trackers: Iterable[str]) -> bytes:
-    """The bytes of a .torrent file with these trackers, each in a tier of its own (BEP 12)."""
+    """Return the bytes of a .torrent file with these trackers, one per tier (BEP 12)."""
     import libtorrent as lt
 
     tiers = [[tracker.encode()] for tracker in trackers]
     if not tiers:
         return torrent.content
     document: Any = {b"announce": tiers[0][0], b"announce-list": tiers}
-    # Both keys sort before those of the content. Encoding that anew could change its info
+    # Both keys sort before those of the content. Encoding it again could change its info
     # dictionary, and so the info-hash: a stranger's may have its keys in any order.
     return bytes(lt.bencode(document)[:-1] + torrent.content[1:])
 
 
 def from_metadata(parameters: Any, dn: str, trackers: Iterable[str]) -> Torrent:
-    """The Torrent to keep of a libtorrent `add_torrent_params` that has its metadata."""
+    """Return the Torrent to store for a libtorrent `add_torrent_params` with metadata."""
     import libtorrent as lt
 
-    # libtorrent hands the info dictionary over as it came, and writes it so again. Decoding
-    # it in between would put its keys in order, and so give it another info-hash.
+    # libtorrent keeps the info dictionary's bytes and writes them unchanged. Decoding it in
+    # between would sort its keys, and so change its info-hash.
     written: Any = lt.write_torrent_file(parameters)
     kept = {key: written[key] for key in (b"info", b"piece layers") if key in written}
     hashes = parameters.info_hashes

@@ -10,16 +10,16 @@ if TYPE_CHECKING:
 CLASSIC_SCHEMES = ("udp://", "http://", "https://")
 
 WEB_SCHEMES = ("ws://", "wss://")
-"""WebSocket trackers: those that browsers can talk to."""
+"""WebSocket trackers, which browsers can use."""
 TRACKER_SCHEMES = CLASSIC_SCHEMES + WEB_SCHEMES
 MAX_TRACKER_URL = 300
 
 
 def is_tracker(url: str) -> bool:
-    """Whether a tracker's URL is one that may be contacted and written into links."""
+    """Return whether a tracker's URL may be contacted and written into links."""
     return url.startswith(TRACKER_SCHEMES) and len(url) <= MAX_TRACKER_URL and url.isprintable()
 
 
 def web_trackers(urls: Iterable[str]) -> list[str]:
-    """Those of the trackers that browsers can talk to."""
+    """Return the trackers that browsers can use."""
     return [url for url in urls if url.startswith(WEB_SCHEMES)]

@@ -1,4 +1,4 @@
-"""The listening page: what a browser runs, and a copy of it for somebody to host."""
+"""Writes the listening page to a folder, for hosting."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ WEBTORRENT = "2.8.5"
 _SETTINGS = "settings.json"
 _MARK = '<meta name="generator" content="memocast page">'
 _HEAD_BYTES = 1 << 16
-"""Of a page; the mark is in its first thousand."""
+"""Bytes of a page to search; the mark is in the first thousand."""
 
 
 def write(folder: Path, settings: Settings, *, force: bool = False) -> list[Path]:
-    """Put the page into `folder`, which is made; return the files. An older copy is replaced.
+    """Write the page to `folder`, which is created; return the files. An older copy is replaced.
 
     The page gets the WebSocket trackers and the STUN server of `settings`.
-    Raises UsageError when another page is there, unless `force`, and MemocastError.
+    Raises MemocastError, and UsageError when there is another page, unless `force`.
     """
     index = folder / "index.html"
     try:
@@ -48,7 +48,7 @@ def write(folder: Path, settings: Settings, *, force: bool = False) -> list[Path
     except OSError as error:
         raise MemocastError(
             f"cannot write the page to '{folder}': {error.strerror}",
-            hint="check the folder's owner and its free space",
+            hint="check the folder's owner and the free space",
         ) from error
     return written
 

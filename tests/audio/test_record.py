@@ -129,7 +129,7 @@ def test_a_microphone_that_vanishes_ends_with_4_and_what_was_recorded_is_kept(
     assert process.returncode == 4
     lines = err.splitlines()
     assert "memocast: error: the microphone 'default' went away" in lines
-    assert any(line.startswith("memocast: hint: what was recorded is kept") for line in lines)
+    assert any(line.startswith("memocast: hint: the recording so far is kept") for line in lines)
     assert all(line.startswith("memocast: ") for line in lines)
     memo = anna.show(out.strip())
     assert memo["title"] == "Cut off"
@@ -198,8 +198,8 @@ def test_without_a_sound_card_record_ends_with_4_and_leaves_nothing(anna: Memoca
     result = anna.run("record", "Nothing", expect=4)
     assert result.out == ""
     assert result.err.splitlines() == [
-        "memocast: error: there is no microphone",
-        "memocast: hint: connect one, then look again: memocast devices",
+        "memocast: error: no microphone found",
+        "memocast: hint: connect one and check again: memocast devices",
     ]
     assert anna.run("list").out == ""
     assert list((anna.library / "incoming").iterdir()) == [anna.library / "incoming" / ".gate"]

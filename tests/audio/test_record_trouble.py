@@ -62,7 +62,7 @@ def test_a_disk_that_fills_up_is_said_at_once_and_what_fits_is_kept(
         if format_ == "flac":
             # An unfinished FLAC is mended by writing it anew, once there is room.
             assert out == ""
-            assert "cannot be mended: no room for a copy" in err
+            assert "cannot be repaired: no space for a copy" in err
             (small / "fill").unlink()
             assert "recovered an unfinished recording" in anna.run("list").err
         else:

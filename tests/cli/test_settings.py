@@ -70,7 +70,7 @@ def test_lists_are_separated_by_white_space_and_empty_means_none(tmp_path: Path)
         ("dht_bootstrap = ['a.example:1,b.example:1']", "use HOST:PORT"),
         ('trackers = ["udp://a\\nb"]', "a tracker begins with udp://"),
         (f"trackers = ['udp://{'x' * 300}']", "at most 300 characters"),
-        ("dht = ", "mend the line it names"),
+        ("dht = ", "fix that line"),
     ],
 )
 def test_a_mistake_in_the_file_is_named_with_its_remedy(

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     ("change", "said"),
     [
         (lambda key: new_key(), "this key does not open it"),
-        (lambda key: key[:-1], "the key is damaged, or was cut off"),
-        (lambda key: key[:20], "the key is damaged, or was cut off"),
-        (lambda key: "", "the key is damaged, or was cut off"),
+        (lambda key: key[:-1], "the key is damaged or cut off"),
+        (lambda key: key[:20], "the key is damaged or cut off"),
+        (lambda key: "", "the key is damaged or cut off"),
         (lambda key: None, "the memo is sealed, and the link has no key"),
     ],
     ids=["another", "last letter", "cut off", "empty", "none"],

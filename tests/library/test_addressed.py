@@ -61,9 +61,9 @@ def test_a_memo_for_an_ssh_key(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--to", "age1nonsense"], "'age1nonsense' is no recipient"),
-        (["--to", "/nowhere"], "'/nowhere' is no recipient, and no file"),
-        (["--to", "ssh-dss AAAA"], "'ssh-dss AAAA' is no recipient"),
+        (["--to", "age1nonsense"], "'age1nonsense' is not a recipient"),
+        (["--to", "/nowhere"], "'/nowhere' is neither a recipient nor a file"),
+        (["--to", "ssh-dss AAAA"], "'ssh-dss AAAA' is not a recipient"),
         (["--private", "--public"], "choose only one of --private, --public and --to"),
     ],
 )

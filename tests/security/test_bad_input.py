@@ -86,7 +86,7 @@ def test_add_refuses_standard_input_that_is_empty(anna: Memocast) -> None:
         ("folder", 2, "'folder' is a directory"),
         ("missing.torrent", 2, "there is no file 'missing.torrent'"),
         ("magnet:?dn=only+a+name", 5, "names no torrent"),
-        ("https://example.org/", 5, "carries no magnet link"),
+        ("https://example.org/", 5, "contains no magnet link"),
     ],
 )
 def test_fetch_refuses_it(anna: Memocast, files: Path, link: str, code: int, said: str) -> None:

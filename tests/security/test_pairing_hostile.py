@@ -129,7 +129,7 @@ def test_bad_entries_are_left_out_alone_and_the_next_edit_reaches_all(
         heard = phone.run("sync", expect=7)
         assert heard.out.split() == [third]
         assert heard.err.count("left out of another device's state: ") == 1
-        assert "a link that leads to no memo (10)" in heard.err
+        assert "a link to no memo (10)" in heard.err
         assert "a part that cannot be read (1)" in heard.err
         assert "hint: upgrade memocast on all your devices; if you lost one" in heard.err
         assert "your devices: 1 new memo, 2 changed\n" in heard.err

@@ -61,7 +61,7 @@ def test_what_is_said_while_paused_is_not_recorded(net: Net, profile: BrowserCon
     before = elapsed(tab)
     tab.evaluate("() => new Promise(resolve => setTimeout(resolve, 2000))")
     assert elapsed(tab) - before <= 1
-    tab.get_by_role("button", name="Go on").click()
+    tab.get_by_role("button", name="Resume").click()
     share(tab)
     heard = tab.evaluate(
         """async () => {
@@ -212,7 +212,7 @@ def test_what_is_kept_is_edited_deleted_after_asking_and_shared_all_in_one_link(
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        ("NotFoundError", "There is no microphone. Plug one in, then try again."),
+        ("NotFoundError", "No microphone was found. Connect one, then try again."),
         ("NotAllowedError", "The browser does not let this page use the microphone."),
         ("NotReadableError", "The microphone is in use by another program, or does not work."),
     ],

@@ -55,7 +55,7 @@ def test_a_channel_is_listed_and_of_its_memos_comes_what_is_asked_for(
     anna.run("channel", "publish", second)
     tab = net.visit(page_of_channel(anna))
     channel = channel_of(tab)
-    channel.get_by_text("2 memos. What is published after").wait_for()
+    channel.get_by_text("2 memos. Memos published after").wait_for()
     assert headings(channel) == ["The second", "The first"]
     facts = card(tab, "The first").locator(".facts").inner_text()
     size = anna.show(first)["bytes"]
@@ -135,7 +135,7 @@ def test_older_pages_follow_until_one_is_no_page(net: Net, stranger: Stranger, o
     channel.get_by_text("4 memos.").wait_for()
     assert headings(channel) == ["Memo 3", "Memo 2", "Said twice", "Memo 0"]
     channel.get_by_role("button", name="Older").click()
-    channel.get_by_text("This leads to something that is no feed.").wait_for()
+    channel.get_by_text("This link does not lead to a feed.").wait_for()
     assert channel.get_by_role("button", name="Older").is_hidden()
     assert tab.locator("article[data-phase]").count() == 0, "nothing is fetched as a memo"
     # No torrent can lead to itself, unless SHA-1 fails.
@@ -147,15 +147,15 @@ def test_older_pages_follow_until_one_is_no_page(net: Net, stranger: Stranger, o
       channel.loadOlder()
       return channel.status.textContent
     }"""
-    assert tab.evaluate(circle).startswith("This channel leads in circles")
+    assert tab.evaluate(circle).startswith("The feed of this channel goes in a circle")
 
 
 HOSTILE = {
-    "no.json": (b"<html><script>alert(1)</script>", "something that is no feed"),
-    "other.json": (json.dumps({"items": []}).encode(), "something that is no feed"),
-    "deep.json": (b"[" * 500_000, "something that is no feed"),
-    "many.json": (feed(*map(item, range(1_001))), "larger than one may be."),
-    "large.json": ((1 << 20) + 1, "larger than one may be, so it was not downloaded"),
+    "no.json": (b"<html><script>alert(1)</script>", "does not lead to a feed"),
+    "other.json": (json.dumps({"items": []}).encode(), "does not lead to a feed"),
+    "deep.json": (b"[" * 500_000, "does not lead to a feed"),
+    "many.json": (feed(*map(item, range(1_001))), "feed of this channel is too large."),
+    "large.json": ((1 << 20) + 1, "too large, so it was not downloaded"),
 }
 
 

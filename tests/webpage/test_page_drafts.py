@@ -161,7 +161,7 @@ def test_a_browser_whose_room_is_used_up_keeps_no_memo_and_drops_its_draft_all_t
     tab = net.visit(context=profile)
     record(tab, seconds=4)
     assert kept(tab)[1] > 0
-    share(tab).get_by_text("This browser has no room for it").wait_for()
+    share(tab).get_by_text("This browser could not store it").wait_for()
     tab.get_by_text("It is in the list below.").wait_for()
     assert kept(visit_again(net, tab)) == (0, 0, 0)
 
@@ -175,7 +175,7 @@ def test_what_a_browser_does_not_delete_is_told_and_offered_again(
     tab.evaluate("void (IDBObjectStore.prototype.delete = () => { throw new Error('read only') })")
     with net.uncaught.provoked("read only"):
         discard(tab)
-        tab.get_by_text("This browser did not delete the recording").wait_for()
+        tab.get_by_text("This browser could not delete the recording").wait_for()
     again = visit_again(net, tab)
     again.get_by_text("A recording was interrupted.").wait_for()
     discard(again)
@@ -195,7 +195,7 @@ def test_what_one_tab_has_deleted_no_other_tab_brings_back(
     card(other, TITLE).get_by_role("button", name="Edit").click()
     other.get_by_role("dialog").get_by_label("Title").fill("Changed")
     other.get_by_role("button", name="Save", exact=True).last.click()
-    card(other, "Changed").get_by_text("This browser does not keep it any more.").wait_for()
+    card(other, "Changed").get_by_text("This browser no longer keeps it.").wait_for()
     assert kept(other) == (0, 0, 0)
 
 

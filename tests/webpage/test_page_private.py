@@ -92,9 +92,9 @@ def test_it_plays_while_it_arrives_and_is_complete_when_all_of_it_is_opened(
     ("change", "said"),
     [
         (lambda link: link.replace(key_in(link), new_key()), "does not open this memo."),
-        (lambda link: link.partition("&x.age")[0], "sealed, and the link has no key."),
+        (lambda link: link.partition("&x.age")[0], "encrypted, and the link has no key."),
         (lambda link: link[:-3], "The key in this link is damaged."),
-        (lambda link: f"{link}&x.scope=lan", "This memo stays on the local network"),
+        (lambda link: f"{link}&x.scope=lan", "This memo is shared only on its local network"),
     ],
     ids=["another key", "no key", "cut off", "of a local network"],
 )

@@ -89,12 +89,12 @@ def test_a_browser_that_runs_no_scripts_is_told_so(net: Net) -> None:
 
 DAMAGED = {
     "#magnet%3A%3Fxt%3Durn%3Abtih%3Aabab": "it does not say which memo it means",
-    "#magn": "part of it is no magnet link",
+    "#magn": "part of it is not a magnet link",
     "#": "",
-    "#hello": "part of it is no magnet link",
-    "#magnet:?xt=urn:btmh:1220" + "ab" * 32: "a torrent of version 2",
+    "#hello": "part of it is not a magnet link",
+    "#magnet:?xt=urn:btmh:1220" + "ab" * 32: "a version 2 torrent",
     "?seeds=": "There is no magnet link in this address",
-    "?seeds=%E0%A4%A": "part of it is no magnet link",
+    "?seeds=%E0%A4%A": "part of it is not a magnet link",
 }
 
 
@@ -117,7 +117,7 @@ def test_what_is_kept_and_cannot_be_read_is_told_and_the_page_goes_on(net: Net) 
     tab.add_init_script("IDBObjectStore.prototype.getAll = () => { throw new Error('gone') }")
     tab.goto(magnet_of_nobody(net))
     card(tab, "Hello").get_by_text("Waiting for the sender to be online").wait_for()
-    trouble = "This browser does not give back what it kept here."
+    trouble = "This browser cannot read the memos that it kept."
     assert tab.locator("#trouble").inner_text() == trouble
 
 
@@ -132,7 +132,7 @@ def test_of_a_link_that_is_damaged_in_part_the_rest_is_opened(
     assert "it does not say which memo it means" in tab.locator("#trouble").inner_text()
     fetched = ben.run("fetch", link, expect=5)
     assert ben.show(fetched.out.strip())["title"] == TITLE
-    assert "a part of the URL is no magnet link" in fetched.err
+    assert "part of the URL is not a magnet link" in fetched.err
     assert "the magnet link names no torrent" in fetched.err
 
 
@@ -281,7 +281,7 @@ def test_a_torrent_of_several_files_is_refused(net: Net, stranger: Stranger, opu
     content: dict[str, bytes | int] = {"a.opus": opus.read_bytes(), "b.opus": opus.read_bytes()}
     tab = guarded(net)
     tab.goto(stranger.seed(content, name="album"))
-    tab.locator("article").get_by_text("This link holds 2 files; a memo is one.").wait_for()
+    tab.locator("article").get_by_text("This link has 2 files; a memo has one.").wait_for()
 
 
 def test_a_large_file_is_downloaded_only_when_that_was_meant_and_the_tab_stays_alive(
@@ -291,7 +291,7 @@ def test_a_large_file_is_downloaded_only_when_that_was_meant_and_the_tab_stays_a
     tab = guarded(net)
     tab.goto(link)
     found = card(tab, "long")
-    found.get_by_text("This is large. Download it?").wait_for()
+    found.get_by_text("This memo is large. Download it?").wait_for()
     assert found.locator("progress").is_hidden(), "nothing of it is asked for yet"
     found.get_by_role("button", name="Download 200.0 MB").click()
     found.get_by_text("This is not audio that memocast knows").wait_for()

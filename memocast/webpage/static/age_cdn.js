@@ -2,7 +2,7 @@
  * Loads the `age-encryption` package from a CDN, for pages without an age.min.js beside them.
  *
  * No CDN offers the package as one file, so the browser loads its modules and their dependencies.
- * The import map of index.html says where they are, and has a hash for each.
+ * The import map of index.html has the URL and hash of each.
  */
 
 const CDN = 'https://cdn.jsdelivr.net/npm/age-encryption@0.3.1/dist/index.js'

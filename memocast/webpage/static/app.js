@@ -13,10 +13,10 @@ import { startStreaming } from './stream.js'
 import { loadWebTorrent } from './webtorrent.js'
 
 const MAX_SEEDED = 20 // memos; each needs connections at every tracker
-const NOT_LOADED = 'The part of this page that talks to others could not be loaded. ' +
-  'Check your connection; it is tried again.'
-const OFFLINE = 'There is no network. What this browser keeps can be played.'
-const NO_LINK = 'There is no magnet link in this address. Copy the link again, whole.'
+const NOT_LOADED = 'The part of this page that connects to other people could not be loaded. ' +
+  'Check your connection; the page will try again.'
+const OFFLINE = 'You are offline. Memos kept in this browser can still be played.'
+const NO_LINK = 'There is no magnet link in this address. Copy the whole link again.'
 const linked = document.querySelector('#linked .cards')
 
 class Page {
@@ -42,8 +42,8 @@ class Page {
     recorderView.show()
     await recorderView.recover().catch(() => this.keptMemos.loseStore())
     this.listen()
-    for (const id of ['record', 'fetch']) byId(id).disabled = false // only now a click has an effect
-    this.showLink() // before anything is loaded from elsewhere
+    for (const id of ['record', 'fetch']) byId(id).disabled = false // before this, a click has no effect
+    this.showLink() // before anything is loaded from other servers
     this.show()
     await this.connect()
   }
@@ -61,7 +61,7 @@ class Page {
     byId('link').onkeydown = event => { if (event.key === 'Enter') this.fetchTyped() }
   }
 
-  /** Start the session, or show why not. The memos that this browser keeps play without it. */
+  /** Start the session, or show why it failed. Kept memos play without it. */
   async connect () {
     if (this.connecting || this.session) return
     this.connecting = true
@@ -86,12 +86,12 @@ class Page {
     this.canStream = await streaming
   }
 
-  /** Show what is wrong, if anything is. */
+  /** Show the current problem, if any. */
   showProblem () {
     byId('trouble').textContent = this.linkProblem || this.connectionProblem || this.keptMemos.problem
   }
 
-  /** Show what depends on which cards there are. */
+  /** Update what depends on which cards there are. */
   show () {
     byId('recorder-heading').textContent = linked.childElementCount ? 'Record an answer' : 'Record a memo'
     byId('linked').hidden = !linked.childElementCount
@@ -133,7 +133,7 @@ class Page {
     this.startFetch(card)
   }
 
-  /** Fetch a card's memo, unless it is here or on its way. */
+  /** Fetch a card's memo, unless it is here or being fetched. */
   startFetch (card) {
     if (!card.kept && !card.transfer) {
       card.show()
@@ -161,7 +161,7 @@ class Page {
 
   // -- cards -----------------------------------------------------------------------
 
-  /** The card of a link's memo. It is made if there is none. */
+  /** Return the card of a link's memo, made if there is none. */
   cardFor (link) {
     let card = this.cards.get(link.infoHash)
     if (!card) {
@@ -201,7 +201,7 @@ class Page {
   }
 }
 
-/** What the page needs and this browser lacks, as a sentence, or ''. */
+/** Return what this browser lacks, as a sentence, or ''. */
 function missingFeature () {
   if (!globalThis.RTCPeerConnection) {
     return 'This browser has no WebRTC (or it is turned off), so it cannot reach the sender.'

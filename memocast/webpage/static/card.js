@@ -1,4 +1,4 @@
-/** A memo on the page: its title and facts, its player, its buttons, and the state of its transfer. */
+/** A memo on the page: title and facts, player, buttons, and the state of its transfer. */
 
 import { make, saveFile, setText, tellScreenReader } from './dom.js'
 import { linkOf } from './link.js'
@@ -60,7 +60,7 @@ export class Card {
 
   // -- where the memo comes from -------------------------------------------------
 
-  /** Show a transfer, and each change of it. */
+  /** Show a transfer and its changes. */
   follow (transfer) {
     this.transfer = transfer
     transfer.addEventListener('change', () => {
@@ -98,7 +98,7 @@ export class Card {
     return this.transfer?.phase ?? 'looking'
   }
 
-  /** What is known of the memo. */
+  /** The memo, as far as it is known. */
   get memo () {
     const name = this.transfer?.name ?? this.fetchLink?.dn ?? ''
     return combineMemo(name, this.kept, this.transfer, this.player.audioDuration, this.feedItem)
@@ -153,7 +153,7 @@ export class Card {
     return this.actions.canStream() && !this.player.streamFailed
   }
 
-  /** What the player plays: a Blob when all of it is here, or a URL while it downloads, or null. */
+  /** The player's source: a Blob when the audio is complete, a URL while it downloads, or null. */
   source () {
     const blob = this.blob()
     if (blob) return blob
@@ -172,7 +172,7 @@ export class Card {
 
   // -- its place on the page -----------------------------------------------------
 
-  /** Put its element somewhere with `put`. `onLeave` is called when it goes from there. */
+  /** Place its element with `put`. `onLeave` is called when it leaves that place. */
   move (put, onLeave = () => {}) {
     this.onLeave()
     this.onLeave = onLeave

@@ -3,10 +3,10 @@
 import { make, setText } from './dom.js'
 import { facts, safe, safeLines } from './text.js'
 
-const LATER = 'What is published after this link was made is not here: ask for a newer one, or ' +
+const LATER = 'Memos published after this link was made are not shown: ask for a newer link, or ' +
   'follow the channel with memocast.'
-const CIRCLE = 'This channel leads in circles, so its older memos cannot be shown.'
-const NO_FEED = 'What this channel leads to next is no feed. Tell whoever publishes it.'
+const CIRCLE = 'The feed of this channel goes in a circle, so its older memos cannot be shown.'
+const NO_FEED = 'The next page of this channel is not a feed. Tell its owner.'
 const WAITING = 'Waiting for somebody who has the older memos…'
 const NOBODY = 'Nobody who has the older memos is online. This page keeps looking.'
 
@@ -14,7 +14,7 @@ export class Channel {
   /**
    * `transfer` has the newest page of the channel's feed. `actions` are what the buttons do:
    * `copyLink()`, `dismiss()` and `listen(item, row)`; `fetchFeedPage(link)`, which returns the
-   * Transfer of an older page; and `drop(infoHash)`, which stops one that is of no use.
+   * Transfer of an older page; and `drop(infoHash)`, which stops a useless one.
    */
   constructor (transfer, actions) {
     this.actions = actions
@@ -86,14 +86,14 @@ export class Channel {
     update()
   }
 
-  /** Offer no older pages, and say why. */
+  /** Hide the button for older pages, and show why. */
   endAt (problem) {
     this.olderButton.hidden = true
     setText(this.status, problem)
   }
 }
 
-/** A memo in the channel's list. A card takes its place when somebody wants to listen. */
+/** A memo in the channel's list. A card replaces it when the user wants to listen. */
 class ItemRow {
   constructor (item, listen) {
     this.element = make('article', { className: 'listed' })
@@ -109,7 +109,7 @@ class ItemRow {
     )
   }
 
-  /** Show a card in its place, until the card goes. */
+  /** Show a card in its place, until the card leaves. */
   replaceWith (card) {
     card.move(element => this.element.after(element), () => this.restore())
     this.element.hidden = true

@@ -1,4 +1,4 @@
-/** The channels on the page. A memo that is listed in one becomes a card when the user wants it. */
+/** The channels on the page. A memo in a channel's list becomes a card when the user wants it. */
 
 import { Channel } from './channel.js'
 import { copy } from './dialogs.js'
@@ -13,13 +13,13 @@ export class Channels {
     this.channels = new Map() // by the info-hash of their newest page
   }
 
-  /** Scroll to the channel with that newest page. Returns whether it is shown. */
+  /** Scroll to the channel with this newest page. Returns whether it is shown. */
   scrollTo (infoHash) {
     this.channels.get(infoHash)?.element.scrollIntoView()
     return this.channels.has(infoHash)
   }
 
-  /** Show the channel whose newest page was fetched by a transfer. */
+  /** Show the channel whose newest page a transfer fetched. */
   show (transfer) {
     const { link } = transfer
     if (this.scrollTo(link.infoHash)) return

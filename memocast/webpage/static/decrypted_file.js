@@ -4,21 +4,21 @@ const CHUNK = 1 << 16 // bytes of plaintext; age adds 16 to each chunk, and 16 b
 const TAG = 16
 const MAX_HEADER_BYTES = 1 << 16
 
-/** A decrypted file. Like a file of webtorrent's it has a `length`, and iterates over a range of bytes. */
+/** A decrypted file. Like webtorrent's files, it has a `length` and iterates over a range of bytes. */
 export class DecryptedFile {
-  /** Start to decrypt a file of webtorrent's. `decrypt` is from age.js. Rejects if it is not an age file. */
+  /** Start decrypting a webtorrent file. `decrypt` is from age.js. Rejects if it is not an age file. */
   static async start (decrypt, file) {
     const head = new Uint8Array(await file.arrayBuffer({ start: 0, end: Math.min(file.length, MAX_HEADER_BYTES) - 1 }))
     const decrypted = new DecryptedFile(plaintextLength(file.length, headerLength(head)))
     const plaintext = await decrypt(toStream(file))
     decrypted.whole = decrypted.readAll(plaintext.getReader())
-    decrypted.whole.catch(() => {}) // whoever awaits it gets the error
+    decrypted.whole.catch(() => {}) // code that awaits it gets the error
     return decrypted
   }
 
   constructor (length) {
     this.length = length
-    this.whole = null // resolves to a Blob of the file when all of it is here
+    this.whole = null // resolves to a Blob of the file when it is complete
     this.parts = [] // of [offset, Blob]; a browser may keep Blobs outside the tab's memory
     this.size = 0
     this.waiting = []
@@ -64,7 +64,7 @@ export class DecryptedFile {
 function headerLength (head) {
   const text = Array.from(head, byte => String.fromCharCode(byte)).join('')
   const end = /\n--- [A-Za-z0-9+/]{43}\n/.exec(text)
-  if (!end) throw new Error('no age file')
+  if (!end) throw new Error('not an age file')
   return end.index + end[0].length
 }
 

@@ -36,13 +36,13 @@ function openDialog (id, buttons, otherwise) {
 }
 
 /**
- * Copy a link to the clipboard, or show it to be copied by hand where the browser refuses.
- * Resolves to what to tell the user.
+ * Copy a link to the clipboard, or if the browser refuses, show it to be copied by hand.
+ * Resolves to a message for the user.
  */
 export async function copy (link) {
   try {
     await navigator.clipboard.writeText(link)
-    return 'Copied. Whoever has the link can listen while somebody keeps the memo available.'
+    return 'Copied. Anyone with the link can listen while somebody keeps the memo available.'
   } catch {
     byId('by-hand').value = link
     const closed = openDialog('copy', { 'copy-close': () => null }, null)

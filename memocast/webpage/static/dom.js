@@ -2,20 +2,20 @@
 
 export const byId = id => document.getElementById(id)
 
-/** A new element with these properties. */
+/** Make an element with these properties. */
 export const make = (name, properties = {}) => Object.assign(document.createElement(name), properties)
 
-/** Set an element's text. Text that is already there is left alone, and any selection in it too. */
+/** Set an element's text. Unchanged text is not touched, which keeps any selection in it. */
 export function setText (element, text) {
   if (element.textContent !== text) element.textContent = text
 }
 
-/** Have screen readers say something. */
+/** Make screen readers say a text. */
 export function tellScreenReader (text) {
   byId('announcer').textContent = text
 }
 
-/** Save a Blob as a file, by the browser's download. */
+/** Save a Blob as a file, through the browser's downloads. */
 export function saveFile (blob, name) {
   const href = URL.createObjectURL(blob)
   make('a', { href, download: name }).click()

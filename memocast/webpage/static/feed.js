@@ -1,4 +1,4 @@
-/** Parses a page of a channel's feed. It comes from a stranger; memocast/formats/feed.py reads it the same way. */
+/** Parses a page of a channel's feed. It is untrusted; memocast/formats/feed.py parses it the same way. */
 
 import { parseLinks } from './link.js'
 import { cut } from './text.js'
@@ -15,11 +15,11 @@ const MAX_ID = 300
 const MAX_SIZE = 2 ** 50
 const MAX_SECONDS = 1e8
 
-const NO_FEED = 'This channel leads to something that is no feed. Tell whoever publishes it.'
-const TOO_LARGE = 'The list of this channel is larger than one may be. Tell whoever publishes it.'
+const NO_FEED = 'This channel does not lead to a feed. Tell its owner.'
+const TOO_LARGE = 'The feed of this channel is too large. Tell its owner.'
 
 /**
- * A memo in a channel: `size` in bytes and `duration` in seconds, or 0 where they are unknown.
+ * A memo in a channel: `size` in bytes and `duration` in seconds, or 0 if unknown.
  * @typedef {{id: string, title: string, description: string, created: ?Date,
  *   link: import('./link.js').Link, size: number, duration: number}} FeedItem
  */
@@ -30,8 +30,8 @@ const TOO_LARGE = 'The list of this channel is larger than one may be. Tell whoe
  */
 
 /**
- * Parse a page. Returns a sentence that says why when it is not one.
- * Links in it that have no age identity get this one: a private channel seals its memos to its own.
+ * Parse a page. If it is not one, returns a sentence that says why.
+ * Links without an age identity get this one: a private channel encrypts its memos to its own.
  * @returns {FeedPage | string}
  */
 export function parseFeedPage (bytes, ageIdentity) {
@@ -70,7 +70,7 @@ function parseItem (json, ageIdentity) {
   }
 }
 
-/** The link in a magnet. Null for any other URL, and for a magnet that browsers cannot fetch. */
+/** Parse a magnet. Null for any other URL, and for a magnet that browsers cannot fetch. */
 function parseMagnetUrl (url, ageIdentity) {
   if (!/^magnet:\?/.test(string(url)) || url.length > MAX_LINK) return null
   const [link] = parseLinks(url).links
@@ -81,7 +81,7 @@ const string = value => typeof value === 'string' ? value : ''
 
 const number = (value, max) => typeof value === 'number' && value >= 0 && value <= max ? value : 0
 
-/** A date of publication. One in the future becomes now. */
+/** Parse a date of publication. A future date becomes now. */
 function parseDate (text) {
   const time = /^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)$/i.test(text) ? Date.parse(text) : NaN
   return time > 0 ? new Date(Math.min(time, Date.now())) : null

@@ -1,12 +1,12 @@
 /**
  * Stops connections from waiting for a silent STUN server.
  *
- * webtorrent.js sends an offer or answer only when all its ICE candidates are gathered. It waits
- * five seconds for a STUN server that does not answer, each time.
+ * webtorrent.js sends an offer or answer only when all ICE candidates are gathered. For a STUN
+ * server that does not answer it waits five seconds, each time.
  */
 
 const GATHERING_LIMIT = 800 // milliseconds; by then a browser has asked three times
-const GRACE = 100 // for candidates that are here while the page is too busy to see them
+const GRACE = 100 // for candidates that arrived while the page was busy
 const SKIP_SERVER_FOR = 60e3
 
 let lastAnswer = -Infinity // of a server, by performance.now()
@@ -16,8 +16,8 @@ let lastTimeout = -Infinity
 addEventListener('online', () => { lastTimeout = -Infinity })
 
 /**
- * A subclass of RTCPeerConnection that ends the gathering of candidates early. When the server
- * did not answer, connections of the next minute leave it out: its silence costs time only once.
+ * Return a subclass of RTCPeerConnection that ends the gathering of candidates early. If the server
+ * does not answer, connections in the next minute skip it, so its silence costs time only once.
  */
 export function limitGathering (Connection) {
   return class extends Connection {
@@ -42,6 +42,6 @@ function startTimer (connection) {
 function endGathering (connection, began) {
   if (connection.signalingState === 'closed') return
   if (lastAnswer < began) lastTimeout = performance.now()
-  // The connection can still use candidates that come later, but the peer is not told of them.
+  // The connection can still use later candidates, but the peer does not learn of them.
   connection.dispatchEvent(new RTCPeerConnectionIceEvent('icecandidate', { candidate: null }))
 }

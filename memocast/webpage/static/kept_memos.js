@@ -25,10 +25,10 @@ export class KeptMemos {
     for (const kept of memos) list.append(this.page.makeCard(kept.infoHash).keep(kept).element)
   }
 
-  /** Go on without the store, which cannot be read. */
+  /** Continue without the store, which cannot be read. */
   loseStore () {
     this.store = null
-    this.problem = 'This browser does not give back what it kept here.'
+    this.problem = 'This browser cannot read the memos that it kept.'
     this.page.showProblem()
     return []
   }
@@ -59,7 +59,7 @@ export class KeptMemos {
     })
   }
 
-  /** Seed a recording as a memo, and keep the memo in place of the recording's draft. */
+  /** Seed a recording as a memo, and replace its draft with the memo. */
   async share (memo, blob, recordingId) {
     const kind = identify(new Uint8Array(await blob.slice(0, 64).arrayBuffer()))
     const { session } = this.page
@@ -76,13 +76,13 @@ export class KeptMemos {
   async keep (card, memo, recordingId) {
     const kept = { ...memo, arrived: Date.now() }
     try {
-      if (!this.store) throw new Error('it keeps nothing')
+      if (!this.store) throw new Error('there is no store')
       await this.store.keep(kept, recordingId)
-      // If it was dismissed in the meantime, nothing of it stays.
+      // If it was dismissed in the meantime, delete it again.
       if (card.isClosed) return await this.store.remove(kept.infoHash)
       navigator.storage?.persist?.().catch(() => {}) // only a request
     } catch {
-      card.showMessage('This browser has no room for it or keeps nothing: it is here until you close the tab.')
+      card.showMessage('This browser could not store it: it is here only until you close the tab.')
     }
     card.keep(kept)
     this.page.show()
@@ -98,20 +98,20 @@ export class KeptMemos {
     if (!fields) return
     try {
       const isStored = await this.store?.change(card.kept.infoHash, fields)
-      if (!isStored) card.showMessage('This browser does not keep it any more.')
+      if (!isStored) card.showMessage('This browser no longer keeps it.')
     } catch {
-      return card.showMessage('This browser did not keep the change.')
+      return card.showMessage('This browser could not save the change.')
     }
     card.keep({ ...card.kept, ...fields })
   }
 
   async remove (card) {
     const { infoHash, title } = card.kept
-    if (!await ask(`Delete “${safe(title)}” from this browser? Copies that others have stay theirs.`)) return
+    if (!await ask(`Delete “${safe(title)}” from this browser? Other people’s copies remain.`)) return
     try {
       await this.store?.remove(infoHash)
     } catch {
-      return card.showMessage('This browser did not delete it.')
+      return card.showMessage('This browser could not delete it.')
     }
     this.page.removeCard(card, infoHash)
   }
@@ -121,12 +121,12 @@ export class KeptMemos {
     const kept = this.cards.map(card => card.kept)
     const shareable = kept.filter(memo => !memo.key).sort((a, b) => b.arrived - a.arrived)
     const copied = await copy(pageLink(shareable.slice(0, MAX_IN_LINK).map(linkOf)))
-    const leftOut = (shareable.length > MAX_IN_LINK ? ` It holds the newest ${MAX_IN_LINK}.` : '') +
+    const leftOut = (shareable.length > MAX_IN_LINK ? ` It contains the newest ${MAX_IN_LINK}.` : '') +
       (this.cards.some(card => card.kept.key) ? ' Private memos are left out.' : '')
     byId('share-status').textContent = copied && copied + leftOut
   }
 
-  /** Show what depends on how many memos there are. */
+  /** Update what depends on the number of memos. */
   show () {
     const { cards } = this
     byId('empty').hidden = cards.length > 0

@@ -1,4 +1,4 @@
-/** Finds the links in what people paste, the same way as `memocast fetch`. */
+/** Finds links in a pasted text, the same way as `memocast fetch`. */
 
 const MAX_LINKS = 20
 const MAX_TRACKERS = 30
@@ -30,7 +30,7 @@ export function parseLinks (text) {
   return { links: [...links.values()].slice(0, MAX_LINKS), problems }
 }
 
-/** Whether the address of this page has anything in it that should be a link. */
+/** Whether the address of this page contains something that should be a link. */
 export const hasLink = location =>
   location.hash.length > 1 || /[?&]seeds=/.test(location.search)
 
@@ -44,14 +44,14 @@ function magnetsIn (text) {
     .map(field => percentDecode(field.slice('seeds='.length)))
   if (/^magnet:/i.test(fragment)) return [...found, fragment].filter(Boolean)
   const fields = fragment.split('&').map(percentDecode)
-  // When there are old links in the query, a fragment without magnets is ignored.
+  // If the query has old links, a fragment without magnets is ignored.
   const isMeant = !found.length || fields.some(field => /^magnet:/i.test(field))
   return [...found, ...(isMeant ? fields : [])].filter(Boolean)
 }
 
 function parseMagnet (text) {
   if (!/^magnet:\?/i.test(text)) {
-    return 'This link is damaged: part of it is no magnet link. Copy it again, whole.'
+    return 'This link is damaged: part of it is not a magnet link. Copy the whole link again.'
   }
   let infoHash = ''
   let isVersion2 = false
@@ -71,18 +71,18 @@ function parseMagnet (text) {
     else if ((name === 'tr' || name.startsWith('tr.')) && isTracker(value)) trackers.add(value)
   }
   if (isLanOnly) {
-    return 'This memo stays on the local network, where browsers cannot ask for it. ' +
+    return 'This memo is shared only on its local network, where browsers cannot fetch it. ' +
       'In a terminal there: memocast fetch LINK'
   }
   if (ageIdentity !== null && !/^age-secret-key-1[0-9a-z]{58}$/i.test(ageIdentity)) {
-    return 'The key in this link is damaged. Copy the link again, whole.'
+    return 'The key in this link is damaged. Copy the whole link again.'
   }
   if (infoHash) return { infoHash, dn, trackers: [...trackers].slice(0, MAX_TRACKERS), ageIdentity: ageIdentity ?? '' }
   if (isVersion2) {
-    return 'This memo is a torrent of version 2, which browsers cannot fetch. ' +
+    return 'This memo is a version 2 torrent, which browsers cannot fetch. ' +
       'In a terminal: memocast fetch LINK'
   }
-  return 'This link is damaged: it does not say which memo it means. Copy it again, whole.'
+  return 'This link is damaged: it does not say which memo it means. Copy the whole link again.'
 }
 
 function parseInfoHash (topic) {
@@ -100,7 +100,7 @@ export const isTracker = url =>
 /** The trackers that a page can connect to. */
 export const webTrackers = urls => urls.filter(url => /^wss?:/.test(url))
 
-/** The magnet of a link, as `memocast share` writes it. */
+/** Return the magnet of a link, as `memocast share` writes it. */
 export function magnet ({ infoHash, dn, trackers, ageIdentity }) {
   const fields = [`xt=urn:btih:${infoHash}`, `dn=${encodeURIComponent(dn)}`]
   fields.push(...trackers.map(url => `tr=${encodeURIComponent(url)}`))
@@ -108,10 +108,10 @@ export function magnet ({ infoHash, dn, trackers, ageIdentity }) {
   return `magnet:?${fields.join('&')}`
 }
 
-/** The link of a memo that this browser keeps. */
+/** Return the link of a memo that this browser keeps. */
 export const linkOf = ({ infoHash, dn, trackers, key }) => ({ infoHash, dn, trackers, ageIdentity: key ?? '' })
 
-/** A link to this page with these magnets in its fragment, which is never sent to the web server. */
+/** Return a link to this page with these magnets in its fragment, which browsers never send. */
 export const pageLink = links =>
   `${location.origin}${location.pathname}#${links.map(link => encodeURIComponent(magnet(link))).join('&')}`
 
@@ -120,7 +120,7 @@ function splitOnce (text, separator) {
   return place < 0 ? [text] : [text.slice(0, place), text.slice(place + 1)]
 }
 
-/** Percent-decode a text, except for characters that were cut in the middle. */
+/** Percent-decode a text, except for incomplete characters. */
 function percentDecode (text) {
   return text.replace(/(%[0-9a-f]{2})+/gi, run => {
     try {

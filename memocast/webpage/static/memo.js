@@ -11,7 +11,7 @@ const MAX_DICTIONARY_BYTES = 1 << 16
  *   peaks: Uint8Array}} Memo
  */
 
-/** What a stranger's info dictionary has under the key `memocast`, unchecked. An empty object if nothing. */
+/** Return the unchecked value of the key `memocast` in an info dictionary, or an empty object. */
 export function rawMemoInfo (torrent) {
   const raw = torrent.info?.memocast
   const isDictionary = raw && typeof raw === 'object' && !ArrayBuffer.isView(raw) && !Array.isArray(raw)
@@ -19,16 +19,16 @@ export function rawMemoInfo (torrent) {
   return isDictionary && bytes <= MAX_DICTIONARY_BYTES ? raw : {}
 }
 
-/** The sealed block of a private memo, which is an age file. Null when the memo is public. */
+/** Return the sealed block of a private memo, which is an age file. Null for a public memo. */
 export const sealedBlock = raw => raw.sealed instanceof Uint8Array ? raw.sealed : null
 
-/** Whether a torrent of that name is a page of a channel's feed. */
+/** Whether a torrent with this info and name is a page of a channel's feed. */
 export const isFeedPage = (raw, name) => raw.feed === 1 || isSealedFeedPage(raw, name)
 
-/** Whether it is a page of a private channel. Unlike a private memo it has no sealed block. */
+/** Whether it is a page of a private channel, which unlike a private memo has no sealed block. */
 export const isSealedFeedPage = (raw, name) => name === 'memo.age' && Object.keys(raw).join() === 'v'
 
-/** Check the fields one by one. Those that are not usable become null or empty. */
+/** Check the fields one by one. Unusable ones become null or empty. */
 export function parseMemoInfo (raw) {
   const created = integer(raw.created, 1, Date.now() / 1000 + 24 * 3600)
   const duration = integer(raw.duration, 0, 1e11)
@@ -55,8 +55,8 @@ const integer = (value, low, high) =>
   Number.isInteger(value) && value >= low && value <= high ? value : null
 
 /**
- * What is known of a memo, by the name of its file and what else there is: the memo that this
- * browser keeps comes first, then what its transfer says, then the player, then a channel's feed.
+ * Combine what is known about a memo. The memo that this browser keeps comes first, then its
+ * transfer, the player, a channel's feed, and the name of its file.
  */
 export function combineMemo (name, kept, transfer, audioDuration, feedItem) {
   const info = transfer?.memoInfo
@@ -70,7 +70,7 @@ export function combineMemo (name, kept, transfer, audioDuration, feedItem) {
   }
 }
 
-/** What we put under the key `memocast` into an info dictionary. */
+/** Return our value of the key `memocast` in an info dictionary. */
 export const toMemoInfo = memo => ({
   v: 1,
   title: memo.title,
@@ -80,7 +80,7 @@ export const toMemoInfo = memo => ({
   peaks: memo.peaks
 })
 
-/** The smallest power of two, at least 16 KiB, that makes at most 1,024 pieces. */
+/** Return the smallest power of two, at least 16 KiB, that makes at most 1,024 pieces. */
 export function pieceLength (size) {
   let length = 1 << 14
   while (length * 1024 < size) length *= 2

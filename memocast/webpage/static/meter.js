@@ -1,4 +1,4 @@
-/* An audio worklet that reports the peak amplitude of the microphone, a hundred times a second or so. */
+/* An audio worklet that reports the microphone's peak amplitude about a hundred times a second. */
 
 const BLOCKS = 4 // of 128 frames, for each report
 

@@ -1,7 +1,7 @@
-/** Computes the waveform of a recording as it goes on. docs/formats.md describes peaks. */
+/** Computes the waveform during a recording. docs/formats.md describes peaks. */
 
 const SLICES = 200
-const MAX_VALUES = 1 << 15 // beyond this, pairs are merged, so that memory stays constant
+const MAX_VALUES = 1 << 15 // above this, pairs are merged, so that memory stays constant
 
 export class Peaks {
   constructor () {
@@ -27,7 +27,7 @@ export class Peaks {
     this.blocksPerValue *= 2
   }
 
-  /** At most 200 peaks, each of an equal part of the recording. */
+  /** Return at most 200 peaks, each of an equal part of the recording. */
   slices () {
     const total = this.values.length
     const count = Math.min(SLICES, total)

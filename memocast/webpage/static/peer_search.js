@@ -1,4 +1,4 @@
-/** Finds peers for a torrent: announces it again and again, and drops peers that have stalled. */
+/** Finds peers for a torrent: announces it repeatedly, and drops stalled peers. */
 
 const NO_TRACKER_AFTER = 10e3 // milliseconds, like all of these
 const NOBODY_AFTER = 30e3
@@ -7,7 +7,7 @@ const STALLED_AFTER = 8e3
 const LONGEST_WAIT = 60e3
 
 export class PeerSearch {
-  /** `torrent` is webtorrent's. `slowdown()` is how many times slower than usual to announce. */
+  /** `torrent` is webtorrent's. `slowdown()` returns how many times slower than usual to announce. */
   constructor (torrent, slowdown, heardTracker) {
     const now = performance.now()
     this.torrent = torrent
@@ -38,7 +38,7 @@ export class PeerSearch {
     return this.elapsed > NOBODY_AFTER
   }
 
-  /** Do what is due. Call this every second; `wantsMore` is whether the torrent still needs peers. */
+  /** Announce or drop peers when due. Call it every second; `wantsMore`: it still needs peers. */
   tick (wantsMore) {
     const now = performance.now()
     if (this.torrent.received !== this.received) {
@@ -53,7 +53,7 @@ export class PeerSearch {
   }
 
   /**
-   * A tab that crashed looks connected for half a minute, and blocks the pieces it was asked for.
+   * A crashed tab looks connected for half a minute, and blocks the pieces requested from it.
    * And two peers that connect before either has the metadata never ask each other again.
    */
   dropPeers (now) {
@@ -63,14 +63,14 @@ export class PeerSearch {
     this.nextAnnounce = 0
   }
 
-  /** A seeder accepts one page from each address at a time, so ask again when that one may be gone. */
+  /** A seeder accepts one page per address at a time, so ask again when that page may be gone. */
   announce (now) {
     this.torrent.discovery?.tracker?.update()
     this.nextAnnounce = now + this.announceEvery * this.slowdown()
     this.announceEvery = Math.min(2 * this.announceEvery, LONGEST_WAIT)
   }
 
-  /** Start again, as the network is back. By itself webtorrent would do that only after minutes. */
+  /** Restart when the network is back. By itself webtorrent would take minutes. */
   reconnect () {
     if (this.torrent.destroyed) return
     this.heardTracker = false

@@ -1,4 +1,4 @@
-/** The player of a memo: a play button, a clock, the speed, and a waveform to seek in. */
+/** The player of a memo: play button, clock, speed, and a waveform to seek in. */
 
 import { make, setText } from './dom.js'
 import { formatTime, safe } from './text.js'
@@ -6,13 +6,13 @@ import { Waveform } from './waveform.js'
 
 const SPEEDS = [0.75, 1, 1.25, 1.5, 2]
 
-let playing = null // the Player that was started last; only one plays at a time
+let playing = null // the Player started last; only one plays at a time
 
 export class Player {
   /**
-   * `source()` returns the audio as a Blob, or as a URL to stream it from; null while there is
-   * neither. `onChange()` is called when the player starts to wait for it, or learns its duration.
-   * `onProblem(words)` gets why the audio cannot be played.
+   * `source()` returns the audio as a Blob or a URL to stream from, or null if there is neither yet.
+   * `onChange()` is called when the player starts waiting for it or learns its duration.
+   * `onProblem(words)` gets the reason why the audio cannot be played.
    */
   constructor ({ source, onChange, onProblem }) {
     this.source = source
@@ -58,7 +58,7 @@ export class Player {
     this.update()
   }
 
-  /** Show whether it plays, and the position. */
+  /** Show whether it is playing, and the position. */
   update () {
     const verb = this.audio.paused ? 'Play' : 'Pause'
     setText(this.playButton, verb)
@@ -90,10 +90,10 @@ export class Player {
     if (playing && playing !== this) playing.audio.pause()
     playing = this
     this.audio.playbackRate = Number(this.speed.value)
-    this.audio.play().catch(() => {}) // the element's error event says what is wrong
+    this.audio.play().catch(() => {}) // the element's error event handles it
   }
 
-  /** Give the audio element its source. Returns false when there is none yet. */
+  /** Set the audio element's source. Returns false if there is none yet. */
   load () {
     if (this.audio.src) return true
     const source = this.source()
@@ -117,7 +117,7 @@ export class Player {
       return this.play()
     }
     URL.revokeObjectURL(source)
-    this.onProblem('This browser cannot play this kind of audio. Save it, and open it with another program.')
+    this.onProblem('This browser cannot play this kind of audio. Save it and open it with another program.')
   }
 
   close () {

@@ -1,48 +1,48 @@
-/** Records the microphone into a file. */
+/** Records the microphone to a file. */
 
 import { Peaks } from './peaks.js'
 
 const TYPES = ['audio/ogg;codecs=opus', 'audio/webm;codecs=opus', 'audio/mp4']
 const PART_EVERY = 1000 // milliseconds
-const DECODE_BELOW = 300 // seconds; that is 58 MB of samples
+const DECODE_BELOW = 300 // seconds, which is 58 MB of samples
 const BLOCK_FRAMES = 4 * 128 // for each report of the meter
 
-/** Why recording did not start, as a sentence. `error` is what the browser threw. */
+/** Return why recording did not start, as a sentence. `error` is what the browser threw. */
 export function explain (error) {
-  if (!globalThis.isSecureContext) return 'Recording works only when this page is opened by https.'
+  if (!globalThis.isSecureContext) return 'Recording works only if this page is opened over https.'
   switch (error?.name) {
     case 'NotAllowedError':
     case 'SecurityError':
       return 'The browser does not let this page use the microphone. Allow it in the address bar, then try again.'
     case 'NotFoundError':
     case 'OverconstrainedError':
-      return 'There is no microphone. Plug one in, then try again.'
+      return 'No microphone was found. Connect one, then try again.'
     case 'NotReadableError':
     case 'AbortError':
       return 'The microphone is in use by another program, or does not work.'
     default:
-      return `This browser cannot record: ${error?.message || 'it knows no MediaRecorder'}.`
+      return `This browser cannot record: ${error?.message || 'it has no MediaRecorder'}.`
   }
 }
 
 export class Recorder {
   /**
-   * Start to record. `onPart` gets the file part by part, with the duration and peaks so far;
-   * `onLevel` gets the level, from 0 to 255; `onEnd` is called when the microphone is gone.
+   * Start recording. `onPart` gets the file part by part, with the duration and peaks so far;
+   * `onLevel` gets the level, from 0 to 255; `onEnd` is called when the microphone is lost.
    */
   static async start ({ onPart, onLevel, onEnd }) {
     const audio = { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: false }
     const stream = await navigator.mediaDevices.getUserMedia({ audio })
     try {
       const recorder = new Recorder(stream, onPart, onLevel)
-      // Unplugging the microphone ends the recording, and what was recorded stays.
+      // Unplugging the microphone ends the recording, which is kept.
       stream.getTracks()[0].addEventListener('ended', onEnd)
       recorder.mediaRecorder.onerror = onEnd
       await recorder.begin()
       return recorder
     } catch (error) {
       for (const track of stream.getTracks()) track.stop()
-      throw new Error(error.message || 'it knows no way to', { cause: error })
+      throw new Error(error.message || 'the reason is unknown', { cause: error })
     }
   }
 
@@ -107,7 +107,7 @@ export class Recorder {
 }
 
 /**
- * Decode the file for its exact duration and peaks. The meter starts a moment before or after the
+ * Decode the file for its exact duration and peaks. The meter starts slightly before or after the
  * MediaRecorder, which would show in the waveform of a short memo.
  */
 async function examine (blob) {

@@ -7,13 +7,13 @@ import { cut, formatTime } from './text.js'
 
 const MAX_TITLE_BYTES = 300
 const MAX_DESCRIPTION_BYTES = 8000
-const NOT_DELETED = 'This browser did not delete the recording, and will offer it again. ' +
-  'To be rid of it, delete what this page has stored in the settings of the browser.'
+const NOT_DELETED = 'This browser could not delete the recording, and will offer it again. ' +
+  'To remove it, delete the data of this page in the browser’s settings.'
 
 export class RecorderView {
   /**
    * `store` stores the draft of a recording, or is null.
-   * `share(memo, blob, recordingId)` makes a memo of a recording, and deletes its draft.
+   * `share(memo, blob, recordingId)` makes a recording a memo, and deletes its draft.
    */
   constructor (store, share) {
     this.store = store
@@ -29,7 +29,7 @@ export class RecorderView {
     addEventListener('beforeunload', event => { if (this.recorder || this.draft) event.preventDefault() })
   }
 
-  /** Offer a recording that a crashed tab left behind, unless a living tab owns it. Say `words` first. */
+  /** Offer a recording left by a crashed tab, unless a running tab owns it. Show `words` first. */
   async recover (words = '') {
     this.showStatus(words)
     for (const [recordingId, parts] of await this.store?.drafts() ?? []) {
@@ -37,7 +37,7 @@ export class RecorderView {
       this.recordingId = recordingId
       const { duration, peaks, created } = parts.at(-1)
       const blob = new Blob(parts.map(part => part.blob), { type: parts[0].blob.type })
-      this.showStatus(`${words} A recording was interrupted. This is what was recorded of it.`.trim())
+      this.showStatus(`${words} A recording was interrupted. This is what was recorded.`.trim())
       return this.showDraft({ blob, duration, peaks, created })
     }
   }
@@ -95,7 +95,7 @@ export class RecorderView {
     byId('keep').focus()
   }
 
-  /** Let the user listen to a recording, and decide. */
+  /** Let the user listen to a recording, and share or discard it. */
   showDraft (draft) {
     this.draft = draft
     this.url = URL.createObjectURL(draft.blob)
@@ -116,11 +116,11 @@ export class RecorderView {
     }
     byId('title').value = byId('description').value = ''
     const isDeleted = await this.deleteDraft()
-    await this.finish(`It is in the list below. Copy its link and send that.${isDeleted ? '' : ` ${NOT_DELETED}`}`)
+    await this.finish(`It is in the list below. Copy its link and send it.${isDeleted ? '' : ` ${NOT_DELETED}`}`)
   }
 
   async discard () {
-    if (!await ask('Discard this recording? It cannot be brought back.')) return
+    if (!await ask('Discard this recording? This cannot be undone.')) return
     this.setBusy(true)
     const isDeleted = await this.deleteDraft()
     await this.finish(isDeleted ? 'Discarded.' : NOT_DELETED)
@@ -137,13 +137,13 @@ export class RecorderView {
 
   /** Offer the next interrupted recording, or get ready to record. */
   async finish (words) {
-    await this.recover(words).catch(() => {}) // if the store cannot be read, the next visit says so
+    await this.recover(words).catch(() => {}) // if the store cannot be read, the next visit reports it
     this.setBusy(false)
     this.show()
   }
 
   async storePart (part) {
-    // Recording goes on when the disk is full; only a crash would then lose it.
+    // If the disk is full, recording continues; only a crash would then lose it.
     await this.store?.addToDraft(this.recordingId, { ...part, created: this.created }).catch(() => {})
   }
 
@@ -161,18 +161,18 @@ export class RecorderView {
     byId('record').hidden = isOn || Boolean(this.draft)
     for (const id of ['pause', 'stop', 'elapsed', 'level']) byId(id).hidden = !isOn
     for (const id of ['pause', 'stop']) byId(id).disabled = this.isStopping
-    byId('pause').textContent = this.recorder?.isPaused ? 'Go on' : 'Pause'
+    byId('pause').textContent = this.recorder?.isPaused ? 'Resume' : 'Pause'
     byId('draft').hidden = !this.draft
   }
 }
 
-/** Lock a recording for as long as this tab lives. Resolves to false when another tab has the lock. */
+/** Lock a recording while this tab exists. Resolves to false if another tab has the lock. */
 function lock (recordingId) {
   if (!navigator.locks) return Promise.resolve(true)
   return new Promise(resolve => {
     navigator.locks.request(`memocast-${recordingId}`, { ifAvailable: true }, granted => {
       resolve(Boolean(granted))
       return granted ? new Promise(() => {}) : null
-    }).catch(() => resolve(true)) // a browser without working locks cannot tell of other tabs
+    }).catch(() => resolve(true)) // without working locks, other tabs cannot be detected
   })
 }

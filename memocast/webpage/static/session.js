@@ -16,17 +16,17 @@ export class Session {
     const rtcConfig = { iceServers: settings.iceServers }
     this.client = new WebTorrent({ tracker: { rtcConfig }, webSeeds: false, maxConns: 100 })
     this.client.on('error', () => {}) // its transfer gets the error too
-    // Without a goodbye, a closed tab keeps its place at the seeder for half a minute, and others
-    // behind the same address wait for it.
+    // Without a goodbye, a closed tab keeps its place at the seeder for half a minute, and other
+    // tabs behind the same address wait for it.
     addEventListener('pagehide', () => { if (!this.client.destroyed) this.client.destroy() })
   }
 
-  /** Download what a link leads to, and return its Transfer. With `onlyFeedPage` a memo is refused. */
+  /** Download a link's memo or feed page; return its Transfer. With `onlyFeedPage`, refuse memos. */
   fetch (link, { onlyFeedPage = false } = {}) {
     const known = this.transfers.get(link.infoHash)
     if (known) return known
     const transfer = this.addTransfer(link, { onlyFeedPage })
-    // Only the info-hash is passed on: the link itself could name web servers to ask.
+    // Pass on only the info-hash: the link itself could name web servers to contact.
     transfer.follow(this.client.add(`magnet:?xt=urn:btih:${link.infoHash}`, {
       announce: this.trackersFor(link.trackers), store: PieceStore, deselect: true
     }))
@@ -45,7 +45,7 @@ export class Session {
     return transfer
   }
 
-  /** Make the torrent of a recording, and seed it. Resolves to its link with the `torrentFile`. */
+  /** Make a recording's torrent, and seed it. Resolves to its link with the `torrentFile`. */
   share (memo, blob, kind) {
     const dn = fileName(memo.title, kind.extension)
     let heardTracker = false
@@ -81,12 +81,12 @@ export class Session {
     return transfer
   }
 
-  /** How many transfers have found nobody who has them yet. */
+  /** How many transfers have not found a peer with their data yet. */
   get searches () {
     return [...this.transfers.values()].filter(transfer => transfer.phase === 'looking').length
   }
 
-  /** Search for peers again, as the network is back. */
+  /** Search for peers again when the network is back. */
   reconnect () {
     for (const transfer of this.transfers.values()) transfer.reconnect()
   }

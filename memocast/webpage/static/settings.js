@@ -1,6 +1,6 @@
 /**
  * Load settings.json, which `memocast page` wrote: `trackers` (URLs) and `stun` (`host:port`).
- * Resolves to `{trackers, iceServers}`, which are empty when there is no such file.
+ * Resolves to `{trackers, iceServers}`, which are empty if there is no such file.
  */
 export async function loadSettings () {
   let json = {}

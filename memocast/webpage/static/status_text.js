@@ -5,20 +5,20 @@ import { formatPeople, formatSize } from './text.js'
 const NO_TRACKER = 'No tracker could be reached, so nobody can be found. ' +
   'Check your connection; this page keeps trying.'
 const NOBODY = 'Nobody who has this memo is online. ' +
-  'Ask the sender to run “memocast seed”; it starts here by itself.'
+  'Ask the sender to run “memocast seed”; the download then starts by itself.'
 const WAITING = 'Waiting for the sender to be online…'
 const KEPT = 'Kept in this browser.'
 
 /**
- * What to show below a memo that is in this phase. There may be no transfer, because of a
- * `connectionProblem` or because the memo is kept. `player` says whether it waits for the audio,
- * and whether the audio can be streamed.
+ * Return the text to show below a memo in this phase. There may be no transfer, because of a
+ * `connectionProblem` or because the memo is kept. `player` says whether it is waiting for the
+ * audio, and whether the audio can be streamed.
  */
 export function statusText (phase, transfer, connectionProblem, player) {
   switch (phase) {
     case 'failed': return transfer.problem
     case 'looking': return transfer ? search(transfer) : connectionProblem || WAITING
-    case 'asking': return 'This is large. Download it?'
+    case 'asking': return 'This memo is large. Download it?'
     case 'downloading': return download(transfer, player)
     default: return availability(transfer)
   }
@@ -26,14 +26,14 @@ export function statusText (phase, transfer, connectionProblem, player) {
 
 function search (transfer) {
   if (transfer.noTracker) return NO_TRACKER
-  // Connected peers may be waiting for it too. One that has it sends the metadata within a second.
+  // Connected peers may be waiting too. A peer that has it sends the metadata within a second.
   if (transfer.foundNobody) return NOBODY
-  return transfer.peers ? 'Somebody is there. Asking what it is…' : WAITING
+  return transfer.peers ? 'Connected to somebody. Asking for the memo…' : WAITING
 }
 
 function download (transfer, { isWaiting, canStream }) {
   const percent = Math.floor(100 * transfer.progress)
-  if (!transfer.peers) return `${percent} % is here. Waiting for somebody who has the rest…`
+  if (!transfer.peers) return `${percent} % downloaded. Waiting for somebody who has the rest…`
   const from = `from ${formatPeople(transfer.peers)}, ${formatSize(Math.round(transfer.speed))} a second.`
   const start = canStream ? ' It plays in a moment.' : ' It plays as soon as it is complete.'
   return `${percent} %, ${from}${isWaiting ? start : ''}`
@@ -47,7 +47,7 @@ function availability (transfer) {
   return `Complete. Keeping it available while this tab is open${others}.`
 }
 
-/** What screen readers say when a phase begins, without numbers. Nothing for some phases. */
+/** Return what screen readers say when a phase begins, without numbers. Nothing for some phases. */
 export function phaseText (phase, transfer) {
   return {
     asking: 'Found. It is large: download it?',

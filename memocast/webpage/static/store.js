@@ -11,7 +11,7 @@ const VERSION = 1
  *   arrived: number, key?: string, sealed?: Blob}} KeptMemo
  */
 
-/** Open the store. Rejects where the browser stores nothing, as in some private windows. */
+/** Open the store. Rejects if the browser stores nothing, as in some private windows. */
 export async function openStore () {
   const store = new Store()
   await store.connection()
@@ -19,7 +19,7 @@ export async function openStore () {
 }
 
 class Store {
-  /** The database. It is opened again after the browser has closed it, as Safari does in the background. */
+  /** Return the database, reopened if the browser has closed it, as Safari does in the background. */
   connection () {
     const forget = () => { this.opening = null }
     this.opening ??= connect(forget).catch(error => {
@@ -35,7 +35,7 @@ class Store {
     return memos.sort((a, b) => b.arrived - a.arrived)
   }
 
-  /** Store a memo. In the same transaction, delete the draft that it was made from. */
+  /** Store a memo. In the same transaction, delete the draft it was made from. */
   async keep (memo, recordingId = null) {
     await this.transact(['memos', 'draft'], 'readwrite', (memos, draft) => {
       memos.put(memo)
@@ -62,7 +62,7 @@ class Store {
     await this.transact(['draft'], 'readwrite', draft => draft.add({ ...part, recording: recordingId }))
   }
 
-  /** The recordings that were neither shared nor discarded: a Map of their parts by recording id. */
+  /** Recordings neither shared nor discarded: a Map of their parts by recording id. */
   async drafts () {
     const parts = await this.transact(['draft'], 'readonly', draft => draft.getAll())
     return groupByRecording(parts)

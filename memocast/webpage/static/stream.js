@@ -21,7 +21,7 @@ export async function startStreaming (findTransfer) {
   ])
 }
 
-/** The URL at which the service worker serves a memo's audio. */
+/** Return the URL at which the service worker serves a memo's audio. */
 export const streamUrl = infoHash => `stream/${infoHash}`
 
 async function serve ({ infoHash, range }, port, findTransfer) {
@@ -57,7 +57,7 @@ async function serve ({ infoHash, range }, port, findTransfer) {
       port.postMessage(done ? null : value)
       if (done) finish()
     } catch {
-      port.postMessage(null) // the transfer was stopped; the player asks again, and gets a 404
+      port.postMessage(null) // the transfer was stopped; the player asks again and gets a 404
       finish()
     }
   }

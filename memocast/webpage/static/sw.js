@@ -1,4 +1,4 @@
-/* Caches the page for when there is no network, and streams audio to the player. */
+/* Caches the page for offline use, and streams audio to the player. */
 
 const CACHE = 'memocast'
 const STREAM = new URL('stream/', self.registration.scope).href
@@ -10,7 +10,7 @@ const PAGE = [
   'status_text.js', 'store.js', 'stream.js', 'text.js', 'transfer.js', 'unchecked.js',
   'waveform.js', 'webtorrent.js'
 ]
-// The page works without these. Instead of webtorrent.min.js it may have cached the CDN's copy.
+// The page works without these. It may have cached the CDN's copy instead of webtorrent.min.js.
 const OPTIONAL = ['settings.json', 'webtorrent.min.js', 'age.min.js']
 
 self.addEventListener('install', event => event.waitUntil(install()))
@@ -24,13 +24,13 @@ self.addEventListener('fetch', event => {
 
 async function install () {
   const cache = await caches.open(CACHE)
-  // When the disk is full there is no copy, but streaming still works.
+  // If the disk is full there is no copy, but streaming still works.
   await cache.addAll(PAGE).catch(error => { if (error.name !== 'QuotaExceededError') throw error })
   await Promise.all(OPTIONAL.map(name => cache.add(name).catch(() => {})))
   await self.skipWaiting()
 }
 
-/** Fetch from the network when there is one, so that a new version of the page shows at once. */
+/** Fetch from the network if possible, so that a new version of the page shows at once. */
 async function networkFirst (event) {
   const { request } = event
   const isOurs = request.url.startsWith(self.registration.scope)

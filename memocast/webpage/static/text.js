@@ -3,13 +3,13 @@
 /** Control characters, direction marks, line separators and lone surrogates. */
 const UNSAFE = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
 
-/** `text` on one line, without characters that affect the text around it. */
+/** Return `text` on one line, without characters that affect the text around it. */
 export const safe = text => text.replace(/[\t\n\r]+/g, ' ').replace(UNSAFE, '\ufffd')
 
-/** The same, but with its line feeds. */
+/** Return the same, but keep line feeds. */
 export const safeLines = text => text.split('\n').map(safe).join('\n')
 
-/** A time, as `1:05` or `1:02:05`. */
+/** Format a time as `1:05` or `1:02:05`. */
 export function formatTime (seconds) {
   const whole = Math.max(0, Math.floor(seconds))
   const two = number => String(number).padStart(2, '0')
@@ -18,7 +18,7 @@ export function formatTime (seconds) {
   return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`
 }
 
-/** A size, as `640 B`, `12.3 kB` or `4.5 MB`: in decimal units, as in the terminal. */
+/** Format a size as `640 B`, `12.3 kB` or `4.5 MB`: decimal units, as in the terminal. */
 export function formatSize (bytes) {
   let unit = 'B'
   for (const next of ['kB', 'MB', 'GB']) {
@@ -32,15 +32,15 @@ export function formatSize (bytes) {
 /** `1 person`, `2 people`. */
 export const formatPeople = number => number === 1 ? '1 person' : `${number} people`
 
-/** A date and time, in the user's language. */
+/** Format a date and time in the user's language. */
 export const formatDate = date => date.toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' })
 
-/** A memo's date, duration and size, as far as they are known. */
+/** Format a memo's date, duration and size, as far as they are known. */
 export const facts = ({ created, duration, size }) =>
   [created && formatDate(created), duration && formatTime(duration), size && formatSize(size)]
     .filter(Boolean).join(' · ')
 
-/** A file name that every system allows: at most 120 bytes, and not a path. */
+/** Return a file name that every system allows: at most 120 bytes, and not a path. */
 export function fileName (title, extension) {
   const plain = safe(title).replace(/[/\\:*?"<>|\ufffd]/g, ' ').replace(/\s+/g, ' ')
     .replace(/^[. ]+/, '')
@@ -50,7 +50,7 @@ export function fileName (title, extension) {
   return `${cut(plain, room).replace(/[. ]+$/, '') || 'memo'}.${extension}`
 }
 
-/** At most the first `limit` bytes of `text` as UTF-8, without half a character. */
+/** Return at most the first `limit` bytes of `text` as UTF-8, without half a character. */
 export function cut (text, limit) {
   const bytes = new TextEncoder().encode(text).subarray(0, limit)
   return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes, { stream: true })

@@ -1,4 +1,4 @@
-// Runs only where modules do not.
+// Runs only in browsers without modules.
 document.getElementById('trouble').textContent =
   'This browser is too old for this page. Open the link in a current Firefox, Chrome, Edge or ' +
-  'Safari; or fetch it in a terminal: memocast fetch LINK'
+  'Safari, or fetch it in a terminal: memocast fetch LINK'

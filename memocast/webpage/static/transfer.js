@@ -1,4 +1,4 @@
-/** The download of a memo or of a feed page, and its seeding afterwards. */
+/** The download and seeding of a memo or feed page. */
 
 import { refusal } from './acceptance.js'
 import { NOT_LOADED, decryptMemoInfo, loadDecrypt } from './age.js'
@@ -10,19 +10,19 @@ import { PieceStore } from './pieces.js'
 
 const CONFIRM_ABOVE = 64e6 // bytes; few people mean to send more than an hour of speech
 const HEAD_BYTES = 64 // enough to identify audio
-const DAMAGED = 'This memo is damaged, or was tampered with. Ask the sender to share it anew.'
+const DAMAGED = 'This memo is damaged or truncated. Ask the sender to share it again.'
 
 /**
- * Emits `change` whenever it changes. When it is complete it emits `whole`, or `feedpage` if it is
- * a page of a feed.
+ * Emits `change` whenever it changes. When complete, it emits `whole`, or `feedpage` if it is a
+ * page of a feed.
  *
- * `phase` is `looking` (for somebody who sends the metadata, or the feed page), `asking` (it is
+ * `phase` is `looking` (for a peer that sends the metadata, or the feed page), `asking` (it is
  * large, and waits for `start`), `downloading`, `whole` or `failed` (`problem` says why).
  */
 export class Transfer extends EventTarget {
   /**
-   * `slowdown()` is how many times slower than usual to announce. With `onlyFeedPage` it refuses a
-   * memo. The rest is what is known of a memo that this browser has.
+   * `slowdown()` returns how many times slower than usual to announce. With `onlyFeedPage` it
+   * refuses memos. The rest is known if this browser has the memo.
    */
   constructor (link, slowdown, { onlyFeedPage = false, kind = null, decryptedBlob = null, phase = 'looking' }) {
     super()
@@ -37,15 +37,15 @@ export class Transfer extends EventTarget {
     this.kind = kind
     this.decrypt = null // a function, if it is private
     this.decryptedFile = null // its audio while it downloads
-    this.decryptedBlob = decryptedBlob // its audio when all of it is here
+    this.decryptedBlob = decryptedBlob // its audio when complete
     this.isFeedPage = false
-    this.feedPage = null // when it is here
+    this.feedPage = null // until it is complete
     this.headPromise = null
     this.torrent = null
     this.search = null
   }
 
-  /** Follow a torrent of webtorrent's, which was added without a selection. */
+  /** Follow a webtorrent torrent, added without a selection. */
   follow (torrent, heardTracker = false) {
     this.torrent = torrent
     this.search = new PeerSearch(torrent, this.slowdown, heardTracker)
@@ -62,7 +62,7 @@ export class Transfer extends EventTarget {
     this.timer = setInterval(() => this.tick(), 1000)
   }
 
-  /** When the metadata is here, check it before any of the content is downloaded. */
+  /** Check the metadata before any content is downloaded. */
   async checkMetadata () {
     const { files } = this.torrent
     if (files.length === 1) {
@@ -84,7 +84,7 @@ export class Transfer extends EventTarget {
     this.emitChange()
   }
 
-  /** Download a page of a feed. That of a private channel needs the decryption. */
+  /** Download a page of a feed. A private channel's page needs the decryption code. */
   async startFeedPage () {
     if (this.link.ageIdentity && !await this.loadDecrypt()) return
     if (this.phase !== 'looking') return
@@ -100,13 +100,13 @@ export class Transfer extends EventTarget {
       // The error is not shown: it can contain the identity.
       this.memoInfo = parseMemoInfo(await decryptMemoInfo(this.decrypt, block))
     } catch {
-      this.fail('The key in this link does not open this memo. Copy the link again, whole.')
+      this.fail('The key in this link does not open this memo. Copy the whole link again.')
       return false
     }
     return true
   }
 
-  /** Load the decryption. Resolves to whether that worked; if not, the transfer has failed. */
+  /** Load the decryption code. Resolves to whether that worked; if not, the transfer has failed. */
   async loadDecrypt () {
     try {
       this.decrypt = await loadDecrypt(this.link.ageIdentity)
@@ -128,7 +128,7 @@ export class Transfer extends EventTarget {
     this.torrent.select(0, this.torrent.pieces.length - 1)
   }
 
-  /** When the first piece is here, check that it is audio before anything decodes it. */
+  /** Check that the first piece is audio before anything decodes it. */
   async checkAudio () {
     if (this.kind || this.isFeedPage || this.phase === 'failed') return
     this.headPromise ??= this.readHead()
@@ -149,7 +149,7 @@ export class Transfer extends EventTarget {
     return value ?? new Uint8Array()
   }
 
-  /** The audio, to be read while it downloads. */
+  /** The audio, readable while it downloads. */
   get file () {
     return this.decryptedFile ?? this.torrent?.files[0]
   }
@@ -164,13 +164,13 @@ export class Transfer extends EventTarget {
     this.dispatchEvent(new Event('whole'))
   }
 
-  /** Parse the page of a feed, when all of it is here. */
+  /** Parse the complete page of a feed. */
   async readFeedPage () {
     if (this.phase !== 'looking') return
     const content = new Uint8Array(await this.torrentBlob('').arrayBuffer())
     const bytes = this.decrypt ? await this.decrypt(content).catch(() => null) : content
     if (this.phase !== 'looking' || this.torrent.destroyed) return
-    if (!bytes) return this.fail('The key in this link does not open this channel. Copy the link again, whole.')
+    if (!bytes) return this.fail('The key in this link does not open this channel. Copy the whole link again.')
     const feedPage = parseFeedPage(bytes, this.link.ageIdentity)
     if (typeof feedPage === 'string') return this.fail(feedPage)
     this.feedPage = feedPage
@@ -179,13 +179,13 @@ export class Transfer extends EventTarget {
     this.emitChange()
   }
 
-  /** The audio as a Blob, when all of it is here. */
+  /** The complete audio as a Blob. */
   blob () {
     const { type } = this.kind
     return this.decryptedBlob ? this.decryptedBlob.slice(0, this.decryptedBlob.size, type) : this.torrentBlob(type)
   }
 
-  /** The file in the torrent as a Blob, which may be encrypted. */
+  /** The torrent's file as a Blob, which may be encrypted. */
   torrentBlob (type) {
     let store = this.torrent.store
     while (!(store instanceof PieceStore)) store = store.store // webtorrent wraps it in caches
@@ -233,7 +233,7 @@ export class Transfer extends EventTarget {
     this.emitChange()
   }
 
-  /** The network is back. */
+  /** Search again when the network is back. */
   reconnect () {
     this.search?.reconnect()
   }

@@ -1,4 +1,4 @@
-/** A waveform that is a slider: it shows the position, and a click or a key seeks. */
+/** A waveform as a slider: it shows the position, and clicks and keys seek. */
 
 import { formatTime } from './text.js'
 
@@ -24,7 +24,7 @@ export class Waveform {
     this.element.addEventListener('keydown', event => this.handleKey(event))
   }
 
-  /** Draw these peaks, from 0 to 255. Without any it is a flat line. */
+  /** Draw these peaks, from 0 to 255, or a flat line if there are none. */
   draw (peaks, duration) {
     this.duration = duration ?? 0
     const levels = peaks.length ? [...peaks] : Array(100).fill(4)

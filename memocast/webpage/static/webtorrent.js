@@ -6,7 +6,7 @@ const LOCAL = new URL('webtorrent.min.js', import.meta.url).href
 const CDN = 'https://cdn.jsdelivr.net/npm/webtorrent@2.8.5/dist/webtorrent.min.js'
 const INTEGRITY = 'sha384-1Wi1WEBQVMNKYdh3DwnWoC/u5D90UI95baVk62RPx/K7mu3qytbrUUrXulxXBxhc'
 
-// webtorrent.js takes the class that is there when it is loaded.
+// webtorrent.js uses the class that exists when it loads.
 if (globalThis.RTCPeerConnection) globalThis.RTCPeerConnection = limitGathering(RTCPeerConnection)
 
 /**
@@ -14,14 +14,14 @@ if (globalThis.RTCPeerConnection) globalThis.RTCPeerConnection = limitGathering(
  * Rejects when no copy can be loaded, or the CDN's does not match its hash.
  */
 export async function loadWebTorrent (attempt) {
-  // A browser may not try a module again that it once failed to load, as long as the page lives.
+  // After a failure, a browser may not load the same module URL again until the page is reloaded.
   const again = attempt ? `?${attempt}` : ''
   const cdn = CDN + again
   try {
     return (await import(LOCAL + again)).default
   } catch {
     // import() takes no integrity hash, but a script element does. import() then returns the
-    // module that the element has loaded.
+    // module that the element loaded.
     await new Promise((resolve, reject) => {
       const script = document.createElement('script')
       Object.assign(script, {
@@ -31,12 +31,12 @@ export async function loadWebTorrent (attempt) {
       document.head.append(script)
     })
     const { default: WebTorrent } = await import(cdn)
-    cacheForOffline().catch(() => {}) // then it is missing when offline
+    cacheForOffline().catch(() => {}) // without it the page cannot connect when offline
     return WebTorrent
   }
 }
 
-/** Cache the CDN's copy for when there is no network. A copy beside the page is the service worker's. */
+/** Cache the CDN's copy for offline use. The service worker caches a copy beside the page. */
 async function cacheForOffline () {
   const cache = await globalThis.caches?.open('memocast')
   if (!cache || await cache.match(CDN)) return
