@@ -164,10 +164,27 @@ class WorkerSummary:
 
     session_pid: int | None = None
     seeding: int = 0
+    problem: str | None = None
     crashes: int = 0
     last_crash: Crash | None = None
-    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WebSummary(WorkerSummary):
+    """That of the worker for browsers."""
+
     stun_answers: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LanSummary(WorkerSummary):
+    """That of the worker for the local network."""
+
+    only: list[str] = field(default_factory=list)
+    for_browsers: bool = False
+    for_lan: bool = False
+    to_sync: str = ""
+    reach: Reach = Reach()
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +201,6 @@ class SeederReport:
     heard: int = 0
     crashes: int = 0
     last_crash: Crash | None = None
-    problem: str | None = None
     session_pid: int | None = None
     seeding: int = 0
     damaged: list[str] = field(default_factory=list)
@@ -195,8 +211,9 @@ class SeederReport:
     for_lan: bool = False
     to_sync: str = ""
     reach: Reach = Reach()
-    web: WorkerSummary | None = None
-    lan: WorkerSummary | None = None
+    problem: str | None = None
+    web: WebSummary | None = None
+    lan: LanSummary | None = None
 
 
 Event = (
@@ -234,8 +251,6 @@ def to_json(event: Event) -> dict[str, Any]:
     """Return the JSON of an event's line, or of the report in `seeder.json`."""
     document: dict[str, Any] = _plain(event)
     if isinstance(event, SeederReport):
-        if event.lan:
-            del document["lan"]["stun_answers"]
         return document
     if isinstance(event, Transfer):
         document |= document.pop("uploads")
@@ -278,8 +293,8 @@ def _plain(value: Any) -> Any:
 _NESTED: dict[str, type[Any]] = {
     "reach": Reach,
     "last_crash": Crash,
-    "web": WorkerSummary,
-    "lan": WorkerSummary,
+    "web": WebSummary,
+    "lan": LanSummary,
 }
 
 

@@ -210,6 +210,6 @@ class Supervisor:
             for_lan=classic.for_lan,
             to_sync=classic.to_sync,
             reach=replace(classic.reach, trackers=trackers),
-            web=self._web.summary() if self._web in workers else None,
-            lan=self._lan.summary() if self._lan in workers else None,
+            web=self._web.web_summary() if self._web in workers else None,
+            lan=self._lan.lan_summary() if self._lan in workers else None,
         )

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from memocast.errors import LibraryError, MemocastError
 from memocast.formats.memo import now, rfc3339
-from memocast.library.seeder_report import Crash, WorkerSummary
+from memocast.library.seeder_report import Crash, LanSummary, WebSummary, WorkerReport
 from memocast.seeding.worker_process import WorkerProcess
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from memocast.library.seeder_report import Failed, Uploads, WorkerReport
+    from memocast.library.seeder_report import Failed, Uploads
 
 _LONGEST_PAUSE_SECONDS = 60.0
 _STEADY_SECONDS = 60.0
@@ -113,14 +113,30 @@ class WorkerState:
         self._next_start = moment + self._pause
         self._pause = min(max(1.0, self._pause * 2), _LONGEST_PAUSE_SECONDS)
 
-    def summary(self) -> WorkerSummary:
-        """Return the state to publish."""
-        report = self.report
-        return WorkerSummary(
-            report.session_pid if report else None,
-            report.seeding if report else 0,
+    def web_summary(self) -> WebSummary:
+        """Return the state to publish of the worker for browsers."""
+        report = self.report or WorkerReport()
+        return WebSummary(
+            report.session_pid,
+            report.seeding,
+            self.problem,
             self.crashes,
             self.last_crash,
+            report.stun_answers,
+        )
+
+    def lan_summary(self) -> LanSummary:
+        """Return the state to publish of the worker for the local network."""
+        report = self.report or WorkerReport()
+        return LanSummary(
+            report.session_pid,
+            report.seeding,
             self.problem,
-            report.stun_answers if report else None,
+            self.crashes,
+            self.last_crash,
+            report.only,
+            report.for_browsers,
+            report.for_lan,
+            report.to_sync,
+            report.reach,
         )
