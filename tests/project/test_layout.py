@@ -33,6 +33,7 @@ def test_nobody_imports_a_test_module_or_conftest() -> None:
     found = {
         f"{path.relative_to(ROOT)} imports {name}"
         for path in (*MODULES, *(ROOT / "docs").glob("*.py"))
+        if path.name != "make_architecture.py"  # which draws the rows of test_layers
         for name in imported_from(ast.parse(path.read_text()))
         if closed & set(name.split("."))
     }
