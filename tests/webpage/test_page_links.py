@@ -162,7 +162,7 @@ def test_without_a_page_share_page_says_how_to_host_one(anna: Memocast, memo: st
 def test_a_page_that_is_no_web_address_is_refused(anna: Memocast, memo: str, url: str) -> None:
     assert "is not a page's address" in anna.run("share", memo, "--page", url, expect=2).err
     configured = anna.with_(MEMOCAST_PAGE_URL=url)
-    assert "is no page's address" in configured.run("list", expect=2).err
+    assert "is not a page's address" in configured.run("list", expect=2).err
     assert anna.show(memo)["shared"] is False
 
 
