@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from helpers.command_spawner import spawner
 from helpers.private_settings import PRIVATE
+from helpers.processes import detached_seeders
+from helpers.waiting import wait_for
 from memocast.library.seeder_lock import SeederLock
 from memocast.library.seeder_report import to_json
 
@@ -157,6 +159,8 @@ class Memocast:
     def stop(self) -> None:
         """End the library's seeder, if one runs."""
         if (self.library / "seeder.lock").exists():
+            # One that was started beside another ends once it sees that; it would take over else.
+            wait_for("late seeders", lambda: len(detached_seeders(self.library)) <= 1)
             self.run("seed", "--stop", expect=None)
 
 

@@ -29,3 +29,14 @@ def is_running(number: int) -> bool:
     """False for a zombie too: it has no command line."""
     command = Path(f"/proc/{number}/cmdline")
     return command.exists() and bool(command.read_bytes())
+
+
+def detached_seeders(library: Path) -> list[int]:
+    """The seeders of that library in the background, and those that are about to be one."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            words = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdigit() else []
+            if b"--detached" in words and str(library).encode() in words:
+                found.append(int(entry.name))
+    return found
