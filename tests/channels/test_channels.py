@@ -238,7 +238,7 @@ def test_record_publishes_and_what_is_new_is_played(
     assert anna.show(memo)["title"] == "Spoken"
     assert anna.show(memo)["heard"] is True
     (got,) = ben.run("sync").out.split()
-    assert ben.run("play", "--new").err == "memocast: 'Spoken', by 'Anna's notes'\n"
+    assert ben.run("play", "--new").err == "memocast: 'Spoken' from 'Anna's notes'\n"
     assert ben.show(got)["heard"] is True
     assert ben.run("play", "--new").err == "memocast: nothing new to play\n"
     assert "name a memo to play, or use --new" in ben.run("play", expect=2).err
@@ -296,7 +296,12 @@ CHANNEL_LINK = "magnet:?xs=urn:btpk:" + "0" * 64
             "make one of your own",
         ),
         (["channel", "retract", "zzz", "--from", "Anna's notes"], 3, "there is no memo", "list"),
-        (["channel", "export", "Anna's notes", "k"], 2, "somebody else's", "follow it elsewhere"),
+        (
+            ["channel", "export", "Anna's notes", "k"],
+            2,
+            "belongs to somebody else",
+            "follow it elsewhere",
+        ),
         (["channel", "show", "nobody"], 2, "there is no channel", "you have"),
         (["sync", "nobody"], 2, "there is no channel", "you have"),
     ],

@@ -124,7 +124,7 @@ CASES = {
     ),
     "publish the first": Case("channel publish --no-seed =One", channel, (1, "already")),
     "publish three": Case(
-        "channel publish --no-seed =One =Two =Three", channel, (1, "is in 'Notes' already")
+        "channel publish --no-seed =One =Two =Three", channel, (1, "is already in 'Notes'")
     ),
     "publish privately": Case(
         "channel publish --no-seed =Three", privately_published, (1, "already")

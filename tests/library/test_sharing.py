@@ -188,7 +188,7 @@ def test_share_json_qr_and_no_seed(anna: Memocast, memo: str) -> None:
         }
     ]
     assert "█" in result.err
-    assert "no seeder runs" in result.err
+    assert "no seeder is running" in result.err
     assert anna.seeder() is None
 
 
