@@ -111,7 +111,7 @@ def test_the_latest_memos_are_offered_within_the_limit_of_descriptors(
     started = anna.shell("ulimit -n 165; python -P -m memocast seed --background")
     assert started.out == ""
     wait_for("the web session", lambda: serving(anna) == 3)
-    assert "browsers: 0 connected; the last 3 of 6 memos offered" in anna.run("status").out
+    assert "browsers: 0 connected; the last 3 of 6 memos shared" in anna.run("status").out
     wait_whole(net.visit(links[5]), "Memo 5")
     anna.run("share", ids[0])  # once more, and so it is the latest
     wait_whole(net.visit(links[0]), "Memo 0")
