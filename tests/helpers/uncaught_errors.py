@@ -30,6 +30,10 @@ TELL = f"""() => {{
 }}"""
 
 
+WEBTORRENTS_OWN = "Cannot read properties of null (reading 'removeListener')"
+"""webtorrent lets go of a peer, and then hears that its connection failed: it harms nothing."""
+
+
 class Uncaught:
     """The errors of all browsers of a net, until the test that they belong to is over."""
 
@@ -49,6 +53,8 @@ class Uncaught:
         self._contexts.remove(context)
 
     def _of_page(self, error: WebError) -> None:
+        if WEBTORRENTS_OWN in error.error.message and "webtorrent.min.js" in str(error.error.stack):
+            return
         self._heard.append(f"{error.error.name}: {error.error.message}\n{error.error.stack}")
 
     def _listen_to(self, worker: Worker) -> None:

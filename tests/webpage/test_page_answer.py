@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext, Page, Route
 
     from helpers.browser import Net
     from helpers.memocast_user import Memocast
@@ -92,6 +92,22 @@ def test_a_recording_is_listened_to_and_discarded_only_after_asking(
         tab.locator("#draft").wait_for(state="visible" if left else "hidden")
     assert tab.locator("article").count() == 0
     tab.get_by_role("button", name="Record").wait_for()
+
+
+def test_what_is_shared_before_the_page_is_connected_is_shared_once_it_is(
+    net: Net, microphone: Browser
+) -> None:
+    context = net.context(microphone, service_workers="block", permissions=["microphone"])
+    held: list[Route] = []
+    context.route("**/webtorrent.min.js*", lambda route: held.append(route))
+    tab = net.visit(context=context)
+    record(tab, seconds=1)
+    tab.get_by_role("button", name="Stop").click()
+    tab.get_by_role("button", name="Share it").click()
+    wait_for("the request", lambda: tab.title() and held)
+    assert tab.locator("article").count() == 0
+    held[0].continue_()
+    tab.locator("article").locator(".facts", has_text="0:0").wait_for()
 
 
 @pytest.mark.long

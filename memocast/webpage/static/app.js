@@ -24,6 +24,7 @@ class Page {
   channels = new Channels(this)
   keptMemos = new KeptMemos(this)
   session = null
+  connecting = null // a promise, while the session starts
   canStream = false
   attempts = 0
   linkProblem = ''
@@ -61,10 +62,14 @@ class Page {
     byId('link').onkeydown = event => { if (event.key === 'Enter') this.fetchTyped() }
   }
 
-  /** Start the session, or show why it failed. Kept memos play without it. */
-  async connect () {
-    if (this.connecting || this.session) return
-    this.connecting = true
+  /** Start the session, or show why it failed; resolve then. Kept memos play without it. */
+  connect () {
+    this.connecting ??= this.startSession().finally(() => { this.connecting = null })
+    return this.connecting
+  }
+
+  async startSession () {
+    if (this.session) return
     this.connectionProblem = ''
     const streaming = startStreaming(infoHash => this.session?.transfers.get(infoHash)).catch(() => false)
     try {
@@ -75,15 +80,13 @@ class Page {
       this.showProblem()
       for (const card of this.cards.values()) card.show()
       return
-    } finally {
-      this.connecting = false
     }
     this.showProblem()
     for (const card of this.cards.values()) if (card.link && !card.kept) this.download(card)
     for (const card of this.keptMemos.cards.slice(0, MAX_SEEDED)) {
       card.follow(this.session.seed(card.link, card.kept))
     }
-    this.canStream = await streaming
+    streaming.then(canStream => { this.canStream = canStream })
   }
 
   /** Show the current problem, if any. */

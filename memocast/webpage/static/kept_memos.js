@@ -62,6 +62,7 @@ export class KeptMemos {
   /** Seed a recording as a memo, and replace its draft with the memo. */
   async share (memo, blob, recordingId) {
     const kind = identify(new Uint8Array(await blob.slice(0, 64).arrayBuffer()))
+    await this.page.connect() // which may be under way
     const { session } = this.page
     if (!session) throw new Error('this page is not connected')
     const shared = await session.share(memo, blob, kind)
