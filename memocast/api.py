@@ -109,14 +109,13 @@ def share(
     memo was shared before, or as the settings say. `lan` limits it to the local network.
     """
     from memocast.formats import age
-    from memocast.library.sharing import ShareRequest
+    from memocast.library.sharing import ShareRequest, default_mode
     from memocast.library.sharing import share as share_
 
     settings = settings or _settings()
-    default: Mode = "private" if settings.share == "private" else "public"
     if recipients:
         mode = "addressed"
-    request = ShareRequest(mode, default, age.recipients(list(recipients)), lan=lan)
+    request = ShareRequest(mode, default_mode(settings), age.recipients(list(recipients)), lan=lan)
     return share_(library, memo, request).link(settings.trackers)
 
 

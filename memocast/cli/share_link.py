@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from memocast.formats.memo import Memo
-    from memocast.formats.share import Mode, Share
+    from memocast.formats.share import Share
     from memocast.formats.torrent import Torrent
     from memocast.library.sharing import ShareRequest
 
@@ -43,7 +43,7 @@ def shared_link(
         share = sharing.share(
             library,
             memo,
-            wish or sharing.ShareRequest(None, default_mode(current)),
+            wish or sharing.ShareRequest(None, sharing.default_mode(current.settings)),
             lambda size: counter.tell(console.size(size)),
             first=write_torrent,
         )
@@ -57,11 +57,6 @@ def shared_link(
     settings = current.settings.on_lan() if share.lan else current.settings
     peers = reachable_addresses(settings, library.listen_port(lan=share.lan)) if direct else []
     return share, share.link(current.settings.trackers, peers)
-
-
-def default_mode(current: AppContext) -> Mode:
-    """Return the mode that the settings give to a new share."""
-    return "private" if current.settings.share == "private" else "public"
 
 
 def _tell_of(memo: Memo, share: Share, before: list[Share], *, asked_for_lan: bool) -> None:

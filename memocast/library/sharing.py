@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from memocast.formats.memo import Memo
     from memocast.formats.share import Mode
     from memocast.library.library import Library
+    from memocast.settings import Settings
 
 _AGE_FILE = "sealed.age"
 
@@ -35,6 +36,11 @@ class ShareRequest:
     lan: bool = False
     explicit: bool = True
     paired: bool = False
+
+
+def default_mode(settings: Settings) -> Mode:
+    """Return how a memo is shared when nothing else is said."""
+    return "private" if settings.share == "private" else "public"
 
 
 def share(

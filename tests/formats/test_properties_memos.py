@@ -15,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fuzz import targets
+from fuzz.seeds import MEMO
 from helpers.full_or_short import scaled
 from helpers.hypothesis_strategies import ANY_TEXT, TITLES
-from helpers.kept_memo import MEMO, keep
+from helpers.kept_memo import keep
 from memocast.cli.terminal.console import safe
 from memocast.errors import NoSuchMemo, UsageError
 from memocast.formats.memo import checked_description, checked_title, now, title_from_file

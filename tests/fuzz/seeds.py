@@ -95,27 +95,29 @@ def inputs() -> list[bytes]:
     return [bytes([number]) + data for number, group in enumerate(groups) for data in group]
 
 
+MEMO = Memo(
+    id="00000000",
+    title="Title ☂",
+    description="Some\nlines",
+    created=datetime(2026, 11, 23, 9, 37, tzinfo=UTC),
+    duration=1234,
+    size=40_000,
+    format="opus",
+    origin="recorded",
+    peaks=bytes(range(200)),
+)
+
+
 def torrents() -> list[bytes]:
     """Memos' .torrent files, version 1 and others'."""
-    memo = Memo(
-        id="00000000",
-        title="Title ☂",
-        description="Some\nlines",
-        created=datetime(2026, 11, 23, 9, 37, tzinfo=UTC),
-        duration=1234,
-        size=40_000,
-        format="opus",
-        origin="recorded",
-        peaks=bytes(range(200)),
-    )
     trackers = ["udp://t.example:1/announce", "http://u.example/announce"]
     with tempfile.TemporaryDirectory() as folder:
         audio = Path(folder) / "audio.opus"
-        audio.write_bytes(bytes(memo.size))
-        torrent = make(memo, audio)
+        audio.write_bytes(bytes(MEMO.size))
+        torrent = make(MEMO, audio)
         found = [torrent.content, with_trackers(torrent, trackers)]
         for version in (0, lt.create_torrent.v2_only):
-            entry = lt.create_file_entry(audio.name, memo.size)
+            entry = lt.create_file_entry(audio.name, MEMO.size)
             creator = lt.create_torrent([entry], 16 * 1024, version)
             lt.set_piece_hashes(creator, folder, lambda _: None)
             creator.add_tracker(trackers[0])

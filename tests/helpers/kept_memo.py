@@ -1,11 +1,9 @@
-"""A memo that a test puts into a library without a process, and one that is in none."""
+"""Putting a memo into a library without a process."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from memocast.formats.memo import Memo
 from memocast.library.draft import Draft, NewMemo
 
 if TYPE_CHECKING:
@@ -13,19 +11,6 @@ if TYPE_CHECKING:
 
     from memocast.formats.share import Share
     from memocast.library.library import Library
-
-
-MEMO = Memo(
-    id="00000000",
-    title="Title ☂",
-    description="Some\nlines",
-    created=datetime(2026, 11, 23, 9, 37, tzinfo=UTC),
-    duration=1234,
-    size=40_000,
-    format="opus",
-    origin="recorded",
-    peaks=bytes(range(200)),
-)
 
 
 def keep(

@@ -12,11 +12,10 @@ import socket
 import socketserver
 import struct
 import threading
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
-if TYPE_CHECKING:
-    from types import TracebackType
+from helpers.served_in_thread import ServedInThread
 
 Peer = tuple[str, int]
 
@@ -28,7 +27,7 @@ _STOPPED = 3  # an event of BEP 15
 _MAGIC = 0x41727101980
 
 
-class Tracker:
+class Tracker(ServedInThread):
     """What both kinds have in common: who takes part in which swarm.
 
     `url` is what goes into a link. The socket is bound when the object is made.
@@ -37,24 +36,9 @@ class Tracker:
     url: str
 
     def __init__(self, server: socketserver.BaseServer) -> None:
-        self._server = server
-        self._thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        super().__init__(server)
         self._lock = threading.Lock()
         self._swarms: dict[bytes, set[Peer]] = {}
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
     def announced(self, info_hash: str) -> set[Peer]:
         """Who takes part now. `info_hash` in hex; trackers know the first 20 bytes of it."""

@@ -6,14 +6,15 @@ import contextlib
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from helpers.served_in_thread import ServedInThread
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import TracebackType
 
 
 @dataclass
@@ -26,7 +27,7 @@ class Reply:
     send: Callable[[BaseHTTPRequestHandler], None] | None = None
 
 
-class WebServer:
+class WebServer(ServedInThread):
     """Serves `replies` by path; `asked` has each request's path and headers, in order."""
 
     def __init__(self) -> None:
@@ -42,10 +43,10 @@ class WebServer:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = True
+        super().__init__(server)
+        self.url = f"http://127.0.0.1:{server.server_port}"
 
     def paths(self) -> list[str]:
         return [path for path, _ in self.asked]
@@ -69,20 +70,9 @@ class WebServer:
             else:
                 request.wfile.write(reply.body)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def stop(self) -> None:
         self.ended.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().stop()
 
 
 @pytest.fixture

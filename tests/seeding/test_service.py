@@ -112,7 +112,7 @@ def test_without_systemd_it_says_what_to_start_instead(anna: Memocast, tmp_path:
 
 def test_a_path_that_systemd_cannot_be_told_is_refused() -> None:
     with pytest.raises(UsageError, match="a service cannot have"):
-        service.unit(Path("/tmp/line\nfeed"))
+        service.unit(Path("/anna/line\nfeed"))
 
 
 def test_the_agent_for_macos_starts_the_same_seeder() -> None:

@@ -16,7 +16,7 @@ from memocast.cli.context import (
     app_context,
 )
 from memocast.cli.output_file import check_target
-from memocast.cli.share_link import default_mode, ensure_seeder, shared_link
+from memocast.cli.share_link import ensure_seeder, shared_link
 from memocast.cli.terminal import console
 from memocast.cli.terminal.qr_code import draw_qr
 from memocast.errors import UsageError
@@ -175,7 +175,7 @@ def _wish(
     current: AppContext, *, private: bool, public: bool, to: list[str], lan: bool, explicit: bool
 ) -> ShareRequest:
     from memocast.formats import age
-    from memocast.library.sharing import ShareRequest
+    from memocast.library.sharing import ShareRequest, default_mode
 
     if private + public + bool(to) > 1:
         raise UsageError(
@@ -186,7 +186,9 @@ def _wish(
         mode = "addressed"
     elif private or public:
         mode = "private" if private else "public"
-    return ShareRequest(mode, default_mode(current), age.recipients(to), lan=lan, explicit=explicit)
+    return ShareRequest(
+        mode, default_mode(current.settings), age.recipients(to), lan=lan, explicit=explicit
+    )
 
 
 def unshare(

@@ -80,8 +80,8 @@ def _sync(
     if not (wanted or pair or names):
         console.note("there is nothing to sync; follow a channel: memocast follow SOURCE")
         return
-    registry = Republisher(library, settings)
-    follower = Follower(library, settings, registry, timeout, eager=not quiet)
+    republisher = Republisher(library, settings)
+    follower = Follower(library, settings, republisher, timeout, eager=not quiet)
 
     def tell(name: str, news: News) -> None:
         for problem in news.problems:
@@ -101,7 +101,7 @@ def _sync(
         news = News()
         counter = Counter("sealing")
         with _watched(current, None, json=json) as (show, arrived):
-            pairing = Pairing(library, settings, registry, timeout)
+            pairing = Pairing(library, settings, republisher, timeout)
             pairing.sync(found, news, show, arrived, lambda size: counter.tell(console.size(size)))
         counter.done()
         tell("your devices", news)
