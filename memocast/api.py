@@ -228,10 +228,15 @@ def sync(
     """
     from memocast.channels.follow import Follower
     from memocast.channels.republish import Republisher
+    from memocast.channels.source_sync import held_back
+    from memocast.channels.sync_events import News
 
     settings = settings or _settings()
+    news = News()
     follower = Follower(library, settings, Republisher(library, settings), timeout)
-    news = follower.sync(channel, notify)
+    follower.sync(channel, news, notify)
+    if news.held:
+        news.problems.append(held_back(library, settings, news.held))
     if news.problems and not news.memos:
         raise news.problems[0]
     return [library.get(id_) for id_ in news.memos]

@@ -11,7 +11,8 @@
     │   ├── WrongKey         it is encrypted, and not to us
     │   └── MissingDecoder   it may, but a decoder is not installed
     ├── LibraryError     8   the library cannot be used
-    │   └── DamagedLibrary   its database is damaged or gone
+    │   ├── DamagedLibrary   its database is damaged or gone
+    │   └── BelowDiskFloor   the disk has no room for what was not asked for
     └── Interrupted    130   the user stopped it
 
 Only `memocast.cli.main` turns them into messages and exit codes. Exceptions
@@ -100,6 +101,13 @@ class DamagedLibrary(LibraryError):
             hint="your audio is safe in 'memos' beside it; rebuild the rest from the last copy:"
             " memocast doctor --repair",
         )
+
+
+class BelowDiskFloor(LibraryError):
+    """Less than the setting `disk_floor` is left of the disk."""
+
+    def __init__(self, message: str = "the disk is nearly full", *, hint: str = "") -> None:
+        super().__init__(message, hint=hint or "free some space, or lower the setting 'disk_floor'")
 
 
 class Interrupted(MemocastError):

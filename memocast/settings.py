@@ -23,6 +23,9 @@ FORMATS = ("opus", "flac", "wav")
 SHARE_MODES = ("public", "private")
 
 
+_MOST = {"disk_floor": 2**50}
+"""The largest numbers that settings take, where it is not that of a rate."""
+
 _PREFIX = "MEMOCAST_"
 _NOT_SETTINGS = {"MEMOCAST_LIBRARY"}
 
@@ -62,6 +65,7 @@ class Settings:
     autostart: bool = True
     share: str = "public"
     sync_interval: int = 300
+    disk_floor: int = 1_000_000_000
 
     def addresses(self, chosen_port: int) -> list[tuple[str, int]]:
         """Return the IP addresses and ports to listen on, with the library's port in place of 0."""
@@ -137,7 +141,7 @@ def _from_text(key: str, text: str, where: str) -> Any:
             raise UsageError(f"{where} is '{text}'", hint="use true or false")
         return text == "true"
     if isinstance(default, int):
-        if not (text.isascii() and text.isdigit() and len(text) <= 10):
+        if not (text.isascii() and text.isdigit() and len(text) <= 16):
             raise UsageError(f"{where} is '{text}'", hint="use a whole number, 0 or more")
         return _checked(key, int(text), where)
     return _checked(key, text.split() if isinstance(default, tuple) else text, where)
@@ -150,8 +154,9 @@ def _checked(key: str, value: object, where: str) -> Any:
     if type(value) is not type(default):
         kinds = {bool: "true or false", int: "a whole number", str: "text in quotes"}
         raise UsageError(f"{where} has the wrong type", hint=f"use {kinds[type(default)]}")
-    if isinstance(value, int) and not 0 <= value < 2**31:
-        raise UsageError(f"{where} is out of range", hint="use 0 (none) to 2147483647")
+    most = _MOST.get(key, 2**31 - 1)
+    if isinstance(value, int) and not 0 <= value <= most:
+        raise UsageError(f"{where} is out of range", hint=f"use 0 (none) to {most}")
     if isinstance(value, str):
         _check_text(key, value, where)
     return value

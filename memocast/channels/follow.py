@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from memocast.bittorrent import dht
-from memocast.errors import LibraryError, MemocastError, NoSuchMemo, Refused, SwarmTimeout
+from memocast.channels.time_limit import OutOfTime
+from memocast.errors import (
+    BelowDiskFloor,
+    LibraryError,
+    MemocastError,
+    NoSuchMemo,
+    Refused,
+    SwarmTimeout,
+)
 from memocast.fetching.fetch import DEFAULT_MAX_SIZE, FetchRequest, fetch
 from memocast.fetching.page_download import DownloadedPage, download_page
 from memocast.formats import age, link
 from memocast.formats.feed import MAX_PAGE_BYTES, FeedItem, FeedPage, parse_page
 from memocast.formats.link import Link
+from memocast.library.disk_floor import DiskFloor
 from memocast.library.tables.feed_pages import StoredPage
 from memocast.podcasts import episodes
 from memocast.podcasts.source import look
@@ -22,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from memocast.channels.republish import Republisher
+    from memocast.channels.sync_events import News
     from memocast.fetching.progress import Stage
     from memocast.formats.age import Identity
     from memocast.formats.channel import Channel
@@ -35,20 +44,6 @@ MOST_PAGES = 500
 DEFAULT_TIMEOUT = 30.0
 _FIRST_PAUSE = 300
 _DAY = 24 * 3600
-
-
-@dataclass(slots=True)
-class News:
-    """The result of a sync: a count of new items `listed`, new memos by id, and problems.
-
-    `removed` and `changed` count memos.
-    """
-
-    listed: int = 0
-    memos: list[str] = field(default_factory=list)
-    removed: int = 0
-    changed: int = 0
-    problems: list[MemocastError] = field(default_factory=list)
 
 
 class Follower:
@@ -71,22 +66,25 @@ class Follower:
         self._republisher = republisher
         self._timeout = timeout
         self._eager = eager
+        self._floor = DiskFloor(library.root, settings.disk_floor)
 
     def sync(
         self,
         channel: Channel,
+        news: News,
         notify: Callable[[Stage], None],
         arrived: Callable[[str], None] = lambda _: None,
-    ) -> News:
+    ) -> None:
         """Look for new items in the channel, and fetch those that its limits allow.
 
-        Calls `arrived` with each memo's id. Problems are returned in the news; the feed keeps
+        Calls `arrived` with each memo's id. Problems are added to the news; the feed keeps
         its last good state. Raises LibraryError.
         """
-        news = News()
         problem = ""
         try:
             self.read(channel, news)
+        except BelowDiskFloor:
+            news.held += 1
         except LibraryError:
             raise
         except MemocastError as error:
@@ -96,7 +94,6 @@ class Follower:
         channel = self._library.channels.get(channel.name)
         self._fetch(channel, notify, arrived, news)
         self._expire(channel, news)
-        return news
 
     # -- the feed --------------------------------------------------------------------
 
@@ -154,6 +151,8 @@ class Follower:
                     items += len(self._library.feed_items.items(channel, page=info_hash))
                 info_hash = older
                 continue
+            if not channel.is_own:
+                self._floor.check()
             came = pages.enter_context(self._download(channel, info_hash))
             page = self._page(channel, came)
             older = _info_hash(page.next)
@@ -193,11 +192,14 @@ class Follower:
                 for known in feeds.items(channel, page=info_hash)
                 if known.item.id not in listed
             ]
-        news.listed = sum(feeds.get(channel, id_) is None for id_ in listed)
+        unknown = sum(feeds.get(channel, id_) is None for id_ in listed)
         with self._library.atomically():
+            renamed = feeds.rename(channel, listed.values(), gone)
+            gone = [known for known in gone if known.number not in renamed]
             pages.replace(channel, [(stored, page.items) for stored, page in found], gone)
             for known in gone:
                 self._let_go(known)
+        news.listed = unknown - len(renamed)
 
     def _let_go(self, listed: ListedItem) -> None:
         """Stop seeding a memo that its channel retracted; the user keeps it."""
@@ -218,20 +220,29 @@ class Follower:
         arrived: Callable[[str], None],
         news: News,
     ) -> None:
-        newest = channel.limits.newest or None
-        # Oldest first, so that the newest arrives last and becomes `latest`.
-        for listed in reversed(self._library.feed_items.items(channel, newest)):
-            if listed.arrived is not None or self._must_wait(listed):
+        items = self._library.feed_items
+        for listed in items.wanted(channel):
+            if self._must_wait(listed):
+                continue
+            if self._floor.room < max(listed.item.size, 1):
+                news.held += 1
                 continue
             try:
-                memo = self._fetch_item(channel, listed, notify)
+                memo = self._fetch_item(channel, listed, self._floor.watched(notify))
+            except BelowDiskFloor:
+                news.held += 1
+                continue
             except LibraryError:
                 raise
             except MemocastError as error:
                 news.problems.append(error)
-                self._library.feed_items.note_problem(listed, error.message)
+                items.note_problem(listed, error.message)
                 continue
-            self._library.feed_items.settle(listed.number, memo)
+            except OutOfTime:
+                # Others come first next time, and then this one goes on.
+                items.note_problem(listed, "it takes longer than a sync may take", counts=False)
+                raise
+            items.settle(listed.number, memo)
             news.memos.append(memo)
             arrived(memo)
 
@@ -253,7 +264,9 @@ class Follower:
             podcasts = episodes.Episodes(self._library, self._settings, self._timeout, notify)
             return podcasts.fetch(listed, max_size).id
         (where,) = link.parse(item.link)
-        request = FetchRequest(where, self._timeout, max_size, self._identities(channel))
+        request = FetchRequest(
+            where, self._timeout, max_size, self._identities(channel), item=listed.number
+        )
         return fetch(self._library, self._settings, request, notify).memo.id
 
     def _identities(self, channel: Channel) -> list[Identity]:
@@ -268,6 +281,17 @@ class Follower:
             if memo.origin == "fetched" and not memo.shared:
                 self._library.remove(memo)
                 news.removed += 1
+
+
+def discard_unwanted(library: Library) -> None:
+    """Delete unfinished downloads of items that are no longer wanted from any channel."""
+    wanted = {
+        listed.number
+        for channel in library.channels.all()
+        for listed in library.feed_items.wanted(channel)
+    }
+    with library.translated():
+        library.staging.discard_items(wanted)
 
 
 def _info_hash(magnet: str) -> str:

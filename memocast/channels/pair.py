@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from memocast.channels.pair_disputes import Disputes
 from memocast.channels.pair_missing import MissingMemos
 from memocast.channels.pair_pages import Found, PairPages, Part
+from memocast.channels.time_limit import OutOfTime
 from memocast.errors import (
     LibraryError,
     MemocastError,
@@ -34,8 +35,8 @@ from memocast.library.sharing import ShareRequest, share
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from memocast.channels.follow import News
     from memocast.channels.republish import Republisher
+    from memocast.channels.sync_events import News
     from memocast.fetching.progress import Stage
     from memocast.formats.channel import Channel
     from memocast.formats.mutable_item import SignedItem
@@ -226,6 +227,9 @@ class Pairing:
                 if failures == _ENOUGH_FAILURES:
                     return
                 continue
+            except OutOfTime:
+                missing.note(entry, SwarmTimeout("its time was over"))
+                raise
             failures = 0
             news.memos.append(memo)
             arrived(memo)

@@ -7,8 +7,9 @@ import shlex
 from typing import TYPE_CHECKING
 
 from memocast.bittorrent import dht
-from memocast.channels.follow import Follower, News
+from memocast.channels.follow import Follower
 from memocast.channels.republish import Republisher
+from memocast.channels.sync_events import News
 from memocast.errors import MemocastError, UsageError
 from memocast.formats import age, mutable_item, torrent
 from memocast.formats.channel import ChannelLink, checked_name

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from memocast.channels.follow import discard_unwanted
 from memocast.errors import UsageError
 from memocast.formats import age, channel
 from memocast.formats.channel import ChannelLink, FollowLimits
@@ -92,4 +93,5 @@ def unfollow(library: Library, name: str) -> Channel:
     with library.atomically():
         library.feed_pages.forget(found)
         library.channels.remove(found)
+    discard_unwanted(library)
     return found

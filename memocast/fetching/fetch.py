@@ -66,6 +66,7 @@ class FetchRequest:
 
     A sealed memo is opened with the link's key or one of the `identities`. Any other can be
     played while it arrives: `listen` is called with it as soon as its metadata is known.
+    `item` is the number of the feed's item that it comes from, None for what the user asked for.
     """
 
     link: Link
@@ -74,6 +75,7 @@ class FetchRequest:
     identities: Sequence[Identity] = ()
     listen: Listen | None = None
     adopted: Adopted | None = None
+    item: int | None = None
 
 
 def fetch(
@@ -95,7 +97,7 @@ def fetch(
     entry: StagingEntry | None = None
     while entry is None:
         with library.translated():
-            entry = library.staging.download(link.info_hashes[0])
+            entry = library.staging.download(link.info_hashes[0], request.item)
         memo = library.shares.memo(link.info_hashes)
         if memo:
             if entry:  # made just now, or left by a fetch that died after its last step
@@ -239,11 +241,11 @@ class _Fetch:
         with self._library.translated():
             info_hash = self._entry.facts().get(SEALED)
             staged = self._entry.folder / STAGED_NAME
-            for path in self._entry.folder.glob("audio.*"):
-                if info_hash:  # it can be decrypted again
+            if info_hash:
+                for path in self._entry.folder.glob("audio.*"):  # it can be decrypted again
                     path.unlink()
-                else:
-                    path.rename(staged)
+            else:
+                self._entry.restage(staged)
             if info_hash in self._link.info_hashes and not staged.exists():
                 with contextlib.suppress(FileNotFoundError):
                     self._library.shares.age_file(info_hash).rename(staged)

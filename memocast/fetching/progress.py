@@ -9,7 +9,7 @@ from memocast.bittorrent.download import Progress
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Another process is fetching the same torrent into this library."""
+    """Another process is fetching the same memo, or is syncing the same channel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,4 +70,11 @@ class Loading:
     total: int
 
 
-Stage = Waiting | Looking | Preview | Progress | Decrypting | Checking | Loading
+@dataclass(frozen=True, slots=True)
+class Encrypting:
+    """Memos are being encrypted for the user's other devices. `size` in bytes, so far."""
+
+    size: int
+
+
+Stage = Waiting | Looking | Preview | Progress | Decrypting | Encrypting | Checking | Loading

@@ -63,7 +63,8 @@ class FollowLimits:
 class Channel:
     """A channel in a library: the user's own, with a `secret`, or one that is followed.
 
-    A followed podcast has no key but a `source`: the URL or file of its feed.
+    A followed podcast has no key but a `source`: the URL or file of its feed. `kind` is "pair" for
+    what the user's own devices share.
 
     `head` is the info-hash of the newest known page. `seq` is the version of the signed item.
     `checked`, in unix seconds, is when the DHT was last asked; `problem` is what went wrong then.
@@ -74,6 +75,7 @@ class Channel:
     name: str
     secret: bytes = field(default=b"", repr=False)
     source: str = ""
+    kind: str = "channel"
     head: str = ""
     seq: int = -1
     checked: int = 0

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from memocast.formats.memo import Memo
     from memocast.library.draft import Draft
     from memocast.library.library import Library
+    from memocast.library.staging import StagingEntry
 
 MAX_STREAM_BYTES = 4 << 30
 _BLOCK_BYTES = 1 << 20
@@ -93,14 +94,25 @@ def take_in(
             write(target)
             with library.translated():
                 target.flush()
-        with library.translated():
-            sound = examine(staged, notify)
-        with library.translated():
-            staged.rename(entry.audio(sound.format))
-        return library.keep(entry, NewMemo(draft(sound.format), sound.duration, sound.peaks))
+        return keep_staged(library, entry, staged, draft, notify)
     except BaseException:
         entry.discard()
         raise
+
+
+def keep_staged(
+    library: Library,
+    entry: StagingEntry,
+    staged: Path,
+    draft: Callable[[str], Draft],
+    notify: Callable[[float], None],
+) -> Memo:
+    """Make a memo of the audio in the entry's file `staged`. `draft` is as in `take_in`."""
+    with library.translated():
+        sound = examine(staged, notify)
+    with library.translated():
+        staged.rename(entry.audio(sound.format))
+    return library.keep(entry, NewMemo(draft(sound.format), sound.duration, sound.peaks))
 
 
 def _check_source(path: Path) -> None:

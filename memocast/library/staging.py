@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from memocast.files import lock, locked, write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
 Kind = Literal["recording", "import", "download", "sealing", "page"]
@@ -29,6 +29,9 @@ OPENED = "opened"
 
 SEALED = "sealed"
 """In an entry's facts: the info-hash of a sealed memo that is being added."""
+
+_ITEM = "item"
+"""In an entry: the number of the feed's item that it is for. Nobody asked for it by its link."""
 
 _ROOM = "room"
 _ROOM_BYTES = 1 << 19
@@ -52,6 +55,11 @@ class StagingEntry:
     def audio(self, format_: str) -> Path:
         """Return the path for this entry's audio in that format."""
         return self.folder / f"audio.{format_}"
+
+    def restage(self, staged: Path) -> None:
+        """Rename this entry's audio, in whatever format, to `staged`."""
+        for path in self.folder.glob("audio.*"):
+            path.rename(staged)
 
     def facts(self) -> dict[str, Any]:
         """Return the facts last noted; empty when there are none or a crash damaged them."""
@@ -122,10 +130,14 @@ class Staging:
         assert entry is not None, "no other process can have locked a folder made under the lock"
         return entry
 
-    def download(self, info_hash: str) -> StagingEntry | None:
-        """Return the torrent's entry, new or left behind; None while another process owns it."""
+    def download(self, key: str, item: int | None = None) -> StagingEntry | None:
+        """Return the download's entry, new or left behind; None while another process owns it.
+
+        `key` is a torrent's info-hash, or `web-` and the number of an item. `item` is that of the
+        feed's item that is fetched, None for what the user asked for.
+        """
         with self._locked():
-            folder = self.folder / f"download-{info_hash}"
+            folder = self.folder / f"download-{key}"
             found = False
             try:
                 folder.mkdir()
@@ -134,7 +146,23 @@ class Staging:
             entry = self._claim(folder)
             if entry:
                 entry.was_left_behind = found
+                if item is None:
+                    (folder / _ITEM).unlink(missing_ok=True)
+                elif not found:
+                    (folder / _ITEM).write_text(str(item))
             return entry
+
+    def discard_items(self, wanted: Collection[int]) -> None:
+        """Delete unfinished downloads of feeds' items whose numbers are not `wanted`."""
+        with self._locked():
+            entries = [
+                self._claim(path.parent)
+                for path in self.folder.glob(f"download-*/{_ITEM}")
+                if _number_in(path) not in wanted
+            ]
+        for entry in entries:
+            if entry:
+                entry.discard()
 
     def left_behind(self) -> Iterator[StagingEntry]:
         """Claim and yield all entries without an owner; the caller must release each one."""
@@ -180,6 +208,13 @@ class Staging:
 
     def _locked(self) -> contextlib.AbstractContextManager[bool]:
         return locked(self.folder / ".gate")
+
+
+def _number_in(path: Path) -> int | None:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return None
 
 
 def _is_same_file(descriptor: int, path: Path) -> bool:

@@ -6,19 +6,18 @@ import io
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from memocast.bittorrent.download import STAGED_NAME
-from memocast.errors import LibraryError, MemocastError
+from memocast.errors import LibraryError, MemocastError, Refused
 from memocast.fetching.fetch import FetchRequest, fetch
 from memocast.fetching.progress import Checking, Loading, Preview
 from memocast.formats import link
 from memocast.formats.link import MAX_TORRENT_FILE, Link
-from memocast.library.importing import take_in
+from memocast.library.importing import keep_staged
 from memocast.podcasts import http_get
 from memocast.podcasts.source import is_on_web
+from memocast.podcasts.web_download import WebDownload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import IO
 
     from memocast.fetching.progress import Stage
     from memocast.formats.feed import FeedItem
@@ -51,7 +50,7 @@ class Episodes:
         item = listed.item
         if item.link != item.audio:
             try:
-                return self._by_torrent(item, max_size)
+                return self._by_torrent(listed, max_size)
             except LibraryError:
                 raise
             except MemocastError as error:
@@ -64,9 +63,11 @@ class Episodes:
         except MemocastError as error:
             raise _named(error, item) from error
 
-    def _by_torrent(self, item: FeedItem, max_size: int) -> Memo:
+    def _by_torrent(self, listed: ListedItem, max_size: int) -> Memo:
+        item = listed.item
         timeout = min(self._timeout, TORRENT_SECONDS) if item.audio else self._timeout
-        request = FetchRequest(self._link(item.link, timeout), timeout, max_size)
+        where = self._link(item.link, timeout)
+        request = FetchRequest(where, timeout, max_size, item=listed.number)
         return fetch(self._library, self._settings, request, self._notify).memo
 
     def _link(self, address: str, timeout: float) -> Link:
@@ -79,9 +80,7 @@ class Episodes:
 
     def _from_web(self, listed: ListedItem, max_size: int) -> Memo:
         library, item = self._library, listed.item
-
-        def write(target: IO[bytes]) -> None:
-            self._download(item, target, max_size)
+        self._notify(Preview(item.title, item.size, item.duration or None, b""))
 
         def draft(format_: str) -> Draft:
             made = library.draft(item.title, item.text, format_, "fetched")
@@ -89,16 +88,27 @@ class Episodes:
             # Only the item tells later that this memo is it, and need not be fetched again.
             return replace(made, created=created, item=listed.number)
 
-        return take_in(library, STAGED_NAME, write, draft, lambda at: self._notify(Checking(at)))
+        with library.translated():
+            entry = library.staging.download(f"web-{listed.number}", listed.number)
+        if entry is None:
+            raise MemocastError("another process is fetching it", hint="try again later")
+        is_refused = False
+        try:
+            download = WebDownload(library, entry)
+            download.complete(item.audio, max_size, self._timeout, self._tell)
+            return keep_staged(
+                library, entry, download.path, draft, lambda at: self._notify(Checking(at))
+            )
+        except Refused:
+            is_refused = True
+            raise
+        finally:
+            if is_refused or not download.has_something:
+                entry.discard()
+            entry.release()
 
-    def _download(self, item: FeedItem, target: IO[bytes], max_size: int) -> None:
-        self._notify(Preview(item.title, item.size, item.duration or None, b""))
-
-        def tell(done: int, total: int) -> None:
-            self._notify(Loading(done, total))
-
-        with self._library.translated():
-            http_get.get(item.audio, target, max_size, self._timeout, tell=tell)
+    def _tell(self, done: int, total: int) -> None:
+        self._notify(Loading(done, total))
 
 
 def _named(error: MemocastError, item: FeedItem) -> MemocastError:

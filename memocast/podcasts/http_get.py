@@ -42,6 +42,11 @@ class Response:
     etag: str = ""
     modified: str = ""
 
+    @property
+    def can_continue(self) -> bool:
+        """Whether a part of this version can be completed later: its ETag is strong (RFC 9110)."""
+        return self.etag.startswith('"')
+
 
 def checked_url(url: str) -> str:
     """Return `url` ready for a request: without its fragment, non-ASCII percent-encoded.
@@ -73,10 +78,16 @@ def get(
     timeout: float,
     known: Response | None = None,
     tell: Callable[[int, int], None] = lambda *_: None,
+    part: Response | None = None,
+    begun: Callable[[Response], None] = lambda _: None,
 ) -> Response | None:
     """Write the content of `url` to `target`; return None if it is unchanged since `known`.
 
-    Reads at most `limit` bytes. `timeout`, in seconds, applies to each answer and to each
+    If `target` has a part of it, received with the response `part`, the rest is requested, and
+    the whole if the server cannot do that or has another version. `begun` is called with the
+    response before anything is written.
+
+    The content has at most `limit` bytes. `timeout`, in seconds, applies to each answer and to each
     `timeout * MIN_RATE` bytes. Calls `tell` with the bytes received and their total, 0 if unknown.
     Raises NotALink, SwarmTimeout, Refused, and MemocastError for the server's error status.
     """
@@ -87,22 +98,40 @@ def get(
         headers["If-None-Match"] = known.etag
     if known and known.modified:
         headers["If-Modified-Since"] = known.modified
+    have = target.seek(0, os.SEEK_END) if part and part.can_continue else 0
+    if part and have:
+        headers |= {"Range": f"bytes={have}-", "If-Range": part.etag}
     request = urllib.request.Request(address, headers=headers)  # noqa: S310 - checked above
     watch = _Watch(timeout)
     try:
         with _translated(host, watch):
             response = _asked(request, timeout, watch)
         with response:
+            said = Response(response.url, *[response.headers.get(name, "") for name in _KEPT])
+            if not (have and _continues(response, have)):
+                target.seek(0)
+                target.truncate()
+            begun(said)
             _copy(response, target, host, limit, watch, tell)
-        said = [response.headers.get(name, "") for name in _KEPT]
-        return Response(response.url, *said)
+        return said
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == http.HTTPStatus.NOT_MODIFIED and known:
             return None
+        if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and have:
+            if error.headers.get("Content-Range") == f"bytes */{have}":
+                return part  # it was whole already
+            return get(url, target, limit, timeout, tell=tell, begun=begun)
         raise _said(error, host) from None
     finally:
         watch.end()
+
+
+def _continues(response: Any, have: int) -> bool:
+    """Return whether the response is the rest of a content after `have` bytes (RFC 9110, 14.4)."""
+    said = str(response.headers.get("Content-Range", ""))
+    is_rest = response.status == http.HTTPStatus.PARTIAL_CONTENT
+    return is_rest and said.startswith(f"bytes {have}-")
 
 
 def _said(error: urllib.error.HTTPError, host: str) -> MemocastError:
@@ -137,18 +166,19 @@ def _copy(
     watch: _Watch,
     tell: Callable[[int, int], None],
 ) -> None:
-    announced = response.length or 0  # as http.client understood it
+    done = before = target.tell()
+    rest = response.length or 0  # as http.client understood it
+    announced = before + rest if rest else 0
     if announced > limit:
         raise _too_large(host, limit, announced)
-    done = 0
-    watch.hear(done)
+    watch.hear(0)
     while block := _read(response, host, watch):
         done += len(block)
         if done > limit:
             raise _too_large(host, limit, 0)
         target.write(block)
         tell(done, announced)
-        watch.hear(done)
+        watch.hear(done - before)
     if watch.is_over:
         raise SwarmTimeout(f"{host} is too slow: {done:,} bytes so far", hint=_LATER)
     if done < announced:

@@ -37,6 +37,10 @@ PACKAGES = [
     Package("text", "what of a stranger's text may reach a terminal or a file name", ""),
     Package("random_access", "seeking in a file that is not one", ""),
     Package("files", "writing, hashing and locking files", ""),
+    Package("self_command", "starting memocast from memocast", ""),
+    Package(
+        "line_process", "a memocast that works for another one and reports to it", "self_command"
+    ),
     Package(
         "limited_process",
         "a process with little memory and time, for what strangers send",
@@ -64,7 +68,7 @@ PACKAGES = [
     Package(
         "seeding",
         "the seeder: a supervisor and its workers",
-        "bittorrent errors files formats library settings version",
+        "bittorrent errors files formats library line_process self_command settings version",
     ),
     Package(
         "doctor",
@@ -79,7 +83,7 @@ PACKAGES = [
     Package(
         "channels",
         "publishing, following, and pairing one's own devices",
-        "bittorrent errors fetching formats library podcasts settings text",
+        "bittorrent errors fetching files formats library line_process podcasts settings text",
     ),
     Package(
         "cli",
@@ -252,6 +256,7 @@ def test_every_error_has_the_exit_code_of_the_contract() -> None:
         "WrongKey": 7,
         "LibraryError": 8,
         "DamagedLibrary": 8,
+        "BelowDiskFloor": 8,
         "Interrupted": 130,
     }
 

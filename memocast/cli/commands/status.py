@@ -9,6 +9,7 @@ import typer
 
 from memocast.cli.context import JsonOption, app_context
 from memocast.cli.terminal import console
+from memocast.library.disk_floor import DiskFloor
 from memocast.library.seeder_report import SeederReport, Uploads, to_json
 
 if TYPE_CHECKING:
@@ -29,12 +30,20 @@ def status(context: typer.Context, json: JsonOption = False) -> None:
     report = SeederLock(current.root).report()
     offered = current.library.seedables.with_tallies(fetched=current.settings.seed_fetched)
     rows = [_row(*found, report) for found in offered]
+    floor = DiskFloor(current.root, current.settings.disk_floor)
+    with current.library.translated():
+        disk = {"free": floor.free, "floor": floor.floor, "held": floor.room <= 0}
+        said = floor.said
+    lines = _reach_lines(report)
+    if disk["held"]:
+        lines.append(("disk", f"{said}: nothing new is fetched from channels"))
     if json:
-        console.document({"seeder": to_json(report) if report else None, "memos": rows})
+        seeder = to_json(report) if report else None
+        console.document({"seeder": seeder, "memos": rows, "disk": disk})
     elif console.stdout_is_terminal():
-        _status_screen(report, rows)
+        _status_screen(lines, rows)
     else:
-        _status_lines(report, rows)
+        _status_lines(lines, rows)
 
 
 def _row(
@@ -120,8 +129,8 @@ def _trouble_lines(report: SeederReport) -> list[tuple[str, str]]:
     return lines
 
 
-def _status_lines(report: SeederReport | None, rows: list[dict[str, Any]]) -> None:
-    for what, how in _reach_lines(report):
+def _status_lines(lines: list[tuple[str, str]], rows: list[dict[str, Any]]) -> None:
+    for what, how in lines:
         console.data(console.safe(f"{what}: {how}"))
     for row in rows:
         fields = (
@@ -154,14 +163,14 @@ def _peers(row: dict[str, Any]) -> str:
     return f"{row['peers']} ({row['browsers']} web)" if row["browsers"] else str(row["peers"])
 
 
-def _status_screen(report: SeederReport | None, rows: list[dict[str, Any]]) -> None:
+def _status_screen(lines: list[tuple[str, str]], rows: list[dict[str, Any]]) -> None:
     from datetime import UTC, datetime
 
     from rich.table import Table
     from rich.text import Text
 
     screen = console.screen()
-    for what, how in _reach_lines(report):
+    for what, how in lines:
         screen.print(Text.assemble((f"{console.safe(what)}  ", "dim"), console.safe(how)))
     if not rows:
         screen.print(Text("nothing is shared; get a link: memocast share latest"))

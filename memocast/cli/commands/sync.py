@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
+import json as json_
 import math
-import os
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,16 +12,18 @@ import typer
 from memocast.cli import option_values, signals
 from memocast.cli.context import AppContext, JsonOption, app_context
 from memocast.cli.terminal import console
-from memocast.cli.terminal.display import Counter, Display
+from memocast.cli.terminal.display import Display
 from memocast.errors import Interrupted
-from memocast.files import lock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Sequence
 
-    from memocast.channels.follow import News
-    from memocast.fetching.progress import Stage
+    from memocast.channels.source_sync import SyncLimits
+    from memocast.channels.sync_events import Event, News
     from memocast.formats.channel import Channel
+
+_BACKGROUND_SECONDS = 300.0
+"""For a source, and to begin others: the seeder's next sync, of one's own devices first, waits."""
 
 
 def sync(
@@ -33,101 +35,154 @@ def sync(
         str,
         typer.Option(metavar="TIME", help="Give up a memo after this long without progress."),
     ] = "30s",
+    deadline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Leave a channel after this long; the next sync continues.",
+            show_default="1h, and 5m when the seeder syncs",
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", hidden=True)] = False,
+    worker: Annotated[bool, typer.Option("--worker", hidden=True)] = False,
     json: JsonOption = False,
 ) -> None:
-    """Fetch new memos from your channels and paired devices; print one id per line.
+    """Fetch new memos from your paired devices and channels; print one id per line.
 
-    The running seeder does this every few minutes.
+    Your devices come first, then several channels at once. The running seeder does this
+    every few minutes.
 
     Example: memocast sync
     """
+    from memocast.channels.source_sync import SOURCE_SECONDS, SyncLimits
+
     current = app_context(context)
-    seconds = option_values.seconds(timeout)
+    usual = _BACKGROUND_SECONDS if quiet else SOURCE_SECONDS
+    limits = SyncLimits(
+        option_values.seconds(timeout),
+        option_values.seconds(deadline) if deadline else usual,
+        _BACKGROUND_SECONDS if quiet else math.inf,
+        eager=not quiet,
+    )
     signals.interrupt_on_sigterm()
-    with _alone(current, quiet=quiet) as is_alone:
-        if is_alone:
-            _sync(current, channel or [], seconds, quiet=quiet, json=json)
+    if worker:
+        _work(current, limits)
+    else:
+        _sync(current, channel or [], limits, json=json)
 
 
-@contextlib.contextmanager
-def _alone(current: AppContext, *, quiet: bool) -> Iterator[bool]:
-    """Lock the library for syncing; yield False when the seeder would have to wait for that."""
-    path = current.library.root / "sync.lock"
-    with current.library.translated():
-        held = lock(path)
-    if held is None and not quiet:
-        console.note("another process is syncing this library; waiting for it")
-        held = lock(path, wait=math.inf)
-    try:
-        yield held is not None
-    finally:
-        if held is not None:
-            os.close(held)
+def _work(current: AppContext, limits: SyncLimits) -> None:
+    """Sync the sources named on standard input, and write what happens as lines of JSON."""
+    from memocast.channels.source_sync import sync_source
+    from memocast.channels.sync_events import Ended, to_json
+
+    def hear(event: Event) -> None:
+        console.data(json_.dumps(to_json(event)))
+
+    for line in sys.stdin:
+        number = json_.loads(line)["source"]
+        source = current.library.channels.numbered(number)
+        if source:
+            sync_source(current.library, current.settings, source, limits, hear)
+        else:  # it was removed just now
+            hear(Ended(number, None))
 
 
-def _sync(
-    current: AppContext, names: list[str], timeout: float, *, quiet: bool, json: bool
-) -> None:
-    from memocast.channels.follow import Follower, News
-    from memocast.channels.pair import Pairing
-    from memocast.channels.republish import Republisher
-
+def _sync(current: AppContext, names: list[str], limits: SyncLimits, *, json: bool) -> None:
     attempts = console.Attempts()
-    library, settings = current.library, current.settings
-    wanted = attempts.each(names, library.channels.get) if names else library.channels.all()
-    pair = None if names else library.channels.pair()
-    if not (wanted or pair or names):
+    channels = current.library.channels
+    found = attempts.each(names, channels.get)
+    wanted = [one for one in channels.in_turn() if not names or one in found]
+    pair = None if names else channels.pair()
+    sources = [*([pair] if pair else []), *wanted]
+    if not (sources or names):
         console.note("there is nothing to sync; follow a channel: memocast follow SOURCE")
         return
-    republisher = Republisher(library, settings)
-    follower = Follower(library, settings, republisher, timeout, eager=not quiet)
-
-    def tell(name: str, news: News) -> None:
-        for problem in news.problems:
-            attempts.failed(problem)
-        said = [console.count(len(news.memos), "new memo")]
-        said += [f"{news.changed} changed"] if news.changed else []
-        said += [f"{news.removed} removed"] if news.removed else []
-        if not quiet or news.memos or len(said) > 1:
-            console.note(f"{name}: {', '.join(said)}")
-
-    def sync_channel(found: Channel) -> None:
-        with _watched(current, found.name, json=json) as (show, arrived):
-            news = follower.sync(found, show, arrived)
-        tell(f"'{console.safe(found.name)}'", news)
-
-    def sync_pair(found: Channel) -> None:
-        news = News()
-        counter = Counter("sealing")
-        with _watched(current, None, json=json) as (show, arrived):
-            pairing = Pairing(library, settings, republisher, timeout)
-            pairing.sync(found, news, show, arrived, lambda size: counter.tell(console.size(size)))
-        counter.done()
-        tell("your devices", news)
-
-    attempts.each(wanted, sync_channel)
-    attempts.each([pair] if pair else [], sync_pair)
+    sync_run = _SyncRun(current, attempts, sources, limits, json=json)
+    try:
+        sync_run.run()
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "interrupted; what has arrived is kept", hint="resume with: memocast sync"
+        ) from None
     attempts.finish()
 
 
-@contextlib.contextmanager
-def _watched(
-    current: AppContext, channel: str | None, *, json: bool
-) -> Iterator[tuple[Callable[[Stage], None], Callable[[str], None]]]:
-    """Yield functions that draw the stages of a fetch and print a memo that has arrived."""
-    from memocast.cli.terminal.fetch_view import FetchView
+class _SyncRun:
+    """One run of the command: what it shows, prints and reports of its sources."""
 
-    def arrived(memo: str) -> None:
-        if json:
-            console.document({**current.library.get(memo).to_json(), "channel": channel})
-        else:
-            console.data(memo)
+    def __init__(
+        self,
+        current: AppContext,
+        attempts: console.Attempts,
+        sources: Sequence[Channel],
+        limits: SyncLimits,
+        *,
+        json: bool,
+    ) -> None:
+        self._current = current
+        self._attempts = attempts
+        self._sources = {source.number: source for source in sources}
+        self._limits = limits
+        self._json = json
+        self._held = 0
 
-    with Display() as display:
-        try:
-            yield FetchView(display, None).show, arrived
-        except KeyboardInterrupt:
-            raise Interrupted(
-                "interrupted; what has arrived is kept", hint="resume with: memocast sync"
-            ) from None
+    def run(self) -> None:
+        """Sync them all."""
+        from memocast.channels.source_sync import held_back, name_of, sync_source
+        from memocast.cli.terminal.sync_view import SyncView
+
+        library, settings, limits = self._current.library, self._current.settings, self._limits
+        with Display() as display:
+            self._view = SyncView(
+                display, {number: name_of(one) for number, one in self._sources.items()}
+            )
+            if len(self._sources) == 1:
+                (source,) = self._sources.values()
+                sync_source(library, settings, source, limits, self._hear)
+            else:
+                self._sync_at_once()
+        if self._held:
+            self._attempts.failed(held_back(library, settings, self._held))
+
+    def _sync_at_once(self) -> None:
+        from memocast.channels.sync_workers import SyncWorkers
+
+        limits = self._limits
+        arguments = ["sync", "--worker", f"--timeout={limits.timeout}"]
+        arguments += [f"--deadline={limits.source_seconds}"]
+        arguments += [] if limits.eager else ["--quiet"]
+        with SyncWorkers(self._current.root, arguments, sys.stderr.fileno(), limits) as workers:
+            for event in workers.sync(list(self._sources.values())):
+                self._hear(event)
+
+    def _hear(self, event: Event) -> None:
+        from memocast.channels.sync_events import Arrived, Ended, Moved
+
+        source = self._sources[event.source]
+        match event:
+            case Moved(stage=stage):
+                self._view.show(source.number, stage)
+            case Arrived(memo=memo):
+                self._view.clear()
+                if self._json:
+                    name = source.name if source.kind == "channel" else None
+                    console.document({**self._current.library.get(memo).to_json(), "channel": name})
+                else:
+                    console.data(memo)
+            case Ended(news=news):
+                self._view.end(source.number)
+                if news:
+                    self._tell(source, news)
+
+    def _tell(self, source: Channel, news: News) -> None:
+        for problem in news.problems:
+            self._attempts.failed(problem)
+        self._held += news.held
+        said = [console.count(len(news.memos), "new memo")]
+        said += [f"{news.changed} changed"] if news.changed else []
+        said += [f"{news.removed} removed"] if news.removed else []
+        from memocast.channels.source_sync import name_of
+
+        if self._limits.eager or news.memos or len(said) > 1:
+            console.note(f"{console.safe(name_of(source))}: {', '.join(said)}")

@@ -61,7 +61,6 @@ class FetchView:
     def _picture(self, stage: Stage) -> Text:
         from rich.text import Text
 
-        from memocast.bittorrent.download import Progress
         from memocast.fetching import progress
 
         text = self._preview.copy() if self._preview else Text(no_wrap=True, overflow="ellipsis")
@@ -69,23 +68,13 @@ class FetchView:
             text = heard.append("\n")
         if isinstance(stage, progress.Looking):
             self._look(text, stage)
-        elif isinstance(stage, progress.Waiting):
-            text.append("another memocast is fetching this memo; waiting for it")
-        elif isinstance(stage, Progress):
-            self._download(text, stage)
-        elif isinstance(stage, progress.Loading):
-            of_all = f" of {console.size(stage.total)}" if stage.total else ""
-            text.append(f"downloading: {console.size(stage.done)}{of_all}")
-        elif isinstance(stage, progress.Decrypting):
-            text.append(f"decrypting: {console.size(stage.size)}")
-        elif isinstance(stage, progress.Checking):
-            text.append(f"checking the audio: {console.clock(stage.seconds)}")
+        else:
+            text.append_text(stage_text(stage))
         return text
 
     def _look(self, text: Text, stage: Looking) -> None:
-        what = "asking for the description" if stage.peers else "looking for peers"
-        waited = time.monotonic() - self._began
-        text.append(f"{what}  {console.clock(waited)}  {console.count(stage.peers, 'peer')}\n")
+        waited = console.clock(time.monotonic() - self._began)
+        text.append(f"{_looking(stage)}  {waited}  {console.count(stage.peers, 'peer')}\n")
         for url, said in stage.trackers.items():
             text.append(console.safe(f"  tracker {url}: {said}") + "\n", "dim")
         if stage.dht:
@@ -93,13 +82,48 @@ class FetchView:
         if stage.lsd:
             text.append("  local network: asked", "dim")
 
-    def _download(self, text: Text, stage: Progress) -> None:
-        width = 24
-        filled = round(width * stage.done / max(stage.total, 1))
-        text.append("━" * filled, "green")
-        text.append("─" * (width - filled), "dim")
-        percent = 100 * stage.done // max(stage.total, 1)
-        text.append(f" {percent:3}%  {console.size(stage.done)}  {console.size(stage.rate)}/s")
-        text.append(f"  {console.count(stage.peers, 'peer')}")
-        if stage.rate > 0:
-            text.append(f"  {console.clock((stage.total - stage.done) / stage.rate)} left")
+
+def stage_text(stage: Stage) -> Text:
+    """Return one line that says how far the fetch is."""
+    from rich.text import Text
+
+    from memocast.bittorrent.download import Progress
+    from memocast.fetching import progress
+
+    match stage:
+        case progress.Looking():
+            return Text(_looking(stage))
+        case progress.Waiting():
+            return Text("another memocast is at it; waiting")
+        case Progress():
+            return _bar(stage)
+        case progress.Loading(done=done, total=total):
+            of_all = f" of {console.size(total)}" if total else ""
+            return Text(f"downloading: {console.size(done)}{of_all}")
+        case progress.Decrypting(size=size):
+            return Text(f"decrypting: {console.size(size)}")
+        case progress.Encrypting(size=size):
+            return Text(f"encrypting: {console.size(size)}")
+        case progress.Checking(seconds=seconds):
+            return Text(f"checking the audio: {console.clock(seconds)}")
+    return Text()
+
+
+def _looking(stage: Looking) -> str:
+    return "asking for the description" if stage.peers else "looking for peers"
+
+
+def _bar(stage: Progress) -> Text:
+    from rich.text import Text
+
+    text = Text()
+    width = 24
+    filled = round(width * stage.done / max(stage.total, 1))
+    text.append("━" * filled, "green")
+    text.append("─" * (width - filled), "dim")
+    percent = 100 * stage.done // max(stage.total, 1)
+    text.append(f" {percent:3}%  {console.size(stage.done)}  {console.size(stage.rate)}/s")
+    text.append(f"  {console.count(stage.peers, 'peer')}")
+    if stage.rate > 0:
+        text.append(f"  {console.clock((stage.total - stage.done) / stage.rate)} left")
+    return text

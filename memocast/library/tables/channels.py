@@ -13,10 +13,12 @@ from memocast.formats.mutable_item import SignedItem
 
 if TYPE_CHECKING:
     import sqlite3
+    from typing import Any
 
     from memocast.library.tables.database import Database
 
 _NODES = "dht_nodes"
+_SLOW = "slow_channels"
 
 
 class Channels:
@@ -50,6 +52,11 @@ class Channels:
             f"there is no channel '{reference}'",
             hint=f"you have: {names}" if names else "make one: memocast channel create NAME",
         )
+
+    def numbered(self, number: int) -> Channel | None:
+        """Return the channel or pairing with that number, or None."""
+        row = self._database.row("SELECT * FROM channel WHERE number = ?", (number,))
+        return _channel_of(row) if row else None
 
     def own(self, reference: str | None = None) -> Channel:
         """Return the named channel, or else the user's only own one. Raises UsageError."""
@@ -221,15 +228,36 @@ class Channels:
             (moment, problem, channel.number),
         )
 
+    def in_turn(self) -> list[Channel]:
+        """Return every channel in the order in which to sync them.
+
+        Those whose last sync took all its time come last; otherwise the longest unchecked first.
+        """
+        slow = set(self._recall(_SLOW))
+        return sorted(self.all(), key=lambda one: (one.number in slow, one.checked))
+
+    def note_time(self, channel: Channel, *, slow: bool) -> None:
+        """Record whether its sync ended because its time was over."""
+        with self._database.transaction():
+            known = set(self._recall(_SLOW))
+            if slow != (channel.number in known):
+                self._note(_SLOW, sorted(known ^ {channel.number}))
+
     def nodes(self) -> list[tuple[str, int]]:
         """Return the addresses and ports of DHT nodes that answered lately."""
-        row = self._database.row("SELECT value FROM state WHERE key = ?", (_NODES,))
-        return [(str(host), int(port)) for host, port in json.loads(row["value"])] if row else []
+        return [(str(host), int(port)) for host, port in self._recall(_NODES)]
 
     def note_nodes(self, nodes: list[tuple[str, int]]) -> None:
         """Store these nodes for the next look-up."""
+        self._note(_NODES, nodes)
+
+    def _recall(self, key: str) -> list[Any]:
+        row = self._database.row("SELECT value FROM state WHERE key = ?", (key,))
+        return list(json.loads(row["value"])) if row else []
+
+    def _note(self, key: str, value: list[Any]) -> None:
         self._database.execute(
-            "INSERT OR REPLACE INTO state VALUES (?, ?)", (_NODES, json.dumps(nodes))
+            "INSERT OR REPLACE INTO state VALUES (?, ?)", (key, json.dumps(value))
         )
 
 
@@ -241,6 +269,7 @@ def _channel_of(row: sqlite3.Row) -> Channel:
         name=row["name"],
         secret=row["secret"],
         source=row["source"],
+        kind=row["kind"],
         head=row["head"],
         seq=row["seq"],
         checked=row["checked"],

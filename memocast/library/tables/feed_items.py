@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from memocast.errors import MemocastError
+from memocast.formats import link
 from memocast.formats.feed import FeedItem
+from memocast.formats.magnet import is_magnet
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from memocast.formats.channel import Channel
     from memocast.library.tables.database import Database
 
+Enclosure = tuple[str, int, int]
 _SELECT = "SELECT * FROM item WHERE "
 
 
@@ -104,11 +109,11 @@ class FeedItems:
             (memo, int(time.time()), number),
         )
 
-    def note_problem(self, listed: ListedItem, problem: str) -> None:
-        """Record why fetching the item failed just now."""
+    def note_problem(self, listed: ListedItem, problem: str, *, counts: bool = True) -> None:
+        """Record why fetching the item failed just now; if it `counts`, it is retried later."""
         self._database.execute(
-            "UPDATE item SET problem = ?, tries = tries + 1, tried = ? WHERE number = ?",
-            (problem, int(time.time()), listed.number),
+            "UPDATE item SET problem = ?, tries = tries + ?, tried = ? WHERE number = ?",
+            (problem, counts, int(time.time()), listed.number),
         )
 
     def mark_heard(self, memo: str) -> None:
@@ -137,21 +142,53 @@ class FeedItems:
         read of the feed.
         """
         with self._database.transaction():
-            rows = self._database.rows(
-                "SELECT id, arrived FROM item WHERE channel = ?", (channel.number,)
-            )
-            known, listed = {row["id"] for row in rows}, {item.id for item in items}
+            listed = {item.id for item in items}
+            known = self.items(channel)
+            gone = [one for one in known if one.item.id not in listed]
+            renamed = self.rename(channel, items, gone)
             for item in reversed(items):
                 self.insert(channel, item, None)
-            gone = [row["id"] for row in rows if row["arrived"] is None and row["id"] not in listed]
             self._database.executemany(
-                "DELETE FROM item WHERE channel = ? AND id = ?",
-                [(channel.number, id_) for id_ in gone],
+                "DELETE FROM item WHERE number = ?",
+                [
+                    (one.number,)
+                    for one in gone
+                    if one.arrived is None and one.number not in renamed
+                ],
             )
             self._database.execute(
                 "UPDATE channel SET state = ? WHERE number = ?", (state, channel.number)
             )
-        return len(listed - known)
+        return len(listed) - len(renamed) - len(known) + len(gone)
+
+    def rename(
+        self, channel: Channel, items: Iterable[FeedItem], gone: Iterable[ListedItem]
+    ) -> set[int]:
+        """Give items that left the feed the ids under which they are in it again.
+
+        What they lead to tells that they are the same: otherwise a feed that changes its ids
+        would be fetched anew each time. Returns their numbers.
+        """
+        ids = {one.item.id for one in self.items(channel)}
+        left: dict[Enclosure, list[ListedItem]] = {}
+        for one in gone:
+            left.setdefault(enclosure(one.item), []).append(one)
+        renamed = set()
+        for item in items:
+            if item.id not in ids and (same := left.get(enclosure(item))):
+                number = same.pop(0).number
+                renamed.add(number)
+                self._database.execute("UPDATE item SET id = ? WHERE number = ?", (item.id, number))
+        return renamed
+
+    def wanted(self, channel: Channel) -> list[ListedItem]:
+        """Return the items to fetch: untried ones, oldest first, then those that failed.
+
+        Oldest first, so that the newest arrives last and becomes `latest`.
+        """
+        newest = self.items(channel, channel.limits.newest or None)
+        missing = [one for one in reversed(newest) if one.arrived is None]
+        return sorted(missing, key=lambda one: one.tried if one.problem else 0)
 
     def insert(self, channel: Channel, item: FeedItem, page: str | None) -> None:
         """Insert or update an item on `page`, an info-hash, inside the caller's transaction."""
@@ -176,6 +213,24 @@ class FeedItems:
                 item.audio,
             ),
         )
+
+
+def enclosure(item: FeedItem) -> Enclosure:
+    """Return what tells that two items lead to the same audio, whatever their ids.
+
+    The torrent's info-hash, or else the address without its query, with size and date. Without
+    both of these, the query may be all that differs between two.
+    """
+    magnet = item.link if is_magnet(item.link) else ""
+    with contextlib.suppress(MemocastError):
+        if magnet:
+            (where,) = link.parse(magnet)
+            return where.info_hashes[0], 0, 0
+    address = item.audio or item.link
+    moment = int(item.published.timestamp())
+    if item.size or moment:
+        address = address.partition("?")[0]
+    return address, item.size, moment
 
 
 def _item_of(row: sqlite3.Row) -> ListedItem:

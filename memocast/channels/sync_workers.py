@@ -1,0 +1,130 @@
+"""Several sources synced at once, each in the turn of a worker process.
+
+A source that is slow, or that makes a library hang or crash, costs its own turn and nobody else's.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from collections import deque
+from typing import IO, TYPE_CHECKING, Self
+
+from memocast.channels.source_sync import name_of, out_of_time
+from memocast.channels.sync_events import Ended, Event, News, event_of
+from memocast.errors import MemocastError
+from memocast.line_process import LineProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from memocast.channels.source_sync import SyncLimits
+    from memocast.formats.channel import Channel
+
+AT_ONCE = 4
+"""Sources. Most of a turn is waiting for others, and a worker takes about 50 MB."""
+
+_GRACE_SECONDS = 20.0
+"""How long a worker may take to end a turn whose time is over. Then it is killed."""
+
+_STOP_SECONDS = 5.0
+_LOOK_SECONDS = 0.5
+
+
+class _Worker(LineProcess):
+    """A `memocast sync --worker` that syncs one source after another."""
+
+    source: Channel | None = None
+    until: float = 0.0
+
+    def begin(self, source: Channel, limits: SyncLimits) -> None:
+        """Give it a source to sync."""
+        self.source = source
+        self.until = time.monotonic() + limits.source_seconds + _GRACE_SECONDS
+        self.send({"source": source.number})
+
+
+class SyncWorkers:
+    """Worker processes on the library in `root`, ended with the block.
+
+    `arguments` are those of the command that the workers are; they write errors to `errors`.
+    """
+
+    def __init__(
+        self, root: Path, arguments: Sequence[str], errors: int | IO[bytes], limits: SyncLimits
+    ) -> None:
+        self._root = root
+        self._arguments = arguments
+        self._errors = errors
+        self._limits = limits
+        self._workers: list[_Worker] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        deadline = time.monotonic() + _STOP_SECONDS
+        for worker in self._workers:
+            worker.ask_to_end()
+            if kind is not None:
+                worker.terminate()
+        for worker in self._workers:
+            worker.await_end(deadline)
+
+    def sync(self, sources: Sequence[Channel]) -> Iterator[Event]:
+        """Sync the sources, in this order, `AT_ONCE` at a time; yield what happens."""
+        waiting = deque(sources)
+        begin_until = time.monotonic() + self._limits.begin_seconds
+        while True:
+            if time.monotonic() > begin_until:
+                waiting.clear()  # the next sync begins with them
+            self._assign(waiting)
+            busy = [worker for worker in self._workers if worker.source]
+            if not busy:
+                return
+            ready, _, _ = select.select(busy, [], [], _LOOK_SECONDS)
+            for worker in ready:
+                yield from self._events(worker)
+            for worker in busy:
+                if worker.source and time.monotonic() > worker.until:
+                    worker.kill()
+                    yield self._ended(worker, out_of_time(worker.source, self._limits))
+
+    def _assign(self, waiting: deque[Channel]) -> None:
+        idle = [worker for worker in self._workers if not worker.source]
+        while waiting and (idle or len(self._workers) < AT_ONCE):
+            if not idle:
+                try:
+                    worker = _Worker(self._root, *self._arguments, errors=self._errors)
+                except OSError as error:
+                    if self._workers:  # those that run do it, one after the other
+                        return
+                    raise MemocastError(
+                        f"no process can be started: {error.strerror}", hint="try again later"
+                    ) from error
+                self._workers.append(worker)
+                idle.append(worker)
+            idle.pop().begin(waiting.popleft(), self._limits)
+
+    def _events(self, worker: _Worker) -> Iterator[Event]:
+        for document in worker.documents():
+            event = event_of(document)
+            if isinstance(event, Ended):
+                worker.source = None
+            yield event
+        if worker.has_ended and worker.source:
+            how = worker.how_it_ended()
+            error = MemocastError(
+                f"syncing {name_of(worker.source)} crashed: {how}",
+                hint="the next sync tries again; what has arrived is kept",
+            )
+            yield self._ended(worker, error)
+
+    def _ended(self, worker: _Worker, problem: MemocastError) -> Ended:
+        """Dismiss the worker; return the end of its turn."""
+        assert worker.source is not None, "it was given one"
+        number = worker.source.number
+        self._workers.remove(worker)
+        worker.await_end(time.monotonic())
+        return Ended(number, News(problems=[problem]))

@@ -1,0 +1,58 @@
+"""How much of the disk is left alone by what comes in without being asked for."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+from memocast.errors import BelowDiskFloor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+T = TypeVar("T")
+_LOOK_SECONDS = 0.5
+
+
+class DiskFloor:
+    """The setting `disk_floor`, in bytes, on the disk of the library in `root`."""
+
+    def __init__(self, root: Path, floor: int) -> None:
+        self._root = root
+        self.floor = floor
+        self._looked = 0.0
+
+    @property
+    def free(self) -> int:
+        """The bytes that are left for this user. Raises OSError."""
+        status = os.statvfs(self._root)
+        return status.f_bavail * status.f_frsize
+
+    @property
+    def room(self) -> int:
+        """The bytes that may still be fetched; 0 or less when the floor is reached."""
+        return self.free - self.floor
+
+    @property
+    def said(self) -> str:
+        """In words, how much is free and how much has to stay free. Raises OSError."""
+        free, left = (f"{size / 1e9:.1f} GB" for size in (self.free, self.floor))
+        return f"the disk has {free} free, of which memocast leaves {left}"
+
+    def check(self) -> None:
+        """Raise BelowDiskFloor when the floor is reached."""
+        if self.room <= 0:
+            raise BelowDiskFloor
+
+    def watched(self, notify: Callable[[T], None]) -> Callable[[T], None]:
+        """Return `notify`, but it also checks, twice a second, while something arrives."""
+
+        def checked(value: T) -> None:
+            if time.monotonic() - self._looked > _LOOK_SECONDS:
+                self._looked = time.monotonic()
+                self.check()
+            notify(value)
+
+        return checked
