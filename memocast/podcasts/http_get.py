@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import re
 import socket
 import threading
 import time
@@ -108,7 +109,9 @@ def get(
             response = _asked(request, timeout, watch)
         with response:
             said = Response(response.url, *[response.headers.get(name, "") for name in _KEPT])
-            if not (have and _continues(response, have)):
+            if response.status == http.HTTPStatus.PARTIAL_CONTENT:
+                _check_part(response, host, have)
+            else:
                 target.seek(0)
                 target.truncate()
             begun(said)
@@ -127,11 +130,13 @@ def get(
         watch.end()
 
 
-def _continues(response: Any, have: int) -> bool:
-    """Return whether the response is the rest of a content after `have` bytes (RFC 9110, 14.4)."""
+def _check_part(response: Any, host: str, have: int) -> None:
+    """Raise Refused unless the response is all that follows `have` bytes (RFC 9110, 14.4)."""
     said = str(response.headers.get("Content-Range", ""))
-    is_rest = response.status == http.HTTPStatus.PARTIAL_CONTENT
-    return is_rest and said.startswith(f"bytes {have}-")
+    numbers = re.fullmatch(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15}|\*)", said)
+    begin, last, size = numbers.groups() if numbers else ("", "", "")
+    if not have or begin != str(have) or (size != "*" and int(last) + 1 != int(size)):
+        raise Refused(f"{host} sent another part than was asked for", hint=_LATER)
 
 
 def _said(error: urllib.error.HTTPError, host: str) -> MemocastError:

@@ -15,8 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from helpers.full_or_short import scaled
 from helpers.kept_memo import keep
-from memocast.channels.sync_events import News
 from memocast.channels.pair import Pairing
+from memocast.channels.sync_events import News
 from memocast.formats.channel import ChannelLink
 from memocast.formats.replica import (
     DAY,

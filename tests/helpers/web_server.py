@@ -14,17 +14,36 @@ import pytest
 from helpers.served_in_thread import ServedInThread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 
 @dataclass
 class Reply:
-    """What is sent for a path; `send` writes the body itself, and for as long as it likes."""
+    """What is sent for a path; `send` writes the body itself, and for as long as it likes.
+
+    With `ranges`, the rest of the body is sent to whoever has its beginning (RFC 9110, 14).
+    Nothing is sent after the body's first `stall_at` bytes, but the connection stays.
+    """
 
     body: bytes = b""
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     send: Callable[[BaseHTTPRequestHandler], None] | None = None
+    ranges: bool = False
+    stall_at: int | None = None
+
+    def rest(self, headers: Mapping[str, str]) -> Reply:
+        """The reply to a request for a part: that, or the whole if it has changed."""
+        asked = headers.get("Range", "")
+        etag = self.headers.get("ETag")
+        if not (self.ranges and asked and headers.get("If-Range") == etag):
+            return self
+        begin = int(asked.removeprefix("bytes=").rstrip("-"))
+        size = len(self.body)
+        if begin >= size:
+            return Reply(status=416, headers={"Content-Range": f"bytes */{size}"})
+        part = {"Content-Range": f"bytes {begin}-{size - 1}/{size}"}
+        return Reply(self.body[begin:], 206, self.headers | part)
 
 
 class WebServer(ServedInThread):
@@ -59,6 +78,7 @@ class WebServer(ServedInThread):
         with contextlib.suppress(OSError):
             if etag and request.headers.get("If-None-Match") == etag:
                 reply = Reply(status=304)
+            reply = reply.rest(dict(request.headers))
             request.send_response(reply.status)
             for name, value in reply.headers.items():
                 request.send_header(name, value)
@@ -67,6 +87,9 @@ class WebServer(ServedInThread):
             request.end_headers()
             if reply.send:
                 reply.send(request)
+            elif reply.stall_at is not None:
+                request.wfile.write(reply.body[: reply.stall_at])
+                self.ended.wait()
             else:
                 request.wfile.write(reply.body)
 

@@ -1,0 +1,166 @@
+"""Episodes whose download was interrupted, and feeds that call the same episode something else."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from helpers.podcast_feeds import item, rss, titles
+from helpers.shared_memo import sha256
+from helpers.waiting import wait_for
+from helpers.web_server import Reply
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from helpers.memocast_user import Memocast
+    from helpers.web_server import WebServer
+
+AT = 20_000
+"""Bytes after which the server says no more."""
+
+
+def stalled(ben: Memocast, server: WebServer, opus: Path, etag: str = '"one"') -> None:
+    """Have Ben interrupted while the first `AT` bytes of an episode are here."""
+    server.replies |= {
+        "/feed": Reply(rss(item(1, "1.opus"))),
+        "/1.opus": Reply(opus.read_bytes(), headers={"ETag": etag}, ranges=True, stall_at=AT),
+    }
+    ben.run("follow", f"{server.url}/feed")
+    process = ben.start("sync")
+    wait_for("the first bytes", lambda: received(ben) == AT)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "interrupted; what has arrived is kept" in err
+
+
+def received(user: Memocast) -> int:
+    return sum(path.stat().st_size for path in user.library.glob("incoming/download-web-*/audio"))
+
+
+def asked_for(server: WebServer) -> list[str | None]:
+    return [headers.get("Range") for path, headers in server.asked if path == "/1.opus"]
+
+
+def test_an_interrupted_episode_goes_on_where_it_was(
+    ben: Memocast, server: WebServer, opus: Path
+) -> None:
+    stalled(ben, server, opus)
+    server.replies["/1.opus"].stall_at = None
+    memo = ben.run("sync").out.strip()
+    assert sha256(ben.audio(memo)) == sha256(opus)
+    assert asked_for(server) == [None, f"bytes={AT}-"]
+    assert {path.name for path in (ben.library / "incoming").iterdir()} == {".gate"}
+
+
+def test_an_episode_that_changed_meanwhile_comes_whole(
+    ben: Memocast, server: WebServer, opus: Path, flac: Path
+) -> None:
+    stalled(ben, server, opus)
+    server.replies["/1.opus"] = Reply(flac.read_bytes(), headers={"ETag": '"two"'}, ranges=True)
+    memo = ben.run("sync").out.strip()
+    assert sha256(ben.audio(memo)) == sha256(flac)
+
+
+@pytest.mark.parametrize("said", ["bytes 0-9/99", "bytes 19999-/99", "octets 20000-9/9", ""])
+def test_a_server_that_sends_another_part_is_asked_for_the_whole(
+    ben: Memocast, server: WebServer, opus: Path, said: str
+) -> None:
+    stalled(ben, server, opus)
+    lie = Reply(opus.read_bytes(), headers={"ETag": '"one"'}, status=206)
+    lie.headers |= {"Content-Range": said} if said else {}
+    server.replies["/1.opus"] = lie
+    refused = ben.run("sync", expect=7)
+    assert "sent another part than was asked for" in refused.err
+    server.replies["/1.opus"] = Reply(opus.read_bytes())
+    memo = ben.run("sync").out.strip()
+    assert sha256(ben.audio(memo)) == sha256(opus)
+    assert asked_for(server)[-1] is None
+
+
+def test_without_an_etag_that_is_sure_an_episode_comes_whole(
+    ben: Memocast, server: WebServer, opus: Path
+) -> None:
+    stalled(ben, server, opus, etag='W/"one"')
+    server.replies["/1.opus"].stall_at = None
+    memo = ben.run("sync").out.strip()
+    assert sha256(ben.audio(memo)) == sha256(opus)
+    assert asked_for(server) == [None, None]
+
+
+def test_the_part_of_an_episode_that_nobody_wants_any_more_is_deleted(
+    ben: Memocast, server: WebServer, opus: Path
+) -> None:
+    stalled(ben, server, opus)
+    assert received(ben) == AT
+    server.replies |= {"/feed": Reply(rss(item(2, "2.opus"))), "/2.opus": Reply(opus.read_bytes())}
+    ben.run("sync")
+    assert titles(ben) == ["Episode 2"]
+    assert {path.name for path in (ben.library / "incoming").iterdir()} == {".gate"}
+
+
+# -- the same episode under another name ----------------------------------------------------
+
+
+def episode(guid: str, address: str, *, day: int = 1, length: int = 1, dated: bool = True) -> str:
+    date = f"<pubDate>{day:02} Sep 2021 10:00:00 +0200</pubDate>" if dated else ""
+    return (
+        f"<item><title>Said {guid}</title><guid>{guid}</guid>{date}"
+        f'<enclosure url="{address}" length="{length}" type="audio/ogg"/></item>'
+    )
+
+
+def test_a_feed_that_renames_its_episodes_at_each_sync_is_fetched_once(
+    ben: Memocast, server: WebServer, opus: Path
+) -> None:
+    server.replies["/a.opus"] = server.replies["/b.opus"] = Reply(opus.read_bytes())
+    for turn in range(3):
+        feed = rss(
+            episode(f"b{turn}", f"b.opus?token={turn}", day=2), episode(f"a{turn}", "a.opus")
+        )
+        server.replies["/feed"] = Reply(feed)
+        if not turn:
+            ben.run("follow", f"{server.url}/feed")
+            first, _ = ben.run("sync").out.split()
+            ben.run("remove", first, "--yes")
+    assert ben.run("sync").err == "memocast: 'A show': 0 new memos\n"
+    assert server.paths().count("/a.opus") == server.paths().count("/b.opus") == 1
+    assert ben.run("following", "--json").json[0]["items"] == 2
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        episode("new", "a.opus", day=3),
+        episode("new", "a.opus", length=2),
+        episode("new", "c.opus"),
+        episode("one", "a.opus") + episode("new", "a.opus"),
+    ],
+    ids=["another day", "another size", "another file", "beside the first"],
+)
+def test_what_differs_is_another_episode(
+    ben: Memocast, server: WebServer, opus: Path, other: str
+) -> None:
+    server.replies["/a.opus"] = server.replies["/c.opus"] = Reply(opus.read_bytes())
+    server.replies["/feed"] = Reply(rss(episode("one", "a.opus")))
+    ben.run("follow", f"{server.url}/feed")
+    ben.run("sync")
+    server.replies["/feed"] = Reply(rss(other))
+    assert "1 new memo" in ben.run("sync").err
+
+
+def test_without_size_and_date_the_query_tells_episodes_apart(
+    ben: Memocast, server: WebServer, opus: Path
+) -> None:
+    server.replies["/get"] = Reply(opus.read_bytes())
+    for number, expected in ((1, "1 new memo"), (2, "1 new memo"), (2, "0 new memos")):
+        address = f"get?episode={number}"
+        guid = f"{number}-{len(server.asked)}"
+        feed = rss(episode(guid, address, length=0, dated=False))
+        server.replies["/feed"] = Reply(feed)
+        if not ben.run("following").out:
+            ben.run("follow", f"{server.url}/feed")
+        assert expected in ben.run("sync").err
