@@ -1,0 +1,144 @@
+"""Several sources at once: none waits for one that is slow, hangs or crashes."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from helpers.full_or_short import scaled
+from helpers.podcast_feeds import item, rss, titles
+from helpers.processes import is_running, running
+from helpers.waiting import wait_for
+from helpers.web_server import Reply, WebServer
+from memocast.channels.sync_workers import AT_ONCE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from http.server import BaseHTTPRequestHandler
+
+    from helpers.memocast_user import Memocast
+
+SLOW = AT_ONCE
+"""Slow shows, so that the honest one comes after them."""
+
+
+@pytest.fixture
+def shows(ben: Memocast, server: WebServer, opus: Path) -> Iterator[WebServer]:
+    """Ben follows slow shows, which send 1.5 kB/s without end, and after them an honest one."""
+
+    def trickle(request: BaseHTTPRequestHandler) -> None:
+        request.wfile.write(b"OggS" + bytes(20_000))
+        while not server.ended.wait(1.0):
+            request.wfile.write(bytes(1_500))
+
+    server.replies["/slow.opus"] = Reply(send=trickle, headers={"ETag": '"s"'})
+    server.replies["/1.opus"] = Reply(opus.read_bytes())
+    for name in [f"Slow {number}" for number in range(SLOW)]:
+        follow(ben, server, name, "slow.opus")
+    follow(ben, server, "Honest", "1.opus")
+    return server
+
+
+def follow(ben: Memocast, server: WebServer, name: str, enclosure: str) -> None:
+    path = f"/{name.replace(' ', '-')}"
+    server.replies[path] = Reply(rss(item(1, f"/{enclosure}"), title=name))
+    ben.run("follow", f"{server.url}{path}")
+
+
+def test_slow_shows_end_in_their_time_and_come_last_the_next_time(
+    ben: Memocast, shows: WebServer
+) -> None:
+    synced = ben.run("sync", "--deadline", "5s", expect=6)
+    assert titles(ben) == ["Episode 1"]
+    for number in range(SLOW):
+        assert f"error: 'Slow {number}' took longer than 5 s" in synced.err
+    assert "hint: what has arrived is kept" in synced.err
+    assert "memocast: 'Honest': 1 new memo" in synced.err
+
+    asked = len(shows.asked)
+    with running(ben.start("sync", "--quiet")) as process:
+        wait_for("the first sources", lambda: len(feeds(shows, asked)) >= SLOW)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "/Honest" in feeds(shows, asked)[:SLOW]
+
+
+def feeds(shows: WebServer, since: int) -> list[str]:
+    return [path for path in shows.paths()[since:] if not path.endswith(".opus")]
+
+
+def test_while_one_process_syncs_a_slow_show_another_syncs_the_rest(
+    ben: Memocast, shows: WebServer
+) -> None:
+    with running(ben.start("sync", "Slow 1")) as process:
+        wait_for("the slow show", lambda: "/slow.opus" in shows.paths())
+        assert len(ben.run("sync", "Honest").out.split()) == 1
+        left = ben.run("sync", "--quiet", "Slow 1", "Honest")
+        assert (left.out, left.err) == ("", ""), "it is left to the process that is at it"
+        waited = ben.run("sync", "Slow 1", "--deadline", "1s", expect=6)
+        assert "'Slow 1' took longer than 1 s" in waited.err
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "interrupted; what has arrived is kept" in err
+
+
+@pytest.mark.parametrize("how", [signal.SIGSEGV, signal.SIGKILL, signal.SIGSTOP][: scaled(3, 1)])
+def test_a_worker_that_dies_or_hangs_costs_its_own_source_alone(
+    ben: Memocast, shows: WebServer, how: signal.Signals
+) -> None:
+    for number in range(1, SLOW):
+        ben.run("unfollow", f"Slow {number}")
+    with running(ben.start("sync", "--deadline", "2s")) as process:
+        wait_for("the slow show", lambda: "/slow.opus" in shows.paths())
+        # The first worker has the first source.
+        worker = min(children(process.pid))
+        os.kill(worker, how)
+        out, err = process.communicate(timeout=60)
+    assert len(out.split()) == 1
+    if how == signal.SIGSTOP:
+        assert process.returncode == 6
+        assert "'Slow 0' took longer than 2 s" in err
+    else:
+        assert process.returncode == 1
+        assert f"syncing 'Slow 0' crashed: {how.name}" in err
+    assert not is_running(worker)
+
+
+def children(parent: int) -> list[int]:
+    said = Path(f"/proc/{parent}/task/{parent}/children").read_text()
+    return [int(pid) for pid in said.split()]
+
+
+def test_workers_end_with_the_process_that_gives_them_work(ben: Memocast, shows: WebServer) -> None:
+    with running(ben.start("sync")) as process:
+        wait_for("the slow shows", lambda: shows.paths().count("/slow.opus") == SLOW)
+        workers = children(process.pid)
+        process.kill()
+        process.communicate(timeout=30)
+    wait_for("the workers' end", lambda: not any(map(is_running, workers)))
+
+
+def test_your_own_devices_come_first(
+    someone: Callable[[str], Memocast], server: WebServer, opus: Path
+) -> None:
+    phone, ben = someone("phone"), someone("ben")
+    memo = phone.add(opus, title="On the phone")
+    secret = phone.run("pair").out
+    phone.run("sync")
+    phone.run("seed", "--background")
+    server.replies["/slow.opus"] = Reply(b"OggS" + bytes(9_999), stall_at=9_999)
+    for number in range(SLOW):
+        follow(ben, server, f"Slow {number}", "slow.opus")
+    ben.run("pair", "-", stdin=secret)
+    with running(ben.start("sync")) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().split() == [memo]
+        assert process.poll() is None, "the slow shows go on"
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
