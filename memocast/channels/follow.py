@@ -224,7 +224,8 @@ class Follower:
         for listed in items.wanted(channel):
             if self._must_wait(listed):
                 continue
-            if self._floor.room < max(listed.item.size, 1):
+            size = listed.item.size
+            if self._floor.room < (max(size, 1) if size <= _max_size(channel) else 1):
                 news.held += 1
                 continue
             try:
@@ -254,7 +255,7 @@ class Follower:
         self, channel: Channel, listed: ListedItem, notify: Callable[[Stage], None]
     ) -> str:
         item = listed.item
-        max_size = channel.limits.max_size or DEFAULT_MAX_SIZE
+        max_size = _max_size(channel)
         if item.size > max_size:
             raise Refused(
                 f"'{item.title}' is {item.size:,} bytes, more than the limit of {max_size:,}",
@@ -281,6 +282,10 @@ class Follower:
             if memo.origin == "fetched" and not memo.shared:
                 self._library.remove(memo)
                 news.removed += 1
+
+
+def _max_size(channel: Channel) -> int:
+    return channel.limits.max_size or DEFAULT_MAX_SIZE
 
 
 def discard_unwanted(library: Library) -> None:

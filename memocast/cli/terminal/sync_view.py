@@ -60,7 +60,11 @@ class SyncView:
             return
         from rich.text import Text
 
-        lines = [self._line(number, stage) for number, stage in self._stages.items()]
+        lines = [
+            self._line(number, self._stages[number])
+            for number in self._names
+            if number in self._stages
+        ]
         self._display.show(Text("\n").join(lines[: self._display.height - 1]))
 
     def _line(self, source: int, stage: Stage) -> Text:
@@ -68,7 +72,8 @@ class SyncView:
 
         text = Text(no_wrap=True, overflow="ellipsis")
         name = console.safe(self._names[source])
-        text.append(f"{name[:_NAME_WIDTH]:{_NAME_WIDTH}}  ", "bold")
+        name = name if len(name) <= _NAME_WIDTH else f"{name[: _NAME_WIDTH - 1]}…"
+        text.append(f"{name:{_NAME_WIDTH}}  ", "bold")
         text.append_text(stage_text(stage))
         if title := self._titles.get(source):
             text.append(f"  {console.safe(title)}", "dim")
