@@ -129,6 +129,24 @@ def test_a_feed_that_is_none_is_refused_and_the_last_good_state_stays(
         mallory.close()
 
 
+def test_an_item_that_is_renamed_at_each_sync_is_fetched_once(
+    someone: Callable[..., Memocast], opus: Path
+) -> None:
+    user, ben = someone("mallory"), someone("ben")
+    link = user.run("share", user.add(opus)).out.strip()
+    mallory = Mallory(user)
+    try:
+        mallory.lead_to(document([item("first", link)]))
+        ben.run("follow", str(mallory.link))
+        ben.run("remove", ben.run("sync").out.strip(), "--yes")
+        for name in ("second", "third"):
+            mallory.lead_to(document([item(name, f"{link}&dn={name}")]))
+            assert ben.run("sync").err == "memocast: 'Mallory': 0 new memos\n"
+        assert ben.run("channel", "show", "Mallory", "--json").json["items"] == 1
+    finally:
+        mallory.close()
+
+
 def test_a_torrent_that_is_no_memo_is_refused_and_the_others_arrive(
     someone: Callable[..., Memocast], opus: Path, tmp_path: Path
 ) -> None:
