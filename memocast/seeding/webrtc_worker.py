@@ -109,6 +109,7 @@ class WebRtcWorker(Worker):
         self._hot = {
             key: until for key, until in self._hot.items() if key in seeded and until > moment
         }
+        self._called = {key: when for key, when in self._called.items() if key in seeded}
         for key in self._hot:
             self._call(key, moment)
 
