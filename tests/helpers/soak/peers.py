@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 _LINGERING = 20
 """Connections that are held open at most, of peers that say no more."""
 
+_CLIENTS = 10
+"""Sessions that are kept after they have left."""
+
 _SECONDS = 30.0
 """In which a good client must have a memo."""
 
@@ -44,17 +47,23 @@ _RESET = struct.pack("ii", 1, 0)
 
 
 def client(world: World, chances: random.Random) -> None:
-    """A good client fetches a memo; half of them leave without a word."""
+    """A good client fetches a memo, by TCP or uTP."""
     folder = tempfile.mkdtemp(dir=world.folder)
-    session = bare_session(listen_interfaces=f"{world.somewhere(chances)}:0")
+    by_utp = chances.random() < 0.3
+    session = bare_session(
+        listen_interfaces=f"{world.somewhere(chances)}:0",
+        enable_outgoing_tcp=not by_utp,
+        enable_outgoing_utp=by_utp,
+    )
+    handle = added(session, world.memos.any(chances).link, folder, peer=world.address)
+    # libtorrent ends a session only once its former peers have confirmed that, by uTP.
+    world.clients.append(session)
     try:
-        handle = added(session, world.memos.any(chances).link, folder, peer=world.address)
         wait_for("the memo", lambda: handle.status().is_seeding, _SECONDS)
-        if chances.random() < 0.5:
-            session.remove_torrent(handle)
     finally:
-        del session
+        session.remove_torrent(handle)
         shutil.rmtree(folder, ignore_errors=True)
+        del world.clients[:-_CLIENTS]
 
 
 def browser(world: World, chances: random.Random) -> None:

@@ -55,6 +55,8 @@ class World:
     web_tracker: WebTracker | None
     lingering: list[socket.socket] = field(default_factory=list)
     """Connections that are held open for a while."""
+    clients: list[Any] = field(default_factory=list)
+    """Sessions of clients that are about to end."""
     browsers: list[tuple[float, bool, subprocess.Popen[Any]]] = field(default_factory=list)
     """When each began, whether it is to be killed, and its process."""
 
