@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from memocast.bittorrent import session_settings
 from memocast.bittorrent.download import Download, parameters
 from memocast.bittorrent.events import Added, Completed, TorrentInvalid, TrackerAnswered, translate
-from memocast.bittorrent.tcp_nodelay import send_at_once
+from memocast.bittorrent.tcp_options import send_at_once
 from memocast.bittorrent.torrent_status import TorrentStatus, torrent_status
 from memocast.errors import MemocastError
 from memocast.formats.trackers import CLASSIC_SCHEMES, WEB_SCHEMES
