@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from memocast.bittorrent import session_settings
 from memocast.bittorrent.download import Download, parameters
 from memocast.bittorrent.events import Added, Completed, TorrentInvalid, TrackerAnswered, translate
-from memocast.bittorrent.tcp_nodelay import send_at_once
+from memocast.bittorrent.tcp_options import send_at_once
 from memocast.bittorrent.torrent_status import TorrentStatus, torrent_status
 from memocast.errors import MemocastError
 from memocast.formats.trackers import CLASSIC_SCHEMES, WEB_SCHEMES
@@ -114,7 +114,7 @@ class Session:
         wait for former peers to confirm that their uTP connections are closed.
         """
         if is_empty and not self._is_known:
-            _left.append(self._session)
+            self._leave_to_end()
         elif self._known_by_udp:
             # libtorrent closes its UDP socket before its last announces are sent.
             self._session.pause()
@@ -126,6 +126,9 @@ class Session:
         self._keys.clear()
         self._active.clear()
         del self._session
+
+    def _leave_to_end(self) -> None:
+        _left.append(self._session)
 
     def poll(self, seconds: float) -> list[Event]:
         """Wait up to `seconds` for events; return all that happened."""

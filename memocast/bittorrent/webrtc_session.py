@@ -6,6 +6,7 @@ while it answers.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from memocast.bittorrent import session_settings, stun
@@ -15,6 +16,10 @@ from memocast.formats.trackers import WEB_SCHEMES
 if TYPE_CHECKING:
     from memocast.bittorrent.events import Event
     from memocast.settings import Settings
+
+_POLL_MILLISECONDS = 50
+_WRITE_SECONDS = 5.0
+"""The longest that a closed session may take to write what it holds: a disk can be slow."""
 
 
 class WebRtcSession(Session):
@@ -61,7 +66,27 @@ class WebRtcSession(Session):
             )
 
     def close(self, goodbye: float = 0.2, *, is_empty: bool = False) -> None:
-        """Leave every swarm, and stop asking the STUN server."""
+        """Leave every swarm, and stop asking the STUN server; write what is still in memory.
+
+        The session is left to end with the process: libtorrent would wait, without a limit, for
+        WebSocket trackers that have taken a connection and are silent.
+        """
         if self._stun:
             self._stun.close()
-        super().close(goodbye, is_empty=is_empty)
+        had_peers = bool(self._active) or is_empty
+        self._session.pause()
+        # Without metadata there is nothing to write, and no answer.
+        fetched = self._fetched & self._handles.keys()
+        unwritten = {key for key in fetched if self._handles[key].torrent_file()}
+        for key in unwritten:
+            self._handles[key].flush_cache()
+        moment = time.monotonic()
+        until, latest = moment + goodbye * had_peers, moment + _WRITE_SECONDS
+        while moment < until or (unwritten and moment < latest):
+            self._session.wait_for_alert(_POLL_MILLISECONDS)
+            for alert in self._session.pop_alerts():
+                if type(alert).__name__ == "cache_flushed_alert":
+                    unwritten.discard(self._keys.get(alert.handle, ""))
+            moment = time.monotonic()
+        self._leave_to_end()
+        super().close(is_empty=True)

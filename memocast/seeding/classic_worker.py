@@ -30,6 +30,9 @@ _URGENT = 100
 
 _URGENT_AT_ONCE = 25
 _DHT_RETRY_SECONDS = 0.5
+_MOST_ADDRESSES = 100
+"""A machine that travels, or that has a new IPv6 address each day, has had many; few are its own
+still, and each is tried for every report."""
 
 
 class ClassicWorker(Worker):
@@ -129,7 +132,7 @@ class ClassicWorker(Worker):
             case events.Listening(host=host, port=port):
                 where = address(host, port)
                 if where not in self._listening:
-                    self._listening.append(where)
+                    self._listening = [*self._listening[1 - _MOST_ADDRESSES :], where]
                     self.notify(Listening(where))
             case events.PortMapped(by=by, port=port):
                 self._mapped[by] = port

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -10,6 +11,10 @@ from memocast.library.seeder_report import Uploads
 
 if TYPE_CHECKING:
     from memocast.bittorrent.torrent_status import TorrentStatus
+
+MOST_GONE = 256
+"""Peers that have left and are still known, the last ones: one that comes back is not counted
+again. There is no end of peers, and each look at them goes through all that are known."""
 
 SAFE_SECONDS = 10.0
 """A copy counts as safe when its peer is still connected this long after completing it."""
@@ -29,7 +34,9 @@ class UploadTally:
     last_copy: int | None = None
     complete_since: dict[str, float] = field(default_factory=dict)
     said: tuple[int, int, int] = (0, 0, 0)
-    _sent: dict[str, int] = field(default_factory=dict)  # to each peer, when last seen
+    # To each peer, when last seen; those that are connected come last.
+    _sent: dict[str, int] = field(default_factory=dict)
+    _sent_to_forgotten: int = 0
     _counted: set[str] = field(default_factory=set)
     _unseen: int = 0
 
@@ -47,8 +54,9 @@ class UploadTally:
         }
         fresh = complete - self._counted
         for peer in status.peers:
-            self._sent[peer.identity] = max(self._sent.get(peer.identity, 0), peer.sent)
-        spare = status.uploaded - sum(self._sent.values()) - self._unseen * size
+            self._sent[peer.identity] = max(self._sent.pop(peer.identity, 0), peer.sent)
+        seen = sum(self._sent.values()) + self._sent_to_forgotten
+        spare = status.uploaded - seen - self._unseen * size
         connected = {peer.identity for peer in status.peers}
         for identity in self._sent.keys() - connected - self._counted - fresh:
             missing = size - self._sent[identity]
@@ -62,6 +70,13 @@ class UploadTally:
         if fresh or unseen:
             self.new_copies += len(fresh) + unseen
             self.last_copy = int(time.time())
+        self._forget(len(self._sent) - len(connected) - MOST_GONE)
+
+    def _forget(self, count: int) -> None:
+        """Forget those that left first."""
+        for identity in list(itertools.islice(self._sent, max(0, count))):
+            self._sent_to_forgotten += self._sent.pop(identity)
+            self._counted.discard(identity)
 
     def uploads(self, status: TorrentStatus) -> Uploads:
         """Return the uploads as `memocast status` and the events of `seed` show them."""

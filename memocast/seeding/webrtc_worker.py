@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from memocast.bittorrent import events
 from memocast.bittorrent.session_settings import MOST_WEB_TRACKERS, WEBRTC_OFFERS
+from memocast.bittorrent.tcp_options import end_when_dead
 from memocast.bittorrent.webrtc_session import WebRtcSession
 from memocast.formats.trackers import web_trackers
 from memocast.seeding.worker import Worker, raise_descriptor_limit
@@ -54,6 +56,7 @@ class WebRtcWorker(Worker):
         self._peers: dict[str, int] = {}
         self._called: dict[str, float] = {}
         self._next_announce = self._next_look = 0.0
+        self._has_connections = False  # to trackers, perhaps new ones
 
     def begin(self) -> None:
         """Find out how many descriptors there are for memos."""
@@ -101,6 +104,9 @@ class WebRtcWorker(Worker):
         if moment >= self._next_look:
             self._next_look = moment + _LOOK_SECONDS
             self._let_go(moment)
+            if self._has_connections:
+                self._has_connections = False
+                end_when_dead()
         if moment < self._next_announce:
             return
         self._next_announce = moment + _AGAIN_SECONDS
@@ -109,8 +115,15 @@ class WebRtcWorker(Worker):
         self._hot = {
             key: until for key, until in self._hot.items() if key in seeded and until > moment
         }
+        self._called = {key: when for key, when in self._called.items() if key in seeded}
         for key in self._hot:
             self._call(key, moment)
+
+    def take(self, event: events.Event) -> None:
+        """Handle an event; a tracker that answers may do so on a new connection."""
+        if isinstance(event, events.TrackerAnswered):
+            self._has_connections = True
+        super().take(event)
 
     def report(self) -> WorkerReport:
         """Return the worker's state, and whether the STUN server answers."""

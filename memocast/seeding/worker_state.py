@@ -77,6 +77,8 @@ class WorkerState:
         self._heard = time.monotonic()
         if report:
             self.report, self.problem, self._has_reported = report, None, True
+            for key in self.uploads.keys() - report.torrents.keys():  # no longer seeded
+                del self.uploads[key]
 
     def excuse(self, seconds: float) -> None:
         """Ignore this many seconds of silence, in which it could not be read."""

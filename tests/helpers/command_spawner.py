@@ -208,7 +208,8 @@ class Command:
         os.close(self.ending)
         if self._tracer:
             self._tracer.wait()
-        os.write(self._status, f"{os.waitstatus_to_exitcode(ended)}\n".encode())
+        with contextlib.suppress(BrokenPipeError):  # whoever ran it waits no longer
+            os.write(self._status, f"{os.waitstatus_to_exitcode(ended)}\n".encode())
         os.close(self._status)
 
 

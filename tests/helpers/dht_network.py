@@ -27,11 +27,13 @@ if TYPE_CHECKING:
 NODES = 20
 
 
-def dht_nodes(count: int, **changes: object) -> tuple[list[lt.session], list[str]]:
-    """Bare libtorrent sessions that know each other, each on a loopback address of its own."""
+def dht_nodes(
+    count: int, address: str = "127.0.{}.1", **changes: object
+) -> tuple[list[lt.session], list[str]]:
+    """Bare libtorrent sessions that know each other, each on an address of its own."""
     sessions = [
         bare_session(
-            listen_interfaces=f"127.0.{number}.1:0",
+            listen_interfaces=f"{address.format(number)}:0",
             enable_dht=True,
             # Of so few nodes each is asked so often that it would take that for an attack, and
             # has to say so much that it would leave out some answers.
@@ -42,7 +44,7 @@ def dht_nodes(count: int, **changes: object) -> tuple[list[lt.session], list[str
         for number in range(1, count + 1)
     ]
     addresses = [
-        (f"127.0.{number}.1", session.listen_port())
+        (address.format(number), session.listen_port())
         for number, session in enumerate(sessions, start=1)
     ]
 

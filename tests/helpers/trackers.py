@@ -12,10 +12,13 @@ import socket
 import socketserver
 import struct
 import threading
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 from helpers.served_in_thread import ServedInThread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Peer = tuple[str, int]
 
@@ -57,13 +60,20 @@ class Tracker(ServedInThread):
 
 
 class HttpTracker(Tracker):
-    """A tracker at http://ADDRESS:PORT/announce."""
+    """A tracker at http://ADDRESS:PORT/announce; with a `mood`, that answers in its place."""
+
+    mood: Callable[[http.server.BaseHTTPRequestHandler], None] | None = None
 
     def __init__(self, address: str = "127.0.0.1") -> None:
         tracker = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                if tracker.mood:
+                    self.close_connection = True
+                    with contextlib.suppress(OSError):  # the client has heard enough
+                        tracker.mood(self)
+                    return
                 path, query_text = urlsplit(self.path)[2:4]
                 if path != "/announce":
                     self.send_error(404)
@@ -88,6 +98,7 @@ class HttpTracker(Tracker):
 
         class Server(http.server.ThreadingHTTPServer):
             request_queue_size = 128  # a swarm begins at once
+            daemon_threads = True  # one that is in a bad mood may keep a client waiting
 
         server = Server((address, 0), Handler)
         super().__init__(server)
@@ -123,7 +134,9 @@ class BadTracker(Tracker):
 
 
 class UdpTracker(Tracker):
-    """A tracker at udp://ADDRESS:PORT/announce."""
+    """A tracker at udp://ADDRESS:PORT/announce; with a `mood`, that answers in its place."""
+
+    mood: Callable[[bytes], bytes] | None = None
 
     def __init__(self, address: str = "127.0.0.1") -> None:
         tracker = self
@@ -131,7 +144,10 @@ class UdpTracker(Tracker):
         class Handler(socketserver.BaseRequestHandler):
             def handle(self) -> None:
                 request, answering = self.request
-                answering.sendto(tracker._answer(request, self.client_address), self.client_address)
+                mood = tracker.mood
+                said = mood(request) if mood else tracker._answer(request, self.client_address)
+                if said:
+                    answering.sendto(said, self.client_address)
 
         server = socketserver.UDPServer((address, 0), Handler)
         super().__init__(server)
