@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
-from urllib.parse import quote, urldefrag, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from memocast.errors import MemocastError, NotALink, Refused, SwarmTimeout
 from memocast.version import __version__
@@ -44,13 +44,15 @@ class Response:
 
 
 def checked_url(url: str) -> str:
-    """Return `url` ready for a request: without its fragment, non-ASCII percent-encoded.
+    """Return `url` ready for a request: without its fragment, in ASCII.
 
     Raises NotALink unless it is http or https, without a password.
     """
     try:
+        url.encode()
         parts = urlsplit(url.strip())
-        host, _ = parts.hostname, parts.port
+        host, port = parts.hostname, parts.port
+        name = _in_ascii(host or "")
     except ValueError:
         host = None
     if not host or parts.scheme not in ("http", "https") or len(url) > MAX_URL:
@@ -63,7 +65,20 @@ def checked_url(url: str) -> str:
             f"the address of {host} contains a user name or password",
             hint="memocast sends neither; use an address without them",
         )
-    return quote(urldefrag(url.strip()).url, safe="%/:=&?~#+!$,;'@()*[]")
+    if name != host:
+        parts = parts._replace(netloc=name if port is None else f"{name}:{port}")
+    return quote(parts._replace(fragment="").geturl(), safe="%/:=&?~#+!$,;'@()*[]")
+
+
+def _in_ascii(host: str) -> str:
+    """Return a host's name as a request has it. Raises ValueError if it has none."""
+    if ":" in host:  # IPv6
+        return host
+    # urllib decodes what is percent-encoded, and cannot write most of it into a header.
+    name = unquote(host).encode("idna").decode()
+    if not name.isprintable() or set(name) & set(" %/?#@[]\\"):
+        raise ValueError(host)
+    return name
 
 
 def get(
@@ -107,12 +122,15 @@ def get(
 
 def _said(error: urllib.error.HTTPError, host: str) -> MemocastError:
     if isinstance(error, _Refusal) or error.code in range(300, 400):
-        return Refused(
-            f"{host} redirects in a loop, or to an address that memocast does not fetch",
-            hint=_REACHES,
-        )
+        return _not_fetched(host)
     reason = http.client.responses.get(error.code, "")
     return MemocastError(f"{host} answered: {error.code} {reason}".rstrip(), hint=_REACHES)
+
+
+def _not_fetched(host: str) -> Refused:
+    return Refused(
+        f"{host} redirects in a loop, or to an address that memocast does not fetch", hint=_REACHES
+    )
 
 
 def _asked(request: urllib.request.Request, timeout: float, watch: _Watch) -> Any:
@@ -126,7 +144,10 @@ def _asked(request: urllib.request.Request, timeout: float, watch: _Watch) -> An
         _Handler(watch),
     ):
         opener.add_handler(handler)
-    return opener.open(request, timeout=timeout)
+    try:
+        return opener.open(request, timeout=timeout)
+    except ValueError as error:  # of urllib, about an address that the server redirects to
+        raise _not_fetched(request.host) from error
 
 
 def _copy(
@@ -163,7 +184,7 @@ def _read(response: Any, host: str, watch: _Watch) -> bytes:
 
 def _too_large(host: str, limit: int, announced: int) -> Refused:
     size = f"{announced:,} bytes, more" if announced else "more"
-    hint = f"allow it: memocast follow --max-size {announced}" if announced else ""
+    hint = f"allow it: memocast follow --max-size {announced or 'BYTES'}"
     return Refused(f"{host} sends {size} than the limit of {limit:,} bytes", hint=hint)
 
 
@@ -179,10 +200,10 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     ) -> urllib.request.Request | None:
         """Return the request for the redirect's target."""
         try:
-            checked_url(newurl)
+            address = checked_url(newurl)
         except NotALink:
             raise _Refusal(req.full_url, code, msg, headers, fp) from None
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
+        return super().redirect_request(req, fp, code, msg, headers, address)
 
 
 class _Watch:
