@@ -304,8 +304,8 @@ def _translated(host: str, watch: _Watch) -> Iterator[None]:
         if watch.is_over:  # caused by our own shutdown
             raise SwarmTimeout(f"{host} is too slow", hint=_LATER) from error
         said = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise SwarmTimeout(f"incomplete answer from {host}: {said}", hint=_LATER) from error
+        raise SwarmTimeout(f"incomplete answer from {host}: {_shown(said)}", hint=_LATER) from error
 
 
-def _shown(url: str) -> str:
-    return url if len(url) <= 60 else f"{url[:57]}…"
+def _shown(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:57]}…"

@@ -183,6 +183,25 @@ def test_a_server_that_trickles_its_header_is_given_up() -> None:
             thread.join()
 
 
+def test_what_a_server_says_instead_of_http_is_cut() -> None:
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(b"SSH-2.0 " + b"x" * 60_000 + b"\r\n\r\n")
+            connection.recv(1 << 16)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            with pytest.raises(SwarmTimeout, match="incomplete answer.*: SSH-2.0 x") as refused:
+                url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+                http_get.get(url, io.BytesIO(), 1 << 20, 5)
+        finally:
+            thread.join()
+    assert len(refused.value.message) < 120
+
+
 def test_a_document_that_a_parser_sits_over_for_hours_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
