@@ -194,7 +194,7 @@ def test_what_a_server_says_instead_of_http_is_cut() -> None:
         thread = threading.Thread(target=serve)
         thread.start()
         try:
-            with pytest.raises(SwarmTimeout, match="incomplete answer.*: SSH-2.0 x") as refused:
+            with pytest.raises(SwarmTimeout, match=r"incomplete answer.*: SSH-2.0 x") as refused:
                 url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
                 http_get.get(url, io.BytesIO(), 1 << 20, 5)
         finally:
