@@ -174,7 +174,8 @@ def _address(value: object, base: str, schemes: Iterable[str]) -> str:
         return ""
     try:
         address = urljoin(base, value.strip())
-        is_good = urlsplit(address).scheme in schemes
+        parts = urlsplit(address)
+        is_good = parts.scheme in schemes and parts.hostname
     except ValueError:
         return ""
     return address if is_good and len(address) <= MAX_LINK and not _is_broken(address) else ""

@@ -210,6 +210,10 @@ def test_atom_feeds_and_odd_items_are_read() -> None:
         '<enclosure url="http://h.example/2.mp3"/></item>',
         item(1, "javascript:alert(1)"),
         item(2, "http://h.example/" + "a" * 9_000),
+        *(
+            item(number, bad)
+            for number, bad in enumerate(("https:h/a", "http://:8/a", "HTTPS:///a"), 3)
+        ),
     )
     late, early = parse(odd, "http://h.example/").items
     assert (len(late.title.encode()), len(late.text), len(late.id)) == (300, 8_000, 64)
