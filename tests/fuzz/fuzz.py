@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -50,6 +51,9 @@ def main() -> int:
         return _replay(arguments.target[0], arguments.replay)
     if arguments.table and not arguments.folder:
         parser.error("--table needs --folder")
+    # Even if it began in the background of a shell, which has it ignore Ctrl-C.
+    for signal_ in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signal_, signal.default_int_handler)
     folder = arguments.folder or Path(tempfile.mkdtemp(prefix="memocast-fuzz-"))
     chosen = arguments.target or names
     code = 0
