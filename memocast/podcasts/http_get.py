@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import re
 import socket
 import threading
 import time
@@ -76,7 +77,7 @@ def _in_ascii(host: str) -> str:
         return host
     # urllib decodes what is percent-encoded, and cannot write most of it into a header.
     name = unquote(host).encode("idna").decode()
-    if not name.isprintable() or set(name) & set(" %/?#@[]\\"):
+    if not re.fullmatch(r"[\w.-]+", name, re.ASCII):
         raise ValueError(host)
     return name
 
