@@ -67,20 +67,26 @@ def findings(folder: Path) -> list[Path]:
 def table(folders: Iterable[Path]) -> str:
     """Return the figures as a table in Markdown, and the outcomes below it."""
     rows = [
-        "| harness | hours | inputs | a second | branches | corpus | slowest | findings | commit |",
+        "| harness | minutes | of a core | inputs | branches | corpus | slowest | findings"
+        " | commit |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     below = []
     for folder in folders:
         found = read(folder)
         corpus = [path.stat().st_size for path in (folder / "corpus").glob("*")]
-        commits = ", ".join(commit for commit, _ in found.commits.most_common())
-        rows.append(
-            f"| {folder.name} | {found.seconds / 3600:.2f} | {found.inputs:,}"
-            f" | {found.inputs / max(1.0, found.seconds):,.0f} | {found.edges:,}"
-            f" | {len(corpus):,}, {sum(corpus) / 1000:,.0f} kB | {found.slowest:.1f} s"
-            f" | {len(findings(folder))} | {commits} |"
-        )
+        cells = [
+            folder.name,
+            f"{found.seconds / 60:,.1f}",
+            f"{found.processor / 60:,.1f}",
+            f"{found.inputs:,}",
+            f"{found.edges:,}",
+            f"{len(corpus):,} files, {sum(corpus) / 1000:,.0f} kB",
+            f"{found.slowest:.1f} s",
+            f"{len(findings(folder))}",
+            ", ".join(commit for commit, _ in found.commits.most_common()),
+        ]
+        rows.append(f"| {' | '.join(cells)} |")
         said = [
             f"{name} {count:,}"
             for name, count in sorted(found.outcomes.items()) + sorted(found.ends.items())

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import replace
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from fuzz import changes
 from fuzz.feeds import check_item
 from fuzz.harness import Harness, Target, by_bytes
 from helpers.podcast_feeds import item, rss
-from memocast.errors import MemocastError
+from memocast.errors import MemocastError, Refused
 from memocast.formats import feed, link
 from memocast.podcasts import earlier_feed, html_text, parser, parser_process
 
@@ -30,7 +28,12 @@ IDENTITY = "0123456789abcdef"
 def a_feed(data: bytes) -> str:
     """A feed, with the Content-Type that the first byte chooses."""
     kind = KINDS[data[0] % len(KINDS)] if data else ""
-    found = parser.parse(data[1:], BASE, kind)
+    # As the limited process does it.
+    given = json.dumps([BASE, kind]).encode() + b"\n" + data[1:]
+    said = json.loads(json.dumps(parser_process.answer(given)))
+    if "refused" in said:
+        raise Refused(said["refused"], hint=said["hint"])
+    found = parser.Podcast(said["title"], tuple(map(parser_process._item, said["items"])))
     assert len(found.title.encode()) <= feed.NAME_MAX_BYTES
     assert len(found.items) <= parser.MAX_ITEMS
     assert len({item.id for item in found.items}) == len(found.items)
@@ -47,14 +50,6 @@ def a_feed(data: bytes) -> str:
             _check_magnet(each.link)
         else:
             assert each.link.startswith(("http://", "https://"))
-    # As it comes from the limited process.
-    given = json.dumps([BASE, kind]).encode() + b"\n" + data[1:]
-    answered = json.loads(json.dumps(parser_process.answer(given)))
-    assert answered["title"] == found.title
-    for said, each in zip(map(parser_process._item, answered["items"]), found.items, strict=True):
-        # What is dated later than now is dated now.
-        assert replace(said, published=each.published) == each
-        assert abs(said.published - each.published) < timedelta(minutes=1)
     return "accepted" if found.items else "accepted, empty"
 
 
