@@ -28,6 +28,10 @@ _TEXTS = (
     *("0001-01-01T00:00:00+14:00", "2026-11-23T09:37:00", "NaN", "-1", "1e999"),
 )
 
+_JSON_VALUE = re.compile(r'(?<=[:,\[] )(?:"[^"\\]*"|-?[0-9.]+|\[\]|\{\})')
+_UNWRITABLE = ("[" * 1_500 + "]" * 1_500, "9" * 5_000, "-Infinity", "1e999", "01", '"', "}")
+"""What Python writes into no document."""
+
 
 def bencoded(data: bytes, chance: random.Random, mutate: Mutate) -> bytes:
     """Change one thing in a bencoded value."""
@@ -46,6 +50,10 @@ def in_json(data: bytes, chance: random.Random, mutate: Mutate) -> bytes:
         text = json.dumps(changed, ensure_ascii=chance.random() < 0.2)
     except (ValueError, RecursionError):
         return by_bytes(data, chance, mutate)
+    values = list(_JSON_VALUE.finditer(text))
+    if values and chance.random() < 0.05:
+        value = chance.choice(values)
+        text = text[: value.start()] + chance.choice(_UNWRITABLE) + text[value.end() :]
     return text.encode(errors="surrogatepass")
 
 

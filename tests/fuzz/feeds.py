@@ -162,6 +162,7 @@ def pages() -> list[bytes]:
         FeedPage("no items", ()).to_bytes(),
         b'{"version": "https://jsonfeed.org/version/1", "items": [' + b"[],\n" * 1_001 + b"[]]}",
         texts[0].replace(b"1.234", b"9" * 5_000),
+        texts[0].replace(b"1.234", b"[" * 2_000 + b"]" * 2_000),
         texts[0].replace(b"1.234", b"[" * 2_000),
         b"{}",
         b"[]",
