@@ -74,7 +74,8 @@ class Campaign:
             figures.write(folder, found)
             ends += 1
             if ends == _MOST_ENDS:
-                print(f"{name}: given up, see {folder / 'log'}", file=sys.stderr)
+                last = (folder / "log").read_text(errors="replace").splitlines()[-3:]
+                print(f"{name}: given up:", *last, sep="\n  ", file=sys.stderr)
                 return False
         return not self._is_over
 

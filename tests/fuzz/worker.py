@@ -113,7 +113,8 @@ def main() -> None:
         path.mkdir(parents=True, exist_ok=True)
     for number, data in enumerate(harness.seeds()):
         (work / "seeds" / str(number)).write_bytes(data)
-    (work / "tokens").write_text("".join(f'"{token}"\n' for token in harness.tokens))
+    # libFuzzer takes no file without any.
+    (work / "tokens").write_text("".join(f'"{token}"\n' for token in (*harness.tokens, "memocast")))
     os.chdir(work / "empty")
     worker = Worker(harness, folder, float(seconds), commit)
 
