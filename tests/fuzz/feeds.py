@@ -173,15 +173,15 @@ def pages() -> list[bytes]:
 
 def sealed_pages() -> list[bytes]:
     """Some of them sealed: to us, to others, by a password, and cut."""
-    import pyrage
-
     ours = age.recipient_of(KEY)
     found = [age.seal(page, [ours]) for page in pages()[:6]]
     return [
         *found,
         age.seal(b"x", [age.recipient_of(age.new_key())]),
         age.seal(pages()[0], [age.recipient_of(age.new_key()), ours, ours]),
-        bytes(pyrage.passphrase.encrypt(pages()[0], "password")),
+        b"age-encryption.org/v1\n-> scrypt B100CliN8KieREr3QF13Bg 15\n"
+        b"mjwWaVdFL8mkGPW4ffdLfMeN6PEq0a1ft/TtBg2kzG8\n"
+        b"--- g5yqFex8QMRzgIFFvMYQZtlzzOLUYJm9+ma8FsjOYQM\n" + bytes(33),
         found[0][:-1],
         found[0][:150],
         b"age-encryption.org/v1\n--- " + b"A" * 43 + b"\n" + b"x" * 32,

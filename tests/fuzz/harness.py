@@ -64,9 +64,9 @@ class Harness:
             check_error(error, self.codes)
             return name, type(error).__name__
 
-    @functools.cache  # noqa: B019 - there is one harness of a kind, and it stays
+    @functools.cached_property
     def seeds(self) -> list[bytes]:
-        """Return all targets' inputs, each behind the byte that chooses its target."""
+        """All targets' inputs, each behind the byte that chooses its target."""
         return [
             bytes([number]) + seed
             for number, target in enumerate(self.targets.values())
@@ -76,7 +76,7 @@ class Harness:
     def changed(self, data: bytes, most: int, chance: random.Random, mutate: Mutate) -> bytes:
         """Change what an input says, or its bytes: lengths and names seldom survive the latter."""
         if chance.random() < 0.2:
-            data = chance.choice(self.seeds())  # or the cheapest would be nearly all
+            data = chance.choice(self.seeds)  # or the cheapest would be nearly all
         name, target = self._chosen(data)
         change = target.change if chance.random() < 0.75 else by_bytes
         content = data[1:]
@@ -86,9 +86,6 @@ class Harness:
 
     def _chosen(self, data: bytes) -> tuple[str, Target]:
         return list(self.targets.items())[data[0] % len(self.targets) if data else 0]
-
-    def __hash__(self) -> int:
-        return id(self)
 
 
 def by_bytes(data: bytes, _chance: random.Random, mutate: Mutate) -> bytes:

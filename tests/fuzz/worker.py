@@ -111,7 +111,7 @@ def main() -> None:
     shutil.rmtree(work, ignore_errors=True)
     for path in (work / "seeds", work / "empty", folder / "corpus", folder / "findings"):
         path.mkdir(parents=True, exist_ok=True)
-    for number, data in enumerate(harness.seeds()):
+    for number, data in enumerate(harness.seeds):
         (work / "seeds" / str(number)).write_bytes(data)
     # libFuzzer takes no file without any.
     (work / "tokens").write_text("".join(f'"{token}"\n' for token in (*harness.tokens, "memocast")))

@@ -43,7 +43,7 @@ def empty_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.mark.parametrize("name", FAST)
 def test_every_target_accepts_some_seeds_and_refuses_others(name: str) -> None:
     harness = registry.harness(name)
-    counts = Counter(harness.run(data) for data in harness.seeds())
+    counts = Counter(harness.run(data) for data in harness.seeds)
     for target in harness.targets:
         assert counts.pop((target, "accepted")) >= 1
         assert any(chosen == target for chosen, _ in counts) or target == "tags"
@@ -55,7 +55,7 @@ def test_real_decoders_take_some_seeds_and_refuse_others() -> None:
     chosen = [found["opus"], found["mp3"], found["wav"][:200], b""]
     outcomes = [harness.run(b"\0" + content) for content in chosen]
     assert [outcome for _, outcome in outcomes] == ["accepted", "accepted", "Refused", "NoSound"]
-    for data in harness.seeds() if FULL else ():
+    for data in harness.seeds if FULL else ():
         harness.run(data)
 
 
@@ -64,7 +64,7 @@ def test_a_seed_with_a_few_changes_is_taken_or_refused(name: str) -> None:
     harness = registry.harness(name)
     chance = chances()
     mutate = plainly(chance)
-    for data in chance.choices(harness.seeds(), k=scaled(3_000, 30)):
+    for data in chance.choices(harness.seeds, k=scaled(3_000, 30)):
         changed = harness.changed(data, harness.most_bytes, chance, mutate)
         assert len(changed) <= harness.most_bytes
         harness.run(changed)
@@ -93,7 +93,7 @@ def test_a_mistake_of_ours_is_not_mistaken_for_a_refusal(monkeypatch: pytest.Mon
     )
     feeds = registry.harness("feeds")
     with pytest.raises(AssertionError):
-        list(map(feeds.run, feeds.seeds()))
+        list(map(feeds.run, feeds.seeds))
 
 
 @pytest.mark.skipif(
@@ -104,7 +104,7 @@ def test_a_run_that_was_killed_goes_on_where_it_was(tmp_path: Path) -> None:
     asked = [*command, "--target", "settings", "--target", "dht", "--jobs", "2"]
     first = subprocess.Popen([*asked, "--minutes", "10"], start_new_session=True)
     folders = [tmp_path / "settings", tmp_path / "dht"]
-    wait_for(lambda: all(figures.read(folder).inputs > 0 for folder in folders), 60)
+    wait_for("figures", lambda: all(figures.read(folder).inputs for folder in folders))
     first.send_signal(signal.SIGKILL)
     first.wait()
     before = [figures.read(folder) for folder in folders]
