@@ -56,3 +56,5 @@ def _of_wav(file: IO[bytes]) -> float | None:
             return sound.getnframes() / sound.getframerate() if length < size else None
     except (EOFError, ValueError, ZeroDivisionError, struct.error, wave.Error):
         return None
+    except RuntimeError:  # a chunk that is longer than the file
+        return None

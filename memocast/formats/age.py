@@ -50,7 +50,7 @@ def identity(key: str) -> Identity:
 
     try:
         return pyrage.x25519.Identity.from_str(key.strip())
-    except pyrage.IdentityError as error:
+    except (pyrage.IdentityError, UnicodeEncodeError) as error:
         raise WrongKey("the key is damaged or cut off", hint="copy the whole link again") from error
 
 

@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from memocast.errors import MemocastError, UsageError
+from memocast.formats import age, mutable_item
 from memocast.formats import channel as channels
-from memocast.formats import mutable_item
 
 if TYPE_CHECKING:
     from memocast.formats.channel import Channel, ChannelLink
@@ -29,6 +29,8 @@ def from_text(text: str) -> tuple[ChannelLink, bytes]:
         raise UsageError("this is not a channel key file", hint=_HINT)
     try:
         link = channels.parse(found[1])
+        if link.age_identity:
+            age.identity(link.age_identity)
         secret = mutable_item.from_pem(text[begin:])
     except MemocastError as error:
         raise UsageError("the channel key file is damaged", hint=_HINT) from error

@@ -83,6 +83,7 @@ def parse(text: str) -> Magnet:
     """
     # A fragment is not part of a magnet; some pages append one.
     query = text.strip()[len(SCHEME) :].partition("#")[0]
+    query = query.encode(errors="replace").decode()  # no half characters
     v1 = v2 = name = age_identity = salt = ""
     public_key = b""
     lan = False

@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
-from urllib.parse import quote, urldefrag, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from memocast.errors import MemocastError, NotALink, Refused, SwarmTimeout
 from memocast.version import __version__
@@ -50,13 +50,15 @@ class Response:
 
 
 def checked_url(url: str) -> str:
-    """Return `url` ready for a request: without its fragment, non-ASCII percent-encoded.
+    """Return `url` ready for a request: without its fragment, in ASCII.
 
     Raises NotALink unless it is http or https, without a password.
     """
     try:
+        url.encode()
         parts = urlsplit(url.strip())
-        host, _ = parts.hostname, parts.port
+        host, port = parts.hostname, parts.port
+        name = _in_ascii(host or "")
     except ValueError:
         host = None
     if not host or parts.scheme not in ("http", "https") or len(url) > MAX_URL:
@@ -69,7 +71,20 @@ def checked_url(url: str) -> str:
             f"the address of {host} contains a user name or password",
             hint="memocast sends neither; use an address without them",
         )
-    return quote(urldefrag(url.strip()).url, safe="%/:=&?~#+!$,;'@()*[]")
+    if name != host:
+        parts = parts._replace(netloc=name if port is None else f"{name}:{port}")
+    return quote(parts._replace(fragment="").geturl(), safe="%/:=&?~#+!$,;'@()*[]")
+
+
+def _in_ascii(host: str) -> str:
+    """Return a host's name as a request has it. Raises ValueError if it has none."""
+    if ":" in host:  # IPv6
+        return host
+    # urllib decodes what is percent-encoded, and cannot write most of it into a header.
+    name = unquote(host).encode("idna").decode()
+    if not re.fullmatch(r"[\w.-]+", name, re.ASCII):
+        raise ValueError(host)
+    return name
 
 
 def get(
@@ -141,12 +156,15 @@ def _check_part(response: Any, host: str, have: int) -> None:
 
 def _said(error: urllib.error.HTTPError, host: str) -> MemocastError:
     if isinstance(error, _Refusal) or error.code in range(300, 400):
-        return Refused(
-            f"{host} redirects in a loop, or to an address that memocast does not fetch",
-            hint=_REACHES,
-        )
+        return _not_fetched(host)
     reason = http.client.responses.get(error.code, "")
     return MemocastError(f"{host} answered: {error.code} {reason}".rstrip(), hint=_REACHES)
+
+
+def _not_fetched(host: str) -> Refused:
+    return Refused(
+        f"{host} redirects in a loop, or to an address that memocast does not fetch", hint=_REACHES
+    )
 
 
 def _asked(request: urllib.request.Request, timeout: float, watch: _Watch) -> Any:
@@ -160,7 +178,10 @@ def _asked(request: urllib.request.Request, timeout: float, watch: _Watch) -> An
         _Handler(watch),
     ):
         opener.add_handler(handler)
-    return opener.open(request, timeout=timeout)
+    try:
+        return opener.open(request, timeout=timeout)
+    except ValueError as error:  # of urllib, about an address that the server redirects to
+        raise _not_fetched(request.host) from error
 
 
 def _copy(
@@ -198,7 +219,7 @@ def _read(response: Any, host: str, watch: _Watch) -> bytes:
 
 def _too_large(host: str, limit: int, announced: int) -> Refused:
     size = f"{announced:,} bytes, more" if announced else "more"
-    hint = f"allow it: memocast follow --max-size {announced}" if announced else ""
+    hint = f"allow it: memocast follow --max-size {announced or 'BYTES'}"
     return Refused(f"{host} sends {size} than the limit of {limit:,} bytes", hint=hint)
 
 
@@ -214,10 +235,10 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     ) -> urllib.request.Request | None:
         """Return the request for the redirect's target."""
         try:
-            checked_url(newurl)
+            address = checked_url(newurl)
         except NotALink:
             raise _Refusal(req.full_url, code, msg, headers, fp) from None
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
+        return super().redirect_request(req, fp, code, msg, headers, address)
 
 
 class _Watch:
@@ -318,8 +339,8 @@ def _translated(host: str, watch: _Watch) -> Iterator[None]:
         if watch.is_over:  # caused by our own shutdown
             raise SwarmTimeout(f"{host} is too slow", hint=_LATER) from error
         said = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise SwarmTimeout(f"incomplete answer from {host}: {said}", hint=_LATER) from error
+        raise SwarmTimeout(f"incomplete answer from {host}: {_shown(said)}", hint=_LATER) from error
 
 
-def _shown(url: str) -> str:
-    return url if len(url) <= 60 else f"{url[:57]}…"
+def _shown(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:57]}…"

@@ -8,6 +8,7 @@ which it does not assign to their items, are read from the XML itself: `torrent`
 from __future__ import annotations
 
 import calendar
+import contextlib
 import hashlib
 import io
 import re
@@ -29,7 +30,7 @@ from memocast.formats.memo import DESCRIPTION_MAX_BYTES, TITLE_MAX_BYTES
 from memocast.podcasts import html_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
 MAX_FEED_BYTES = 16 << 20
@@ -70,15 +71,17 @@ def parse(content: bytes, base: str, kind: str = "") -> Podcast:
     """
     import feedparser
 
-    text = _utf8(content, kind)
+    with _broken_refused():
+        text = _utf8(content, kind)
     torrents = _torrents(text)
-    found = feedparser.parse(
-        # Not the bytes themselves, which feedparser could take for a file name.
-        io.BytesIO(text),
-        response_headers={"content-type": "application/xml; charset=utf-8"},
-        resolve_relative_uris=False,
-        sanitize_html=False,  # only its text is used
-    )
+    with _broken_refused():
+        found = feedparser.parse(
+            # Not the bytes themselves, which feedparser could take for a file name.
+            io.BytesIO(text),
+            response_headers={"content-type": "application/xml; charset=utf-8"},
+            resolve_relative_uris=False,
+            sanitize_html=False,  # only its text is used
+        )
     if not found.version or found.bozo:
         raise Refused("that is not a feed", hint=_HINT)
     if len(torrents) != len(found.entries):  # the two readers disagree on what an item is
@@ -92,6 +95,17 @@ def parse(content: bytes, base: str, kind: str = "") -> Podcast:
     newest = sorted(items.values(), key=lambda item: item.published, reverse=True)
     title = _line(found.feed.get("title_detail"), NAME_MAX_BYTES)
     return Podcast(title, tuple(newest))
+
+
+@contextlib.contextmanager
+def _broken_refused() -> Iterator[None]:
+    """Raise Refused for whatever feedparser raises on a broken feed, which it does not document."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise Refused("that is not a feed, or a broken one", hint=_HINT) from error
 
 
 def _utf8(content: bytes, kind: str) -> bytes:
@@ -160,7 +174,8 @@ def _address(value: object, base: str, schemes: Iterable[str]) -> str:
         return ""
     try:
         address = urljoin(base, value.strip())
-        is_good = urlsplit(address).scheme in schemes
+        parts = urlsplit(address)
+        is_good = parts.scheme in schemes and parts.hostname
     except ValueError:
         return ""
     return address if is_good and len(address) <= MAX_LINK and not _is_broken(address) else ""

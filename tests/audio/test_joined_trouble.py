@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -12,8 +13,9 @@ from helpers.bounded_run import MOST_MEMORY
 from helpers.full_or_short import scaled
 from helpers.hostile.lying_audio import movie, opus_of_one_packet, repaged
 from helpers.tones import LISTEN, PLAIN, SLACK, Tone, heard, mp3, pitch
+from memocast.audio import container_length
 from memocast.audio.decoder import blocks
-from memocast.audio.examine import examine
+from memocast.audio.examine import confirm, examine
 from memocast.audio.joined_files import parts
 from memocast.errors import Refused
 
@@ -143,3 +145,23 @@ def test_a_box_that_ends_behind_every_file_is_the_last_one(tmp_path: Path) -> No
     for length in (2**63 - 1, 2**63, 2**64 - 1):
         path.write_bytes(content + b"\0\0\0\1free" + length.to_bytes(8) + content)
         assert len(parts(path, "m4a")) == 1
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        {b"fmt ": 0xFFFF_FFFF},
+        {b"LIST": 0x7FFF_0000, b"fmt ": 16},
+        {b"fmt ": 16, b"cue ": 9_999},
+    ],
+)
+def test_a_wav_with_a_chunk_longer_than_itself_is_decoded_or_refused(
+    chunks: dict[bytes, int], tmp_path: Path
+) -> None:
+    sound = struct.pack("<HHIIHH", 1, 1, 8_000, 16_000, 2, 16)
+    body = b"".join(name + struct.pack("<I", length) + sound for name, length in chunks.items())
+    file = tmp_path / "odd.wav"
+    file.write_bytes(b"RIFF" + struct.pack("<I", len(body) + 4) + b"WAVE" + body)
+    assert container_length.duration(file, "wav") is None
+    with pytest.raises(Refused):
+        confirm(file, 60, b"\1")

@@ -189,8 +189,10 @@ def test_the_right_to_publish_moves_by_a_file(
 
     again = laptop.run("channel", "import", str(key), expect=2)
     assert "'Anna's notes' is already here" in again.err
-    key.write_text(key.read_text()[:-60])
-    assert "damaged" in ben.run("channel", "import", str(key), expect=2).err
+    good = key.read_text()
+    for wrong in (good[:-60], good.replace("&dn", "&x.age=AGE-SECRET-KEY-1Q%26x&dn")):
+        key.write_text(wrong)
+        assert "damaged" in ben.run("channel", "import", str(key), expect=2).err
     key.write_text("nothing")
     assert "not a channel key file" in ben.run("channel", "import", str(key), expect=2).err
 

@@ -94,8 +94,10 @@ def test_what_paired_devices_seed_is_sealed(someone: Callable[[str], Memocast], 
 def test_secrets_that_lead_nowhere_are_told_apart(someone: Callable[[str], Memocast]) -> None:
     phone, laptop = someone("phone"), someone("laptop")
     secret = phone.run("pair").out.strip()
-    for wrong in (secret[:40], "", "magnet:?xt=urn:btih:" + "0" * 40, secret + "Q"):
-        result = laptop.run("pair", "-", stdin=wrong, expect=7)
+    half = secret[:40] + "\udcff" + secret[41:]
+    for wrong in (secret[:40], "", "magnet:?xt=urn:btih:" + "0" * 40, secret + "Q", half):
+        given = wrong.encode(errors="surrogateescape")
+        result = laptop.run("pair", "-", stdin=given, expect=7)
         assert "the secret is damaged or truncated" in result.err
         assert "hint: copy the whole line that 'memocast pair' printed" in result.err
         assert result.out == ""

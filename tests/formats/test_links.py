@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memocast.bittorrent.download import open_torrent
-from memocast.errors import MemocastError, NotALink, UsageError
+from memocast.errors import MemocastError, NotALink, UsageError, WrongKey
+from memocast.formats import age, channel
 from memocast.formats.link import Link, parse
 from memocast.formats.magnet import MAX_PEERS, MAX_TRACKERS
 
@@ -152,3 +153,22 @@ def test_any_magnet_with_a_hash_is_read(extra: dict[str, str]) -> None:
     rest = "".join(f"&{key}={quote(value, safe='')}" for key, value in extra.items())
     (link,) = parse(f"magnet:?xt=urn:btih:{V1}{rest}")
     assert link.v1 == V1
+
+
+HALF = "\udcff"
+KEY = "0123456789abcdef" * 4
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [f"x.age=AGE{HALF}", f"dn={HALF}&tr=udp://h{HALF}:1", f"s=6d{HALF}&s=6d", f"x{HALF}=y&{HALF}"],
+)
+def test_half_characters_of_a_channels_link_go_nowhere(fields: str) -> None:
+    try:
+        link = channel.parse(f"magnet:?xs=urn:btpk:{KEY}&{fields}")
+    except NotALink:
+        return
+    assert str(link).isascii()
+    assert HALF not in f"{link.name}{link.trackers}{link.age_identity}"
+    with pytest.raises(WrongKey):
+        age.identity(f"AGE-SECRET-KEY-1{HALF}")

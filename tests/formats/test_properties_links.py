@@ -8,14 +8,15 @@ import libtorrent as lt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fuzz import seeds, targets
+from fuzz import link_seeds
+from fuzz.links import check_link
 from helpers.hypothesis_strategies import PEERS, TRACKERS
 from memocast.errors import MemocastError
 from memocast.formats.link import Link, parse
 from memocast.formats.magnet import MAX_PEERS, MAX_TRACKERS
 from memocast.formats.torrent import Torrent, from_metadata
 
-TORRENTS = [lt.load_torrent_buffer(content) for content in seeds.torrents()]
+TORRENTS = [lt.load_torrent_buffer(content) for content in link_seeds.torrents()]
 
 torrents = st.builds(from_metadata, st.sampled_from(TORRENTS), st.text(max_size=120), st.just(()))
 trackers = st.lists(TRACKERS, max_size=MAX_TRACKERS, unique=True)
@@ -55,7 +56,7 @@ def test_magnets_in_a_page_link_mean_what_they_mean_alone(
 
 
 HOSTILE = [
-    *(f"urn:btih:{seeds.V1}", f"urn:btmh:1220{seeds.V2}", "urn:btih:", "urn:btmh:1220zz"),
+    *(f"urn:btih:{link_seeds.V1}", f"urn:btmh:1220{link_seeds.V2}", "urn:btih:", "urn:btmh:1220zz"),
     *(
         "udp://\x1b[31m",
         "udp://\u202e",
@@ -88,7 +89,7 @@ def hostile_magnets(draw: st.DrawFn) -> str:
     """Parameters that no honest link has, behind one that every link has."""
     fields = draw(st.lists(parameters, max_size=30))
     plain = draw(st.booleans())
-    return f"magnet:?{draw(st.sampled_from([f'xt=urn:btih:{seeds.V1}', '']))}&" + "&".join(
+    return f"magnet:?{draw(st.sampled_from([f'xt=urn:btih:{link_seeds.V1}', '']))}&" + "&".join(
         f"{name}={value if plain else quote(value, safe='', errors='replace')}"
         for name, value in fields
     )
@@ -104,7 +105,7 @@ def read(text: str) -> list[Link] | None:
         return None
     for link in links:
         assert link.info_hashes
-        targets.check_link(link)
+        check_link(link)
     return links
 
 
@@ -128,7 +129,7 @@ def test_a_long_link_is_cut_and_its_first_parts_are_kept(
     trackers = trackers * 2 + [f"udp://t{number}.example" for number in range(more_trackers)]
     peers = peers * 2 + [("192.0.2.1", number) for number in range(more_peers)]
     links = read(
-        f"magnet:?xt=urn:btih:{seeds.V1}&dn={quote(name)}"
+        f"magnet:?xt=urn:btih:{link_seeds.V1}&dn={quote(name)}"
         + "".join(f"&tr={quote(tracker, safe='')}" for tracker in trackers)
         + "".join(f"&x.pe={f'[{host}]' if ':' in host else host}:{port}" for host, port in peers)
     )

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fuzz import targets
-from fuzz.seeds import MEMO
+from fuzz.link_seeds import MEMO
+from fuzz.links import check_description
 from helpers.full_or_short import scaled
 from helpers.hypothesis_strategies import ANY_TEXT, TITLES
 from helpers.kept_memo import keep
@@ -58,8 +58,8 @@ often = settings(max_examples=scaled(300, 60))
 @given(claims | bencodable)
 def test_any_value_under_our_key_gives_fields_within_their_bounds(value: Any) -> None:
     info: Any = lt.bdecode(lt.bencode({KEY: value}))
-    targets.check_description(parse_info(info))
-    targets.check_description(parse_info(value))
+    check_description(parse_info(info))
+    check_description(parse_info(value))
 
 
 @often

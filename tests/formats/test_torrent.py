@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fuzz.seeds import MEMO
+from fuzz.link_seeds import MEMO
 from memocast.formats.memo import title_from_file
 from memocast.formats.memo_info import Description, parse_info
 from memocast.formats.torrent import from_metadata, make, piece_length, with_trackers

@@ -1,131 +1,95 @@
-"""Fuzz links, .torrent files and info dictionaries with atheris.
+"""Fuzz what strangers send, with atheris.
 
     pip install -e '.[fuzz]'
-    python tests/fuzz/fuzz.py -runs=1000000
+    python tests/fuzz/fuzz.py --list
+    python tests/fuzz/fuzz.py --target podcasts --minutes 10
+    python tests/fuzz/fuzz.py --all --minutes 60 --jobs 2 --folder DIR
+    python tests/fuzz/fuzz.py --table --folder DIR
+    python tests/fuzz/fuzz.py --target podcasts --replay FILE
 
-Every exception but memocast's own errors ends it, with the input in a file
-`crash-…`. It works in an empty folder of its own, so that no text can name a
-file, and sends nothing.
+Every exception but memocast's documented errors is a finding. With --folder, what was done stays
+there, and the same command goes on where it was stopped. Sends nothing from this machine.
 """
 
 from __future__ import annotations
 
 import argparse
-import atexit
-import os
-import random
 import shutil
+import signal
 import sys
 import tempfile
-import time
-from collections import Counter
 from pathlib import Path
-from typing import Any
 
-import atheris
-import libtorrent as lt
+sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-with atheris.instrument_imports(include=["memocast"]):
-    import targets
+from fuzz import figures, registry  # noqa: E402
+from fuzz.campaign import Campaign, InUse  # noqa: E402
 
-import seeds
-
-SEEDS = seeds.inputs()
-TEXT = 0
-"""The target whose inputs are not bencoded."""
-
-TOKENS = [
-    *("magnet:?xt=urn:btih:", "&xt=urn:btmh:1220", "&tr=udp://", "&x.pe=", "&dn=", "?seeds=", "#"),
-    *("https://", "%25", "[::1]:", "8:memocast", "5:title", "11:description", "7:created"),
-    *("8:duration", "5:peaks", "12:piece layers", "9:file tree", "12:meta version", "4:info"),
-]
-BEGINNINGS = (
-    f"magnet:?xt=urn:btih:{seeds.V1}&".encode(),
-    f"magnet:?xt=urn:btmh:1220{seeds.V2}&".encode(),
-    f"http://h/?seeds=magnet:?xt=urn:btih:{seeds.V1}%26".encode(),
-    f"https://h/#magnet%3A?xt=urn:btih:{seeds.V1}%26".encode(),
-)
-NUMBERS = (-(2**63), -1, 0, 1, 199, 16_384, 10**11, 10**11 + 1, 2**31, 2**62, 2**63 - 1)
+INTERRUPTED = 130
 
 
-def mutated(data: bytes, max_size: int, seed: int) -> bytes:
-    """Change bytes anywhere, or what they say: lengths of strings seldom survive the former."""
-    chance = random.Random(seed)
-    if chance.random() < 0.3:
-        data = chance.choice(SEEDS)  # or links, the cheapest, would be nearly all
-    is_text = not data or data[0] % len(targets.TARGETS) == TEXT
-    if not is_text and chance.random() < 0.8:
-        try:
-            value: Any = lt.bdecode(data[1:])
-            changed = data[:1] + lt.bencode(with_change(value, chance))
-        except RuntimeError:
-            pass
-        else:
-            return changed[:max_size]
-    changed = bytes(atheris.Mutate(data, max_size))
-    if is_text and chance.random() < 0.4:
-        # Few texts would still be a link after several changes.
-        text = changed[1:].partition(b"&")[2] or changed[1:]
-        changed = bytes([TEXT]) + chance.choice(BEGINNINGS) + text
-    return changed[:max_size]
-
-
-def with_change(value: Any, chance: random.Random) -> Any:
-    """The value with one thing in it changed, at any depth."""
-    if chance.random() < 0.05:
-        return chance.choice([0, b"", [], {}, [value], {b"memocast": value}])
-    if isinstance(value, bytes):
-        return bytes(atheris.Mutate(value, len(value) + 64))
-    if isinstance(value, int):
-        return chance.choice(NUMBERS)
-    keys = list(value) if isinstance(value, dict) else list(range(len(value)))
-    if not keys:
-        return {b"title": b"t"} if isinstance(value, dict) else [b"t"]
-    key = chance.choice(keys)
-    if chance.random() < 0.05:
-        del value[key]
-    elif isinstance(value, dict) and chance.random() < 0.05:
-        value[bytes(atheris.Mutate(key, len(key) + 8))] = value.pop(key)
-    else:
-        value[key] = with_change(value[key], chance)
-    return value
-
-
-def main() -> None:
-    """Run the inputs, then say how they fared."""
-    parser = argparse.ArgumentParser(description="Other arguments go to libFuzzer.")
-    parser.add_argument("-runs", type=int, default=1_000_000, help="how many inputs")
-    arguments, others = parser.parse_known_args()
-    began = time.monotonic()
-    counts: Counter[tuple[str, str]] = Counter()
-
-    def report() -> None:
-        print(f"{counts.total():,} inputs in {time.monotonic() - began:.0f} s")
-        for (target, outcome), count in sorted(counts.items()):
-            print(f"  {target}: {outcome}: {count:,}", flush=True)
-        shutil.rmtree(work)
-
-    def run(data: bytes) -> None:
-        counts[targets.run(data)] += 1
-        if counts.total() == arguments.runs:
-            report()
-            os._exit(0)  # libFuzzer would end the process without a word of ours
-
-    here = Path.cwd()
-    work = Path(tempfile.mkdtemp(prefix="memocast-fuzz-"))
-    (work / "empty").mkdir()
-    (work / "seeds").mkdir()
-    for number, data in enumerate(SEEDS):
-        (work / "seeds" / str(number)).write_bytes(data)
-    (work / "tokens").write_text("".join(f'"{token}"\n' for token in TOKENS))
-    os.chdir(work / "empty")
-    atexit.register(report)
-    options = ["-verbosity=0", f"-dict={work / 'tokens'}", f"-artifact_prefix={here}/"]
-    atheris.Setup(
-        [sys.argv[0], *options, *others, str(work / "seeds")], run, custom_mutator=mutated
+def main() -> int:
+    """Run what the arguments say; return 1 if there are findings."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    atheris.Fuzz()
+    names = list(registry.ENTRIES)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--target", action="append", choices=names, help="a harness; repeatable")
+    what.add_argument("--all", action="store_true", help="all harnesses, in turn")
+    what.add_argument("--list", action="store_true", help="name them")
+    what.add_argument("--table", action="store_true", help="print the figures in --folder")
+    parser.add_argument("--minutes", type=float, default=10, help="for each, in all")
+    parser.add_argument("--jobs", type=int, default=1, help="how many at a time")
+    parser.add_argument("--folder", type=Path, help="keep corpus, figures and findings here")
+    parser.add_argument("--replay", type=Path, help="run one input, and show what comes of it")
+    arguments = parser.parse_args()
+    if arguments.list:
+        print("\n".join(names))
+        return 0
+    if arguments.replay:
+        return _replay(arguments.target[0], arguments.replay)
+    if arguments.table and not arguments.folder:
+        parser.error("--table needs --folder")
+    # Even if it began in the background of a shell, which has it ignore Ctrl-C.
+    for signal_ in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signal_, signal.default_int_handler)
+    folder = arguments.folder or Path(tempfile.mkdtemp(prefix="memocast-fuzz-"))
+    chosen = arguments.target or names
+    code = 0
+    if not arguments.table:
+        code = _run(folder, chosen, arguments.minutes * 60, arguments.jobs)
+    folders = [folder / name for name in chosen if (folder / name).exists()]
+    print(figures.table(folders))
+    found = [path for each in folders for path in figures.findings(each)]
+    for path in found:
+        print(f"finding: {path}", file=sys.stderr)
+    if not arguments.folder and not found:
+        shutil.rmtree(folder)
+    return code or bool(found)
+
+
+def _run(folder: Path, chosen: list[str], seconds: float, jobs: int) -> int:
+    try:
+        return 0 if Campaign(folder).run(chosen, seconds, jobs) else 1
+    except InUse:
+        print(f"{folder} is in use", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"stopped; the same command goes on in {folder}", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _replay(name: str, file: Path) -> int:
+    from fuzz.harness import remove_work_folder
+
+    data = file.read_bytes()
+    try:
+        print(": ".join(registry.harness(name).run(data)))
+    finally:
+        remove_work_folder()
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

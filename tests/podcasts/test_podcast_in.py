@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
+import pytest
+
 from helpers.podcast_feeds import item, rss, titles
 from helpers.shared_memo import assert_same_memo, info_hash, sha256
 from helpers.trackers import HttpTracker
@@ -13,6 +15,7 @@ from helpers.web_server import Reply, WebServer
 from memocast.formats.torrent import with_trackers
 from memocast.library.library import Library
 from memocast.podcasts.html_text import to_text
+from memocast.podcasts.http_get import checked_url
 from memocast.podcasts.parser import parse
 
 if TYPE_CHECKING:
@@ -207,6 +210,10 @@ def test_atom_feeds_and_odd_items_are_read() -> None:
         '<enclosure url="http://h.example/2.mp3"/></item>',
         item(1, "javascript:alert(1)"),
         item(2, "http://h.example/" + "a" * 9_000),
+        *(
+            item(number, bad)
+            for number, bad in enumerate(("https:h/a", "http://:8/a", "HTTPS:///a"), 3)
+        ),
     )
     late, early = parse(odd, "http://h.example/").items
     assert (len(late.title.encode()), len(late.text), len(late.id)) == (300, 8_000, 64)
@@ -219,3 +226,31 @@ def test_of_html_only_text_is_taken() -> None:
     assert to_text("<p>a&amp;b</p><p>c<br>d</p><ul><li>e<li>f</ul>") == "a&b\nc\nd\ne\nf"
     assert to_text("<style>p{}</style>x<img src=y onerror=z><!-- c -->") == "x"
     assert to_text("<" * 100_000).count("<") <= 1 << 16
+
+
+@pytest.mark.parametrize("odd", ["<![CDAD[x]]>", "<![if x>", "<![x", "<![ \xa8[", "<![CDATA[x"])
+def test_html_that_pythons_parser_does_not_know_costs_no_episode(odd: str) -> None:
+    assert to_text(f"<p>before</p>{odd}") in ("before", f"before\n{odd}")
+    description = f"<description><![CDATA[a<br>b{odd.replace(']]>', '')}]]></description>"
+    feed = rss(item(2, "http://h.example/2.mp3", description), item(1, "http://h.example/1.mp3"))
+    assert [each.id for each in parse(feed, "").items] == ["id-2", "id-1"]
+
+
+@pytest.mark.parametrize("number", ["&#" + "9" * 5_000 + ";", "&#" + "9" * 31, "&#x" + "f" * 5_000])
+def test_a_character_with_a_number_that_none_has_is_shown_as_unknown(number: str) -> None:
+    assert to_text(f"a{number} b &#65; &#0000000000065;") == "a\ufffd b A A"
+
+
+@pytest.mark.parametrize(
+    ("address", "asked"),
+    [
+        ("http://☂.example:8/ä#x", "http://xn--m3h.example:8/%C3%A4"),
+        ("http://%e2%98%82.example/", "http://xn--m3h.example/"),
+        ("https://BÜCHER.example?ü", "https://xn--bcher-kva.example?%C3%BC"),
+        ("http://Example.COM/a", "http://Example.COM/a"),
+        ("http://[2001:DB8::1]:80/", "http://[2001:DB8::1]:80/"),
+    ],
+)
+def test_an_address_is_asked_for_in_ascii(address: str, asked: str) -> None:
+    assert checked_url(address) == asked
+    assert checked_url(asked) == asked

@@ -39,6 +39,7 @@ def test_limits_hold_whatever_a_server_announces(
     synced = ben.run("sync", expect=7)
     assert synced.out == ""
     assert "error: 'Episode 2': 127.0.0.1 sends more than the limit of 200,000" in synced.err
+    assert "hint: allow it: memocast follow --max-size BYTES" in synced.err
     assert "error: 'Episode 1': 127.0.0.1 sends 300,000 bytes, more than the limit" in synced.err
     assert [path.name for path in (ben.library / "incoming").iterdir()] == [".gate"]
 
@@ -51,6 +52,10 @@ NO_FEEDS = [
     (Reply(status=302, headers={"Location": "/feed"}), 7, "redirects in a loop"),
     (Reply(status=302, headers={"Location": "file:///etc/passwd"}), 7, "does not fetch"),
     (Reply(status=302, headers={"Location": "ftp://127.0.0.1/"}), 7, "does not fetch"),
+    (Reply(status=302, headers={"Location": "http://[1"}), 7, "does not fetch"),
+    (Reply(status=301, headers={"Location": "//h%ff/feed"}), 7, "does not fetch"),
+    (Reply(status=307, headers={"Location": "http://h\xff\xfe/"}), 7, "does not fetch"),
+    (Reply(status=302, headers={"Location": "http://127.0.0.1:x/"}), 7, "does not fetch"),
     (Reply(bytes(17 << 20)), 7, "more than the limit of 16,777,216 bytes"),
     (Reply(b"<a>" * 200), 7, "nested too deeply"),
     (Reply(b"short", headers={"Content-Length": "9"}), 6, "stopped at 5 of 9 bytes"),
@@ -113,7 +118,11 @@ def test_an_episode_that_is_no_audio_is_told_and_the_others_come(
 
 
 def test_addresses_that_memocast_does_not_go_to(ben: Memocast) -> None:
-    for address in ("ftp://127.0.0.1/feed", "file:///etc/passwd", "https://", "http://[::1/feed"):
+    for address in (
+        *("ftp://127.0.0.1/feed", "file:///etc/passwd", "https://", "http://[::1/feed"),
+        *("http://127.0.0.1/\udcff", "http://\udcff/", "http://h%2fx/", "http://h^x:/"),
+        f"http://{'x' * 64}.example/",
+    ):
         refused = ben.run("follow", address, expect=5)
         assert "is not a web address" in refused.err
     refused = ben.run("follow", "https://ben:secret@127.0.0.1/feed", expect=5)
@@ -127,6 +136,19 @@ def test_addresses_that_memocast_does_not_go_to(ben: Memocast) -> None:
     feed.write_bytes(rss(item(1, "file:///etc/passwd"), item(2, "../library/library.db")))
     followed = ben.run("follow", str(feed))
     assert "its feed contains no audio yet" in followed.err
+
+
+BROKEN = {
+    "an encoding of bytes that are no text": b'<?xml version="1.0" encoding="\xd8\xff"?><rss/>',
+    "an entry in a link": b'<feed xmlns="http://www.w3.org/2005/Atom">'
+    b'<entry><link type="x"><entry/></link></entry></feed>',
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_feed_on_which_a_parser_trips_is_called_broken(what: str) -> None:
+    with pytest.raises(Refused, match="that is not a feed, or a broken one"):
+        parser_process.read(BROKEN[what], "")
 
 
 def test_a_server_that_trickles_is_given_up(server: WebServer) -> None:
@@ -159,6 +181,25 @@ def test_a_server_that_trickles_its_header_is_given_up() -> None:
         finally:
             over.set()
             thread.join()
+
+
+def test_what_a_server_says_instead_of_http_is_cut() -> None:
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(b"SSH-2.0 " + b"x" * 60_000 + b"\r\n\r\n")
+            connection.recv(1 << 16)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            with pytest.raises(SwarmTimeout, match=r"incomplete answer.*: SSH-2.0 x") as refused:
+                url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+                http_get.get(url, io.BytesIO(), 1 << 20, 5)
+        finally:
+            thread.join()
+    assert len(refused.value.message) < 120
 
 
 def test_a_document_that_a_parser_sits_over_for_hours_is_refused(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fuzz.seeds import MEMO
+from fuzz.link_seeds import MEMO
 from memocast.bittorrent.torrent_status import Peer, TorrentStatus
 from memocast.seeding.upload_tally import UploadTally
 

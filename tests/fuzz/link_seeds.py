@@ -82,17 +82,25 @@ KEYS: list[Any] = [
 ]
 
 
-def inputs() -> list[bytes]:
-    """All of them, each behind the byte that chooses its target."""
-    files = torrents()
-    decoded: list[Any] = [lt.bdecode(content) for content in files]
-    groups = (
-        [text.encode() for text in LINKS],
-        [*files, NO_UTF_8, *(b"d4:info%be" % info for info in INFOS)],
-        INFOS + [lt.bencode(document[b"info"]) for document in decoded],
-        [lt.bencode(key) for key in KEYS],
-    )
-    return [bytes([number]) + data for number, group in enumerate(groups) for data in group]
+def links() -> list[bytes]:
+    """Texts that somebody pastes."""
+    return [text.encode() for text in LINKS]
+
+
+def torrent_files() -> list[bytes]:
+    """.torrent files."""
+    return [*torrents(), NO_UTF_8, *(b"d4:info%be" % info for info in INFOS)]
+
+
+def infos() -> list[bytes]:
+    """Info dictionaries."""
+    decoded: list[Any] = [lt.bdecode(content) for content in torrents()]
+    return INFOS + [lt.bencode(document[b"info"]) for document in decoded]
+
+
+def keys() -> list[bytes]:
+    """What is under our key in an info dictionary."""
+    return [lt.bencode(key) for key in KEYS]
 
 
 MEMO = Memo(

@@ -1,8 +1,6 @@
-"""What strangers send, as functions of any bytes: links, .torrent files, info dictionaries.
+"""What strangers send: links, .torrent files, info dictionaries.
 
-Each target takes the input as a user's or a peer's, and asserts what holds for
-all that memocast accepts. `run` is the one entry: the first byte chooses the
-target. Run it in an empty folder, since a link may be the name of a file.
+Run it in an empty folder, since a link may be the name of a file.
 """
 
 from __future__ import annotations
@@ -14,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import libtorrent as lt
 
+from fuzz import changes, link_seeds
+from fuzz.harness import Harness, Target, by_bytes
 from memocast.bittorrent.download import Download, open_torrent, parameters
-from memocast.errors import MemocastError
 from memocast.formats.link import Link, parse
 from memocast.formats.magnet import MAX_PEERS, MAX_TRACKERS
 from memocast.formats.memo import PEAK_SLICES, title_from_file
@@ -24,23 +23,9 @@ from memocast.formats.torrent import from_metadata, with_trackers
 from memocast.formats.trackers import TRACKER_SCHEMES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import random
 
-EXPECTED_CODES = {2, 5, 7}
-"""A name of a file that is not there, not a link, refused. Anything else is a mistake of ours."""
-
-
-def run(data: bytes) -> tuple[str, str]:
-    """Which target the input chose, and how it fared: accepted, skipped, or the error's name."""
-    names = list(TARGETS)
-    name = names[data[0] % len(names)] if data else names[0]
-    try:
-        return name, TARGETS[name](data[1:])
-    except MemocastError as error:
-        assert error.exit_code in EXPECTED_CODES, repr(error)
-        assert error.message, repr(error)
-        assert error.hint, repr(error)
-        return name, type(error).__name__
+    from fuzz.harness import Mutate
 
 
 def pasted(data: bytes) -> str:
@@ -97,14 +82,6 @@ def our_key(data: bytes) -> str:
     return "empty" if found == Description() else "accepted"
 
 
-TARGETS: dict[str, Callable[[bytes], str]] = {
-    "link": pasted,
-    "torrent file": torrent_file,
-    "info dictionary": info_dictionary,
-    "our key": our_key,
-}
-
-
 def has_piece_layers(settings: Any) -> bool:
     """Whether a version 2 torrent (BEP 52) is whole, as it is once its audio has arrived."""
     try:
@@ -159,3 +136,37 @@ def check_kept(settings: Any, link: Link) -> None:
     assert open_torrent(Link(torrent=with_trackers(torrent, []))).info_hashes == link.info_hashes
     announced = open_torrent(Link(torrent=with_trackers(torrent, link.trackers)))
     assert (announced.info_hashes, announced.trackers) == (link.info_hashes, link.trackers)
+
+
+TOKENS = (
+    *("magnet:?xt=urn:btih:", "&xt=urn:btmh:1220", "&tr=udp://", "&x.pe=", "&dn=", "?seeds=", "#"),
+    *("https://", "%25", "[::1]:", "8:memocast", "5:title", "11:description", "7:created"),
+    *("8:duration", "5:peaks", "12:piece layers", "9:file tree", "12:meta version", "4:info"),
+)
+_BEGINNINGS = (
+    f"magnet:?xt=urn:btih:{link_seeds.V1}&".encode(),
+    f"magnet:?xt=urn:btmh:1220{link_seeds.V2}&".encode(),
+    f"http://h/?seeds=magnet:?xt=urn:btih:{link_seeds.V1}%26".encode(),
+    f"https://h/#magnet%3A?xt=urn:btih:{link_seeds.V1}%26".encode(),
+)
+
+
+def link_changed(data: bytes, chance: random.Random, mutate: Mutate) -> bytes:
+    """Change a link, and mend its beginning: few would be one after several changes."""
+    changed = by_bytes(data, chance, mutate)
+    if chance.random() < 0.4:
+        return chance.choice(_BEGINNINGS) + (changed.partition(b"&")[2] or changed)
+    return changed
+
+
+HARNESS = Harness(
+    {
+        "link": Target(pasted, link_seeds.links, link_changed),
+        "torrent file": Target(torrent_file, link_seeds.torrent_files, changes.bencoded),
+        "info dictionary": Target(info_dictionary, link_seeds.infos, changes.bencoded),
+        "our key": Target(our_key, link_seeds.keys, changes.bencoded),
+    },
+    # A name of a file that is not there, not a link, refused.
+    codes=frozenset({2, 5, 7}),
+    tokens=TOKENS,
+)
