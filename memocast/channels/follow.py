@@ -85,6 +85,7 @@ class Follower:
         """
         news = News()
         problem = ""
+        self._expire(channel, news)  # on a full disk, this makes room for the rest
         try:
             self.read(channel, news)
         except LibraryError:
@@ -95,7 +96,6 @@ class Follower:
         self._library.channels.note_check(channel, int(time.time()), problem)
         channel = self._library.channels.get(channel.name)
         self._fetch(channel, notify, arrived, news)
-        self._expire(channel, news)
         return news
 
     # -- the feed --------------------------------------------------------------------

@@ -251,6 +251,9 @@ def test_every_error_has_the_exit_code_of_the_contract() -> None:
         "MissingDecoder": 7,
         "WrongKey": 7,
         "LibraryError": 8,
+        "Unwritable": 8,
+        "NoRoom": 8,
+        "ReadOnly": 8,
         "DamagedLibrary": 8,
         "Interrupted": 130,
     }

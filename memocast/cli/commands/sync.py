@@ -42,7 +42,7 @@ def sync(
 
     Example: memocast sync
     """
-    current = app_context(context)
+    current = app_context(context, "free")
     seconds = option_values.seconds(timeout)
     signals.interrupt_on_sigterm()
     with _alone(current, quiet=quiet) as is_alone:
