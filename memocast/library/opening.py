@@ -7,12 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from memocast.errors import NoRoom, Unwritable
 from memocast.files import file_stamp
 from memocast.library.tables.database import Database
-from memocast.library.tables.failures import (
-    is_writable,
-    read_only,
-    refuse_without_room,
-    translated,
-)
+from memocast.library.tables.failures import is_writable, read_only, translated
 from memocast.library.tables.folders import FEEDS_FOLDER, SEALED_FOLDER
 
 if TYPE_CHECKING:
@@ -51,7 +46,6 @@ def _open_to_write(path: Path, backups: Backups) -> Database:
     with translated(path):
         if root.exists() and not is_writable(path):
             raise read_only(root)
-        refuse_without_room(path)
         root.parent.mkdir(parents=True, exist_ok=True)
         root.mkdir(0o700, exist_ok=True)
         for name in ("memos", SEALED_FOLDER, FEEDS_FOLDER, "incoming", "log"):

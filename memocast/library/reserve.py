@@ -15,7 +15,7 @@ _BYTES = 1 << 20
 with its shares and the index of its words: 150 kB, or a few times as much."""
 
 _LEAST_BYTES = 1 << 18
-_STEP_BYTES = 1 << 16
+_STEP_BYTES = 1 << 14
 
 _SHARE = 12
 """At first it takes at most one part in so many of the free space."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from memocast.errors import LibraryError
 from memocast.library.tables.failures import translated
+from memocast.library.tables.log_index import allocate_index, refuse_without_room
 from memocast.library.tables.schema import MIGRATIONS
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class Database:
         with self.translated():
             if refusal is None:
                 _create(path)
+                if not alone:
+                    refuse_without_room(path)
                 self.connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
             else:
                 from memocast.library.tables.reading_copy import reading_copy
@@ -59,6 +62,8 @@ class Database:
                 if alone:  # SQLite then keeps the index of the write-ahead log in memory
                     self.connection.execute("PRAGMA locking_mode = EXCLUSIVE")
                 self._prepare()
+                if refusal is None:
+                    allocate_index(path)
             except BaseException:
                 self.connection.close()
                 raise

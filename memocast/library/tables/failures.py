@@ -8,7 +8,6 @@ import os
 from typing import TYPE_CHECKING
 
 from memocast.errors import DamagedLibrary, LibraryError, NoRoom, ReadOnly
-from memocast.files import file_stamp
 
 if TYPE_CHECKING:
     import sqlite3
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _ENOUGH_BYTES = 1 << 20
-_INDEX_BYTES = 1 << 15
 
 
 @contextlib.contextmanager
@@ -43,7 +41,7 @@ def _library_error(path: Path, error: sqlite3.Error) -> LibraryError:
         shutil.disk_usage(folder).free < _ENOUGH_BYTES
     )
     if code == sqlite3.SQLITE_FULL or cramped:
-        return _no_room(path)
+        return no_room(path)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return LibraryError(
             f"the library {folder} is locked by another program",
@@ -59,7 +57,8 @@ def _library_error(path: Path, error: sqlite3.Error) -> LibraryError:
     )
 
 
-def _no_room(path: Path) -> NoRoom:
+def no_room(path: Path) -> NoRoom:
+    """Return the error for the library with the database `path` on a full disk."""
     return NoRoom(
         f"no room for the library {path.parent}: the disk is full",
         hint="free some space; to delete memos: memocast remove MEMO",
@@ -81,18 +80,6 @@ def library_os_error(path: Path, error: OSError) -> LibraryError:
 def is_writable(path: Path) -> bool:
     """Return whether a database at `path` could be written: the file, and files beside it."""
     return os.access(path.parent, os.W_OK) and (os.access(path, os.W_OK) or not path.exists())
-
-
-def refuse_without_room(path: Path) -> None:
-    """Raise NoRoom when SQLite could not open the database at `path`, and would leave files there.
-
-    It makes an index of the write-ahead log, unless another process has the database open.
-    """
-    import shutil
-
-    index = file_stamp(path.with_name(f"{path.name}-shm"))[0]
-    if path.exists() and index + shutil.disk_usage(path.parent).free < _INDEX_BYTES:
-        raise _no_room(path)
 
 
 def read_only(path: object) -> ReadOnly:
