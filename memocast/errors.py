@@ -11,6 +11,9 @@
     │   ├── WrongKey         it is encrypted, and not to us
     │   └── MissingDecoder   it may, but a decoder is not installed
     ├── LibraryError     8   the library cannot be used
+    │   ├── Unwritable       it can be read, but nothing can be written there now
+    │   │   ├── NoRoom           its disk is full
+    │   │   └── ReadOnly         its disk or folder is read-only
     │   ├── DamagedLibrary   its database is damaged or gone
     │   └── BelowDiskFloor   the disk has no room for what was not asked for
     └── Interrupted    130   the user stopped it
@@ -90,6 +93,18 @@ class LibraryError(MemocastError):
     """The library is locked, damaged, full, read-only, or newer than this program."""
 
     exit_code = 8
+
+
+class Unwritable(LibraryError):
+    """Nothing can be written to the library now; it can still be read."""
+
+
+class NoRoom(Unwritable):
+    """The disk of the library is full."""
+
+
+class ReadOnly(Unwritable):
+    """The disk or the folder of the library is read-only."""
 
 
 class DamagedLibrary(LibraryError):

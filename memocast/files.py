@@ -105,7 +105,9 @@ def lock(path: Path, *, wait: float = 0.0, shared: bool = False, make: bool = Tr
     import fcntl
 
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-    flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if make else 0)
+    # On a read-only disk a shared lock can still be had.
+    access = os.O_RDONLY if shared and not make else os.O_RDWR
+    flags = access | os.O_CLOEXEC | (os.O_CREAT if make else 0)
     descriptor = os.open(path, flags, 0o600)
     deadline = time.monotonic() + wait
     try:

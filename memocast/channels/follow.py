@@ -81,6 +81,7 @@ class Follower:
         its last good state. Raises LibraryError.
         """
         problem = ""
+        self._expire(channel, news)  # on a full disk, this makes room for the rest
         try:
             self.read(channel, news)
         except BelowDiskFloor:
@@ -93,7 +94,6 @@ class Follower:
         self._library.channels.note_check(channel, int(time.time()), problem)
         channel = self._library.channels.get(channel.name)
         self._fetch(channel, notify, arrived, news)
-        self._expire(channel, news)
 
     # -- the feed --------------------------------------------------------------------
 

@@ -90,12 +90,16 @@ def secret_of(pair: Channel) -> str:
 def end(library: Library) -> bool:
     """Unpair, and forget everything kept for the other devices; return whether it was paired."""
     pair = library.channels.pair()
-    with library.atomically():
-        if pair:
-            library.feed_pages.forget(pair)
-            library.channels.remove(pair)
-        library.replicas.forget()
-        library.shares.unpair()
+
+    def forget() -> None:
+        with library.atomically():
+            if pair:
+                library.feed_pages.forget(pair)
+                library.channels.remove(pair)
+            library.replicas.forget()
+            library.shares.unpair()
+
+    library.freeing(forget)
     return pair is not None
 
 

@@ -90,8 +90,12 @@ def unfollow(library: Library, name: str) -> Channel:
             f"'{found.name}' is your own channel, and its key exists nowhere else",
             hint="followers keep what they have; to withdraw memos: memocast channel retract",
         )
-    with library.atomically():
-        library.feed_pages.forget(found)
-        library.channels.remove(found)
+
+    def forget() -> None:
+        with library.atomically():
+            library.feed_pages.forget(found)
+            library.channels.remove(found)
+
+    library.freeing(forget)
     discard_unwanted(library)
     return found

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from memocast.formats.memo import Memo
     from memocast.library.library import Library
+    from memocast.library.opening import Purpose
     from memocast.settings import Settings
 
 
@@ -26,6 +27,7 @@ class AppContext:
 
     root: Path
     context: typer.Context
+    purpose: Purpose = "change"
 
     @cached_property
     def settings(self) -> Settings:
@@ -41,7 +43,9 @@ class AppContext:
 
         # Report a mistake in the settings before anything is written.
         _ = self.settings
-        library = open_library(self.root, lambda text: console.note(console.safe(text)))
+        library = open_library(
+            self.root, lambda text: console.note(console.safe(text)), self.purpose
+        )
         self.context.call_on_close(lambda: _close(library))
         return library
 
@@ -65,6 +69,9 @@ class AppContext:
 
 def _close(library: Library) -> None:
     """Back up the database, and report damage to it while there are good copies."""
+    if library.refusal is not None:
+        library.close()
+        return
     try:
         if library.backup_takes_long():
             from memocast.seeding.background import start_backup
@@ -81,10 +88,11 @@ def _close(library: Library) -> None:
         library.close()
 
 
-def app_context(context: typer.Context) -> AppContext:
-    """Return the AppContext of this run."""
+def app_context(context: typer.Context, purpose: Purpose = "change") -> AppContext:
+    """Return the AppContext of this run, whose library is opened for that purpose."""
     found = context.find_object(AppContext)
     assert found is not None, "the main callback sets it"
+    found.purpose = purpose
     return found
 
 
@@ -114,7 +122,7 @@ def complete_memo(context: typer.Context, incomplete: str) -> list[tuple[str, st
     if not (root / "library.db").exists():
         return []
     try:
-        library = Library(root)
+        library = Library(root, "read")
         found = (
             library.starting_with(incomplete, _MOST_COMPLETED)
             if incomplete

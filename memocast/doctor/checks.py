@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from memocast.audio.devices import microphone, speaker
 from memocast.doctor.finding import Finding
 from memocast.doctor.network import examine_network
-from memocast.errors import DamagedLibrary, LibraryError, MemocastError
+from memocast.errors import DamagedLibrary, LibraryError, MemocastError, ReadOnly
 from memocast.library.audit import audit
 from memocast.library.seeder_lock import SeederLock
 
@@ -53,7 +53,9 @@ def examine_library(library: Library) -> Iterator[Finding]:
     except DamagedLibrary as error:
         yield Finding("library", ok=False, detail=error.message, fix=error.hint)
         return
-    if free < _ENOUGH_BYTES:
+    if isinstance(library.refusal, ReadOnly):
+        yield Finding("library", ok=False, detail=library.refusal.message, fix=library.refusal.hint)
+    elif free < _ENOUGH_BYTES:
         yield Finding(
             "library", ok=False, detail=f"only {free:,} bytes free", fix="free some space"
         )

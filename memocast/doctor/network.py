@@ -10,6 +10,7 @@ from memocast.bittorrent import events, stun
 from memocast.bittorrent.session import Session
 from memocast.bittorrent.webrtc_session import WebRtcSession
 from memocast.doctor.finding import Finding
+from memocast.errors import Unwritable
 from memocast.formats.link import Link
 from memocast.formats.trackers import web_trackers
 from memocast.library.seeder_lock import SeederLock
@@ -50,7 +51,7 @@ class _Probe:
 
     def run(self) -> None:
         """Collect the sessions' events, for at most ten seconds."""
-        addresses = self._settings.addresses(self._library.listen_port())
+        addresses = self._settings.addresses(self._port())
         ours = SeederLock(self._library.root).is_running()
         if ours:  # the seeder holds the library's port
             addresses = [(host, 0) for host, _ in addresses]
@@ -73,6 +74,13 @@ class _Probe:
         finally:
             for session in sessions:
                 session.close()
+
+    def _port(self) -> int:
+        """Return the library's port, or any free one if none was chosen and none can be noted."""
+        try:
+            return self._library.listen_port()
+        except Unwritable:
+            return 0
 
     def _take(self, event: events.Event, *, is_classic: bool) -> None:
         match event:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from memocast.files import fsync_and_hash, fsync_and_hash_pieces, fsync_file
+from memocast.formats.torrent import piece_length
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -65,3 +68,18 @@ class NewMemo:
     lost: int = 0
     share: Share | None = None
     age_file: Path | None = None
+
+
+def digests_of(path: Path, new: NewMemo) -> tuple[bytes, bytes]:
+    """Return the SHA-256 of the audio, and its piece hashes for when it is shared.
+
+    Fetched audio already has a torrent. If that hashes the audio itself, piece by piece, then
+    libtorrent has just checked it, and nothing is hashed again.
+    """
+    share = new.share
+    if share and share.torrent.has_pieces and not share.sealed:
+        fsync_file(path)
+        return b"", b""
+    if new.draft.origin == "fetched":
+        return fsync_and_hash(path), b""
+    return fsync_and_hash_pieces(path, piece_length(path.stat().st_size))

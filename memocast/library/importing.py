@@ -90,10 +90,11 @@ def take_in(
         with library.translated():
             staged.parent.mkdir()
             target = staged.open("wb")
-        with target:
+        try:
             write(target)
+        finally:
             with library.translated():
-                target.flush()
+                target.close()  # which writes the rest, if it was not written yet
         return keep_staged(library, entry, staged, draft, notify)
     except BaseException:
         entry.discard()

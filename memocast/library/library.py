@@ -8,68 +8,63 @@ entry in `incoming/`.
 from __future__ import annotations
 
 import contextlib
-import os
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from memocast.errors import LibraryError
-from memocast.files import (
-    file_stamp,
-    fsync_and_hash,
-    fsync_and_hash_pieces,
-    fsync_file,
-    fsync_folder,
-)
+from memocast.errors import LibraryError, NoRoom
+from memocast.files import file_stamp, fsync_folder
 from memocast.formats.memo import Memo, Origin, new_id, now
-from memocast.formats.torrent import piece_length
 from memocast.library import backups
-from memocast.library.draft import Draft, NewMemo
+from memocast.library.draft import Draft, NewMemo, digests_of
+from memocast.library.opening import open_database
 from memocast.library.ports import free_port
+from memocast.library.reserve import Reserve
 from memocast.library.staging import Staging, StagingEntry
-from memocast.library.tables.database import Database
 from memocast.library.tables.failures import translated
-from memocast.library.tables.folders import FEEDS_FOLDER, SEALED_FOLDER
 from memocast.library.tables.memos import Memos
 from memocast.library.tables.pending_deletes import PendingDeletes
 from memocast.library.tables.seedables import Seedables
 from memocast.library.tables.shares import Shares
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from memocast.errors import Unwritable
     from memocast.formats.channel import Channel
+    from memocast.library.opening import Purpose
     from memocast.library.tables.channels import Channels
     from memocast.library.tables.feed_items import FeedItems
     from memocast.library.tables.feed_pages import FeedPages
     from memocast.library.tables.replicas import Replicas
 
+    R = TypeVar("R")
+
 
 class Library:
     """One library on disk. Every method may raise LibraryError."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, purpose: Purpose = "change") -> None:
+        """Open the library in the folder `root`, which is made if there is none."""
         self.root = root
         self.database_path = root / "library.db"
         self.audio_folder = root / "memos"
-        with translated(self.database_path):
-            root.parent.mkdir(parents=True, exist_ok=True)
-            root.mkdir(0o700, exist_ok=True)
-            for name in ("memos", SEALED_FOLDER, FEEDS_FOLDER, "incoming", "log"):
-                (root / name).mkdir(exist_ok=True)
-            if not os.access(root, os.W_OK):
-                raise PermissionError(13, "the folder is read-only", str(root))
         self.staging = Staging(root / "incoming")
         self._backups = backups.Backups(self.database_path, root / "backups")
-        with self.translated():
-            self._backups.refuse_to_begin_anew(self.audio_folder)
-        self._database = Database(self.database_path)
+        self._reserve = Reserve(root / "reserve")
+        self._database = open_database(self.database_path, purpose, self._backups, self._reserve)
         self._memos = Memos(self._database, self.audio_folder)
         self._pending_deletes = PendingDeletes(self._database, root)
         self.seedables = Seedables(self._database, root)
         self.shares = Shares(self._database, root, self._pending_deletes)
-        with self.translated():
-            self._pending_deletes.finish()
+        if self.refusal is None:
+            with self.translated():
+                self._pending_deletes.finish()
+
+    @property
+    def refusal(self) -> Unwritable | None:
+        """Why nothing can be changed, when the library was opened only to be read; else None."""
+        return self._database.refusal
 
     @cached_property
     def channels(self) -> Channels:
@@ -102,6 +97,29 @@ class Library:
     def close(self) -> None:
         """Close the database."""
         self._database.close()
+        self._reserve.take_back()  # the database has emptied and deleted its log
+
+    def set_room_aside(self) -> None:
+        """Reserve disk space in which to delete memos once the disk is full, if there is plenty."""
+        self._reserve.make()
+
+    def freeing(self, action: Callable[[], R]) -> R:
+        """Return the result of `action`, which frees disk space, and takes a little before that.
+
+        It is all undone if it fails. If the disk is full it is tried again in the reserved space.
+        """
+        try:
+            return action()
+        except NoRoom:
+            if self.refusal is not None:
+                raise
+        self._database.empty_log()
+        self._reserve.give_up()
+        try:
+            return action()
+        finally:
+            self._database.empty_log()
+            self._reserve.take_back()
 
     def back_up(self) -> None:
         """Renew the copy of the database in `backups/` when it is due.
@@ -175,7 +193,7 @@ class Library:
         audio = entry.audio(draft.format)
         target = self.audio_folder / f"{draft.id}.{draft.format}"
         with self.translated():
-            digests = _digests(audio, new)
+            digests = digests_of(audio, new)
             entry.use_room()
             entry.note({**entry.facts(), **draft.to_facts()})
             try:
@@ -214,6 +232,18 @@ class Library:
 
     def remove(self, memo: Memo) -> None:
         """Delete the memo's row, then its files. A seeder drops it in 2 s. Not in `atomically`."""
+        try:
+            self.freeing(lambda: self._remove(memo))
+        except NoRoom:
+            if self.refusal is not None:
+                raise
+            # Nothing was set aside. Without its file there is no such memo any more, so that file
+            # can go first, and leaves room to delete the row.
+            with self.translated():
+                self.path(memo).unlink(missing_ok=True)
+            self.freeing(lambda: self._remove(memo))
+
+    def _remove(self, memo: Memo) -> None:
         with self.translated():
             try:
                 with self._database.transaction():
@@ -227,7 +257,7 @@ class Library:
         """Give audio in `memos/` with the draft's name its row back, and return the memo."""
         path = self.audio_folder / f"{new.draft.id}.{new.draft.format}"
         with self.translated():
-            self._insert(new, path, _digests(path, new))
+            self._insert(new, path, digests_of(path, new))
         return self._memos.by_id(new.draft.id)
 
     def recover(self, entry: StagingEntry) -> Draft | None:
@@ -274,6 +304,9 @@ class Library:
     def listen_port(self, *, lan: bool = False) -> int:
         """Return the port that this library or its LAN worker listens on, chosen once and kept."""
         key = "lan_port" if lan else "listen_port"
+        row = self._database.row("SELECT value FROM state WHERE key = ?", (key,))
+        if row:
+            return int(row["value"])
         chosen = str(free_port())
         with self._database.transaction():
             self._database.execute("INSERT OR IGNORE INTO state VALUES (?, ?)", (key, chosen))
@@ -292,18 +325,3 @@ class Library:
     def translated(self) -> contextlib.AbstractContextManager[None]:
         """Return a context manager that turns OSError and sqlite3.Error into LibraryError."""
         return translated(self.database_path)
-
-
-def _digests(path: Path, new: NewMemo) -> tuple[bytes, bytes]:
-    """Return the SHA-256 of the audio, and its piece hashes for when it is shared.
-
-    Fetched audio already has a torrent. If that hashes the audio itself, piece by piece, then
-    libtorrent has just checked it, and nothing is hashed again.
-    """
-    share = new.share
-    if share and share.torrent.has_pieces and not share.sealed:
-        fsync_file(path)
-        return b"", b""
-    if new.draft.origin == "fetched":
-        return fsync_and_hash(path), b""
-    return fsync_and_hash_pieces(path, piece_length(path.stat().st_size))

@@ -6,12 +6,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memocast.errors import UsageError
+from memocast.errors import NoRoom, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from memocast.library.library import Library
+    from memocast.library.opening import Purpose
 
 
 def library_root(chosen: str | None = None) -> Path:
@@ -32,17 +33,26 @@ def library_root(chosen: str | None = None) -> Path:
     return platformdirs.user_data_path("memocast", appauthor=False)
 
 
-def open_library(root: Path, tell: Callable[[str], None] = lambda _: None) -> Library:
+def open_library(
+    root: Path, tell: Callable[[str], None] = lambda _: None, purpose: Purpose = "change"
+) -> Library:
     """Open the library in `root`, or create it; `tell` reports the recordings recovered.
 
-    Raises LibraryError.
+    `purpose` is as in `Library`. Raises LibraryError.
     """
     from memocast.library.library import Library
     from memocast.library.recovery import adopt
 
-    library = Library(root)
+    library = Library(root, purpose)
+    if library.refusal is not None:
+        return library
     try:
         adopt(library, tell)
+        library.set_room_aside()
+    except NoRoom:
+        if purpose == "change":
+            library.close()
+            raise
     except BaseException:
         library.close()
         raise

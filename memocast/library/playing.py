@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from memocast.audio.decoder import blocks
 from memocast.audio.player import Player
+from memocast.errors import Unwritable
 
 if TYPE_CHECKING:
     from memocast.formats.memo import Memo
@@ -18,5 +20,6 @@ def start_playing(library: Library, memo: Memo, device: str = "") -> Player:
     player = Player(lambda start: blocks(path, memo.format, start), memo.duration / 1000, device)
     player.start()
     if not memo.heard:
-        library.feed_items.mark_heard(memo.id)
+        with contextlib.suppress(Unwritable):  # listening takes no room
+            library.feed_items.mark_heard(memo.id)
     return player

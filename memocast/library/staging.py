@@ -14,6 +14,7 @@ import shutil
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from memocast.files import lock, locked, write_atomically
+from memocast.library.reserve import set_aside
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -76,7 +77,7 @@ class StagingEntry:
     def set_room_aside(self) -> None:
         """Reserve the disk space needed to become a memo, in case the disk is full by then."""
         with contextlib.suppress(OSError):
-            (self.folder / _ROOM).write_bytes(bytes(_ROOM_BYTES))
+            set_aside(self.folder / _ROOM, _ROOM_BYTES)
 
     def use_room(self) -> None:
         """Free the reserved disk space, to be used now."""

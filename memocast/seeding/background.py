@@ -6,7 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from memocast.errors import MemocastError
+from memocast.errors import LibraryError, MemocastError
 from memocast.library.seeder_lock import START_SECONDS, SeederLock
 from memocast.library.tables.failures import translated
 from memocast.self_command import start
@@ -53,7 +53,8 @@ def _failure(log: Path, begin: int, ended: int | None) -> MemocastError:
     errors = [line.partition("error: ")[2] for line in said if "error: " in line]
     hints = [line.partition("hint: ")[2] for line in said if "hint: " in line]
     reason = errors[-1] if errors else "no answer" if ended is None else f"exit code {ended}"
-    return MemocastError(
+    kind = LibraryError if ended == LibraryError.exit_code else MemocastError
+    return kind(
         f"the seeder did not start: {reason}",
         hint=hints[-1] if hints else f"read {os.fspath(log)}",
     )

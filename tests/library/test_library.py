@@ -37,6 +37,7 @@ def test_the_layout_is_the_documented_one(anna: Memocast, opus: Path) -> None:
         "library.db",
         "log",
         "memos",
+        "reserve",
         "sealed",
     ]
     assert anna.library.stat().st_mode & 0o777 == 0o700

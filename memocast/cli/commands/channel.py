@@ -81,7 +81,7 @@ def list_(context: typer.Context, json: JsonOption = False) -> None:
 
     Example: memocast channel list
     """
-    current = app_context(context)
+    current = app_context(context, "read")
     found = [facts_of(current, channel) for channel in current.library.channels.all()]
     if json:
         console.document(found)
@@ -110,7 +110,7 @@ def show(
 
     Example: memocast channel show "Anna's notes"
     """
-    current = app_context(context)
+    current = app_context(context, "read")
     found = current.library.channels.get(channel)
     facts = {**facts_of(current, found), **_links_to_feed(current, found)}
     items = [_item_facts(listed) for listed in current.library.feed_items.items(found, limit)]
@@ -176,7 +176,7 @@ def export(
     """
     from memocast.formats.channel_key import to_text
 
-    current = app_context(context)
+    current = app_context(context, "read")
     found = current.library.channels.get(channel)
     if not found.is_own:
         raise UsageError(

@@ -43,7 +43,7 @@ def rss(
     """
     from memocast.podcasts import rss_writer as writing
 
-    current = app_context(context)
+    current = app_context(context, "read")
     found = current.library.channels.get(channel)
     address = _base(base_url)
     signals.interrupt_on_end()

@@ -33,7 +33,7 @@ def doctor(
     """
     from memocast.doctor import checks as examination
 
-    current = app_context(context)
+    current = app_context(context, "change" if repair else "read")
     if back_up:
         from memocast.library.library import Library
 

@@ -40,7 +40,7 @@ def export(
 
     Example: memocast export latest --tags -o ~/Music
     """
-    current = app_context(context)
+    current = app_context(context, "read")
     if output == "/dev/stdout":  # a symbolic link, which no file may replace
         output = "-"
     if output == "-" and (len(memo) > 1 or tags or json):

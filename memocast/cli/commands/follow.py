@@ -71,7 +71,7 @@ def unfollow(context: typer.Context, channel: ChannelArgument) -> None:
     """
     from memocast.channels import subscribe
 
-    found = subscribe.unfollow(app_context(context).library, channel)
+    found = subscribe.unfollow(app_context(context, "free").library, channel)
     console.note(f"you no longer follow '{console.safe(found.name)}'")
 
 
@@ -80,7 +80,7 @@ def following(context: typer.Context, json: JsonOption = False) -> None:
 
     Example: memocast following
     """
-    current = app_context(context)
+    current = app_context(context, "read")
     found = [
         facts_of(current, channel)
         for channel in current.library.channels.all()

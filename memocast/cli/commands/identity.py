@@ -17,7 +17,7 @@ def identity(context: typer.Context, json: JsonOption = False) -> None:
     """
     from memocast.library.identity import identity_path, own_recipient
 
-    library = app_context(context).library
+    library = app_context(context, "read").library
     recipient = own_recipient(library.root)
     path = identity_path(library.root)
     if json:

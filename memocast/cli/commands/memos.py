@@ -90,7 +90,7 @@ def list_(
 
     Example: memocast list monday --limit 5
     """
-    library = app_context(context).library
+    library = app_context(context, "read").library
     on = library.channels.get(channel) if channel is not None else None
     memos = library.memos(query, limit, on)
     if json:
@@ -139,7 +139,7 @@ def show(context: typer.Context, memo: MemoArgument, json: JsonOption = False) -
 
     Example: memocast show latest --json
     """
-    current = app_context(context)
+    current = app_context(context, "read")
     found = current.library.get(memo)
     if json:
         shares = [share.to_json() for share in current.library.shares.of(found)]
@@ -241,7 +241,7 @@ def remove(
 
     Example: memocast remove 3k9 --yes
     """
-    current = app_context(context)
+    current = app_context(context, "free")
     if not yes and not console.stdin_is_terminal():
         raise UsageError("confirmation needed", hint="add --yes")
     attempts = console.Attempts()

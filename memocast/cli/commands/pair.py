@@ -39,7 +39,7 @@ def pair(
     """
     from memocast.channels import pair as pairing
 
-    current = app_context(context)
+    current = app_context(context, "free" if end else "change" if secret else "read")
     known = current.library.channels.pair()
     if end:
         if secret is not None:

@@ -32,7 +32,7 @@ def play(
 
     Example: memocast play latest
     """
-    current = app_context(context)
+    current = app_context(context, "read")
     if new == (memo is not None):
         raise UsageError("name a memo to play, or use --new", hint="memocast play latest")
     if memo is not None:

@@ -49,7 +49,7 @@ def seed(
     from memocast.library.seeder_lock import SeederLock
     from memocast.seeding import service
 
-    current = app_context(context)
+    current = app_context(context, "read" if stop or uninstall else "change")
     if background + stop + install + uninstall + bool(memo) > 1:
         raise UsageError(
             "choose only one of --background, --stop, --install, --uninstall and memos",

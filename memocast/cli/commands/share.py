@@ -203,11 +203,11 @@ def unshare(
 
     Example: memocast unshare latest
     """
-    current = app_context(context)
+    current = app_context(context, "free")
     attempts = console.Attempts()
 
     def stop(found: Memo) -> dict[str, Any]:
-        ended = current.library.shares.stop(found)
+        ended = current.library.freeing(lambda: current.library.shares.stop(found))
         title = console.safe(found.title)
         if not ended:
             console.note(f"'{title}' ({found.id}) was not shared")

@@ -26,7 +26,7 @@ def status(context: typer.Context, json: JsonOption = False) -> None:
     """
     from memocast.library.seeder_lock import SeederLock
 
-    current = app_context(context)
+    current = app_context(context, "read")
     report = SeederLock(current.root).report()
     offered = current.library.seedables.with_tallies(fetched=current.settings.seed_fetched)
     rows = [_row(*found, report) for found in offered]

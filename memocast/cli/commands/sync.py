@@ -56,7 +56,7 @@ def sync(
     """
     from memocast.channels.source_sync import SOURCE_SECONDS, SyncLimits
 
-    current = app_context(context)
+    current = app_context(context, "free")
     usual = _BACKGROUND_SECONDS if quiet else SOURCE_SECONDS
     limits = SyncLimits(
         option_values.seconds(timeout),

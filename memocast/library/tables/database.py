@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from memocast.errors import LibraryError
 from memocast.library.tables.failures import translated
+from memocast.library.tables.log_index import allocate_index, refuse_without_room
 from memocast.library.tables.schema import MIGRATIONS
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
+
+    from memocast.errors import Unwritable
 
 BUSY_SECONDS = 20.0
 """How long a write waits for another process before it fails."""
@@ -32,18 +35,35 @@ class Database:
     `connection` is for backups and integrity checks, which need SQLite itself.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Open or create the database at `path` and migrate it forward. Raises LibraryError."""
+    def __init__(
+        self, path: Path, refusal: Unwritable | None = None, *, alone: bool = False
+    ) -> None:
+        """Open or create the database at `path` and migrate it forward. Raises LibraryError.
+
+        With a `refusal`, reads a copy of it in memory, and raises the refusal for every change.
+        `alone`, no other process can use it until it is closed, and it opens on a full disk.
+        """
         import sqlite3
 
         self.path = path
+        self.refusal = refusal
         with self.translated():
-            # It holds the keys of private shares. SQLite gives its other files the same mode.
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            self.connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+            if refusal is None:
+                _create(path)
+                if not alone:
+                    refuse_without_room(path)
+                self.connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+            else:
+                from memocast.library.tables.reading_copy import reading_copy
+
+                self.connection = reading_copy(path, BUSY_SECONDS)
             try:
                 self._identity = _identity(path)
+                if alone:  # SQLite then keeps the index of the write-ahead log in memory
+                    self.connection.execute("PRAGMA locking_mode = EXCLUSIVE")
                 self._prepare()
+                if refusal is None:
+                    allocate_index(path)
             except BaseException:
                 self.connection.close()
                 raise
@@ -52,15 +72,24 @@ class Database:
         """Close the file."""
         self.connection.close()
 
+    def empty_log(self) -> None:
+        """Move what is in the write-ahead log to the database, and free the log's disk space."""
+        import sqlite3
+
+        with contextlib.suppress(sqlite3.Error):
+            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     # -- statements ------------------------------------------------------------------
 
     def execute(self, statement: str, values: Sequence[object] = ()) -> None:
         """Run one statement that returns nothing."""
+        self.refuse_if_unwritable()
         with self.translated():
             self.connection.execute(statement, values)
 
     def executemany(self, statement: str, values: Iterable[Sequence[object]]) -> None:
         """Run the statement once for each of the values."""
+        self.refuse_if_unwritable()
         with self.translated():
             self.connection.executemany(statement, values)
 
@@ -87,6 +116,7 @@ class Database:
 
         Errors of SQLite and the file system in the block are raised as LibraryError.
         """
+        self.refuse_if_unwritable()
         with self.translated():
             if self.connection.in_transaction:
                 yield
@@ -99,6 +129,11 @@ class Database:
             except BaseException:
                 self.roll_back()
                 raise
+
+    def refuse_if_unwritable(self) -> None:
+        """Raise the refusal, if there is one."""
+        if self.refusal is not None:
+            raise self.refusal
 
     @property
     def in_transaction(self) -> bool:
@@ -135,6 +170,10 @@ class Database:
                 f"{self.path} was written by a newer memocast (schema {version})",
                 hint="upgrade memocast; the library was not touched",
             )
+        if self.refusal is not None:  # a copy, which is migrated as well
+            self._migrate()
+            connection.execute("PRAGMA query_only = ON")
+            return
         # Two processes that create one library at the same time both ask for WAL,
         # and SQLite does not wait for its busy timeout there.
         if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
@@ -144,13 +183,17 @@ class Database:
         connection.execute("PRAGMA secure_delete = ON")  # overwrites deleted keys
         if version < len(MIGRATIONS):
             with self.transaction():
-                connection.create_function("searched", 2, searched, deterministic=True)
-                for number in range(self._version(), len(MIGRATIONS)):
-                    if number == _FIRST_WITH_KEYS:
-                        _keep_from_others(self.path)
-                    for statement in MIGRATIONS[number].split(";\n"):
-                        connection.execute(statement)
-                    connection.execute(f"PRAGMA user_version = {number + 1}")
+                self._migrate()
+
+    def _migrate(self) -> None:
+        connection = self.connection
+        connection.create_function("searched", 2, searched, deterministic=True)
+        for number in range(self._version(), len(MIGRATIONS)):
+            if number == _FIRST_WITH_KEYS and self.refusal is None:
+                _keep_from_others(self.path)
+            for statement in MIGRATIONS[number].split(";\n"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {number + 1}")
 
     def _version(self) -> int:
         return int(self.connection.execute("PRAGMA user_version").fetchone()[0])
@@ -169,6 +212,15 @@ class Database:
                 time.sleep(0.02)
             else:
                 return
+
+
+def _create(path: Path) -> None:
+    """Create an empty file at `path` if there is none.
+
+    It will hold the keys of private shares. SQLite gives its other files the same mode.
+    """
+    if not path.exists():
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 def _keep_from_others(path: Path) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 from typing import TYPE_CHECKING
 
-from memocast.errors import DamagedLibrary, LibraryError
+from memocast.errors import DamagedLibrary, LibraryError, NoRoom, ReadOnly
 
 if TYPE_CHECKING:
     import sqlite3
@@ -40,14 +41,14 @@ def _library_error(path: Path, error: sqlite3.Error) -> LibraryError:
         shutil.disk_usage(folder).free < _ENOUGH_BYTES
     )
     if code == sqlite3.SQLITE_FULL or cramped:
-        return LibraryError(
-            f"no room for the library {folder}: the disk is full", hint="free some space"
-        )
+        return no_room(path)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return LibraryError(
             f"the library {folder} is locked by another program",
             hint="wait for that program or stop it, then try again",
         )
+    if code == sqlite3.SQLITE_READONLY and not is_writable(path):
+        return read_only(path)
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return DamagedLibrary(path, str(error))
     return LibraryError(
@@ -56,11 +57,35 @@ def _library_error(path: Path, error: sqlite3.Error) -> LibraryError:
     )
 
 
+def no_room(path: Path) -> NoRoom:
+    """Return the error for the library with the database `path` on a full disk."""
+    return NoRoom(
+        f"no room for the library {path.parent}: the disk is full",
+        hint="free some space; to delete memos: memocast remove MEMO",
+    )
+
+
 def library_os_error(path: Path, error: OSError) -> LibraryError:
     """Return the LibraryError for an `error` about the library's file or folder `path`."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return LibraryError(f"no room for {path}: the disk is full", hint="free some space")
+        return NoRoom(f"no room for {path}: the disk is full", hint="free some space")
+    if error.errno == errno.EROFS:
+        return read_only(path if error.filename is None else error.filename)
     return LibraryError(
         f"the library cannot be used: {error.strerror or error}: {error.filename or path}",
         hint="check the path and its permissions, or name another with --library DIR",
+    )
+
+
+def is_writable(path: Path) -> bool:
+    """Return whether a database at `path` could be written: the file, and files beside it."""
+    return os.access(path.parent, os.W_OK) and (os.access(path, os.W_OK) or not path.exists())
+
+
+def read_only(path: object) -> ReadOnly:
+    """Return the error for a library whose file or folder `path` cannot be written."""
+    return ReadOnly(
+        f"the library cannot be changed: the folder is read-only: {path}",
+        hint="mount its disk for writing or check its permissions, or name another library"
+        " with --library DIR",
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+from memocast.errors import Unwritable
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
@@ -39,15 +41,20 @@ class PendingDeletes:
         """
         if self._database.in_transaction or not self._intended():
             return
-        with self._database.transaction():
+        # On a full disk the files go now, and their keys next time.
+        with contextlib.suppress(Unwritable), self._database.transaction():
             # During this transaction no other process can cancel a delete and put a file there.
-            for key in self._intended():
-                name = key.removeprefix(_KEY)
-                with contextlib.suppress(OSError):
-                    (self._root / (name if "/" in name else f"memos/{name}")).unlink(
-                        missing_ok=True
-                    )
-                    self._database.execute("DELETE FROM state WHERE key = ?", (key,))
+            gone = [key for key in self._intended() if self._is_deleted(key)]
+            self._database.executemany("DELETE FROM state WHERE key = ?", [(key,) for key in gone])
+
+    def _is_deleted(self, key: str) -> bool:
+        """Delete a key's file; return False if that is not possible now."""
+        name = key.removeprefix(_KEY)
+        try:
+            (self._root / (name if "/" in name else f"memos/{name}")).unlink(missing_ok=True)
+        except OSError:
+            return False
+        return True
 
     def _intended(self) -> list[str]:
         rows = self._database.rows(

@@ -5,10 +5,12 @@ There may be a hundred thousand. Torrents, which are needed only once, are read 
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from memocast.errors import Unwritable
 from memocast.files import FileStamp, file_hash, file_stamp
 from memocast.formats import torrent
 from memocast.library.tables.folders import FEEDS_FOLDER, SEALED_FOLDER
@@ -233,7 +235,8 @@ class Seedables:
             update, key = "UPDATE torrent SET mtime = ? WHERE info_hash = ?", row["info_hash"]
         else:
             update, key = "UPDATE memo SET mtime = ? WHERE id = ?", row["id"]
-        self._database.execute(update, (mtime, key))
+        with contextlib.suppress(Unwritable):
+            self._database.execute(update, (mtime, key))
         return True
 
     def _holds_the_same(self, row: sqlite3.Row, kind: str, path: Path) -> bool:
