@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from memocast.library.draft import Draft
     from memocast.library.library import Library
     from memocast.library.tables.feed_items import ListedItem
+    from memocast.public_connection import Guard
     from memocast.settings import Settings
 
 TORRENT_SECONDS = 10.0
@@ -33,15 +34,24 @@ TORRENT_SECONDS = 10.0
 
 
 class Episodes:
-    """Fetches episodes. `timeout`: seconds without progress, for each episode."""
+    """Fetches episodes. `timeout`: seconds without progress, for each episode.
+
+    They come from where `guard` allows.
+    """
 
     def __init__(
-        self, library: Library, settings: Settings, timeout: float, notify: Callable[[Stage], None]
+        self,
+        library: Library,
+        settings: Settings,
+        timeout: float,
+        notify: Callable[[Stage], None],
+        guard: Guard,
     ) -> None:
         self._library = library
         self._settings = settings
         self._timeout = timeout
         self._notify = notify
+        self._guard = guard
 
     def fetch(self, listed: ListedItem, max_size: int) -> Memo:
         """Fetch an episode by its torrent or, if that fails, from the web.
@@ -74,7 +84,7 @@ class Episodes:
             (where,) = link.parse(address)
             return where
         content = io.BytesIO()
-        http_get.get(address, content, MAX_TORRENT_FILE, timeout)
+        http_get.get(address, content, MAX_TORRENT_FILE, timeout, guard=self._guard)
         return Link(torrent=content.getvalue())
 
     def _from_web(self, listed: ListedItem, max_size: int) -> Memo:
@@ -98,7 +108,7 @@ class Episodes:
             self._notify(Loading(done, total))
 
         with self._library.translated():
-            http_get.get(item.audio, target, max_size, self._timeout, tell=tell)
+            http_get.get(item.audio, target, max_size, self._timeout, tell=tell, guard=self._guard)
 
 
 def _named(error: MemocastError, item: FeedItem) -> MemocastError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import re
 import socket
 import threading
 import time
@@ -12,9 +13,10 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
-from urllib.parse import quote, urldefrag, urlsplit
+from urllib.parse import quote, unquote, urldefrag, urlsplit
 
 from memocast.errors import MemocastError, NotALink, Refused, SwarmTimeout
+from memocast.public_connection import Connection, Guard, SecureConnection
 from memocast.version import __version__
 
 if TYPE_CHECKING:
@@ -46,13 +48,15 @@ class Response:
 def checked_url(url: str) -> str:
     """Return `url` ready for a request: without its fragment, non-ASCII percent-encoded.
 
-    Raises NotALink unless it is http or https, without a password.
+    A host name in other letters is written as IDNA does (RFC 3490). Raises NotALink unless it is
+    http or https, without a password.
     """
     try:
         parts = urlsplit(url.strip())
-        host, _ = parts.hostname, parts.port
+        host = _ascii_host(parts.hostname or "")
+        port = "" if parts.port is None else f":{parts.port}"
     except ValueError:
-        host = None
+        host = ""
     if not host or parts.scheme not in ("http", "https") or len(url) > MAX_URL:
         raise NotALink(
             f"'{_shown(url)}' is not a web address",
@@ -63,7 +67,19 @@ def checked_url(url: str) -> str:
             f"the address of {host} contains a user name or password",
             hint="memocast sends neither; use an address without them",
         )
+    if host != parts.hostname:
+        url = parts._replace(netloc=host + port).geturl()
     return quote(urldefrag(url.strip()).url, safe="%/:=&?~#+!$,;'@()*[]")
+
+
+def _ascii_host(host: str) -> str:
+    name = unquote(host)
+    if ":" in host or (name == host and name.isascii()):
+        return host
+    name = name.encode("idna").decode("ascii").lower()
+    if not re.fullmatch(r"[a-z0-9._-]+", name):
+        raise ValueError(host)
+    return name
 
 
 def get(
@@ -73,11 +89,14 @@ def get(
     timeout: float,
     known: Response | None = None,
     tell: Callable[[int, int], None] = lambda *_: None,
+    guard: Guard | None = None,
 ) -> Response | None:
     """Write the content of `url` to `target`; return None if it is unchanged since `known`.
 
     Reads at most `limit` bytes. `timeout`, in seconds, applies to each answer and to each
     `timeout * MIN_RATE` bytes. Calls `tell` with the bytes received and their total, 0 if unknown.
+    Goes, redirects included, only where `guard` allows; without one, `url` is taken for the user's
+    own, whose host may be inside.
     Raises NotALink, SwarmTimeout, Refused, and MemocastError for the server's error status.
     """
     address = checked_url(url)
@@ -91,7 +110,7 @@ def get(
     watch = _Watch(timeout)
     try:
         with _translated(host, watch):
-            response = _asked(request, timeout, watch)
+            response = _asked(request, timeout, watch, guard or Guard(host))
         with response:
             _copy(response, target, host, limit, watch, tell)
         said = [response.headers.get(name, "") for name in _KEPT]
@@ -115,7 +134,7 @@ def _said(error: urllib.error.HTTPError, host: str) -> MemocastError:
     return MemocastError(f"{host} answered: {error.code} {reason}".rstrip(), hint=_REACHES)
 
 
-def _asked(request: urllib.request.Request, timeout: float, watch: _Watch) -> Any:
+def _asked(request: urllib.request.Request, timeout: float, watch: _Watch, guard: Guard) -> Any:
     # Not build_opener, which handles file:, ftp: and data: too.
     opener = urllib.request.OpenerDirector()
     for handler in (
@@ -123,7 +142,7 @@ def _asked(request: urllib.request.Request, timeout: float, watch: _Watch) -> An
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.HTTPErrorProcessor(),
         _Redirects(),
-        _Handler(watch),
+        _Handler(watch, guard),
     ):
         opener.add_handler(handler)
     return opener.open(request, timeout=timeout)
@@ -179,7 +198,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     ) -> urllib.request.Request | None:
         """Return the request for the redirect's target."""
         try:
-            checked_url(newurl)
+            newurl = checked_url(newurl)
         except NotALink:
             raise _Refusal(req.full_url, code, msg, headers, fp) from None
         return super().redirect_request(req, fp, code, msg, headers, newurl)
@@ -228,7 +247,7 @@ class _Watch:
             connection.close()
 
 
-class _Connection(http.client.HTTPConnection):
+class _Connection(Connection):
     """A watched connection."""
 
     watch: _Watch
@@ -239,29 +258,37 @@ class _Connection(http.client.HTTPConnection):
         self.watch.begin(self.sock)
 
 
-class _SecureConnection(http.client.HTTPSConnection, _Connection):
+class _SecureConnection(SecureConnection, _Connection):
     """The same over TLS: HTTPSConnection wraps the socket that _Connection connected."""
 
 
 class _Handler(urllib.request.HTTPSHandler, urllib.request.HTTPHandler):
-    """Opens http and https over watched connections."""
+    """Opens http and https over watched connections, to where the guard allows."""
 
-    def __init__(self, watch: _Watch) -> None:
+    def __init__(self, watch: _Watch, guard: Guard) -> None:
         super().__init__()
         self._watch = watch
+        self._guard = guard
 
     def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
         """Send the request over TCP."""
-        return self.do_open(self._watched(_Connection), req)
+        return self.do_open(self._made(_Connection, req), req)
 
     def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
         """Send the request over TLS."""
-        return self.do_open(self._watched(_SecureConnection), req)
+        return self.do_open(self._made(_SecureConnection, req), req)
 
-    def _watched(self, kind: type[_Connection]) -> Any:
+    def _made(self, kind: type[_Connection], req: urllib.request.Request) -> Any:
+        host = urlsplit(req.full_url).hostname or ""
+        # A proxy looks the name up, and is itself where its user says, mostly inside.
+        has_proxy = req.has_proxy() or getattr(req, "_tunnel_host", None) is not None
+        if has_proxy:
+            self._guard.check_literal(host)
+
         def make(host: str, **options: Any) -> _Connection:
             connection = kind(host, **options)
             connection.watch = self._watch
+            connection.guard = None if has_proxy else self._guard
             return connection
 
         return make

@@ -43,6 +43,11 @@ PACKAGES = [
         "errors",
     ),
     Package("formats", "what travels: memos, links, torrents, feeds, keys", "errors files text"),
+    Package(
+        "public_connection",
+        "HTTP connections to public addresses only",
+        "errors formats",
+    ),
     Package("settings", "what a user can change", "errors formats"),
     Package(
         "audio",
@@ -74,7 +79,8 @@ PACKAGES = [
     Package(
         "podcasts",
         "RSS and Atom, in both directions",
-        "bittorrent errors fetching files formats library limited_process settings text version",
+        "bittorrent errors fetching files formats library limited_process public_connection"
+        " settings text version",
     ),
     Package(
         "channels",
