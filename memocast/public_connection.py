@@ -6,9 +6,11 @@ matter what a name server says later (DNS rebinding).
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import ipaddress
 import socket
+import threading
 import time
 from typing import Any
 
@@ -31,9 +33,14 @@ class Guard:
         self.went_inside = False
         """Whether a connection was made to an address inside."""
 
+    @property
+    def has_own(self) -> bool:
+        """Whether there is a host that may be inside."""
+        return bool(self._own)
+
     def owns(self, host: str) -> bool:
         """Return whether it is the host that may be inside."""
-        return bool(self._own) and plain_host(host) == self._own
+        return self.has_own and plain_host(host) == self._own
 
     def check_literal(self, host: str) -> None:
         """Check a host without looking it up. Raises Refused if it is plainly inside."""
@@ -77,6 +84,22 @@ class Guard:
 def is_public_entry(entry: tuple[Any, ...]) -> bool:
     """Return whether an entry of `socket.getaddrinfo` has a public address."""
     return is_public(ipaddress.ip_address(entry[4][0]))
+
+
+def is_outside(host: str, seconds: float) -> bool:
+    """Look a host up; return whether it has addresses, all of them public, within `seconds`."""
+    found: list[tuple[Any, ...]] = []
+
+    def look_up() -> None:
+        with contextlib.suppress(OSError, ValueError):
+            found.extend(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM))
+
+    # The resolver has no time-out of ours.
+    thread = threading.Thread(target=look_up, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    entries = found[:]
+    return bool(entries) and all(map(is_public_entry, entries))
 
 
 def _connected(entry: tuple[Any, ...], timeout: float | None) -> socket.socket:

@@ -65,7 +65,8 @@ class FetchRequest:
     """What to fetch: `timeout` in seconds without progress, `max_size` in bytes.
 
     A sealed memo is opened with the link's key or one of the `identities`. Any other can be
-    played while it arrives: `listen` is called with it as soon as its metadata is known.
+    played while it arrives: `listen` is called with it as soon as its metadata is known. Unless
+    `inside`, trackers and peers of the link inside the user's network are left out.
     """
 
     link: Link
@@ -74,6 +75,7 @@ class FetchRequest:
     identities: Sequence[Identity] = ()
     listen: Listen | None = None
     adopted: Adopted | None = None
+    inside: bool = True
 
 
 def fetch(
@@ -88,6 +90,8 @@ def fetch(
     partial download stays in `incoming/` for the next fetch of the same link.
     """
     link = open_torrent(request.link)
+    if not request.inside:
+        link = link.outside()
     if link.age_identity:
         identity(link.age_identity)  # refuse a damaged key before anything else
     if link.lan:

@@ -81,16 +81,23 @@ def is_inside_literal(host: str) -> bool:
 
     Reads IPv4 addresses in all the forms that the system does: `127.1`, `0x7f000001`, `017700`.
     """
-    import ipaddress
-
     name = plain_host(host)
     if name in _LOCAL_NAMES or name.endswith(".localhost"):
         return True
+    return not all(map(is_public, literal_addresses(host)))
+
+
+def literal_addresses(host: str) -> list[IPv4Address | IPv6Address]:
+    """Return the address that a host is, and nothing for a name."""
+    import ipaddress
+
     try:
-        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
-    except (OSError, UnicodeError, ValueError):
-        return False
-    return not all(is_public(ipaddress.ip_address(entry[4][0])) for entry in found)
+        found = socket.getaddrinfo(
+            plain_host(host), None, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+        )
+    except (OSError, ValueError):
+        return []
+    return [ipaddress.ip_address(entry[4][0]) for entry in found]
 
 
 def plain_host(host: str) -> str:

@@ -76,7 +76,8 @@ class Episodes:
 
     def _by_torrent(self, item: FeedItem, max_size: int) -> Memo:
         timeout = min(self._timeout, TORRENT_SECONDS) if item.audio else self._timeout
-        request = FetchRequest(self._link(item.link, timeout), timeout, max_size)
+        where = self._link(item.link, timeout)
+        request = FetchRequest(where, timeout, max_size, inside=self._guard.has_own)
         return fetch(self._library, self._settings, request, self._notify).memo
 
     def _link(self, address: str, timeout: float) -> Link:

@@ -28,11 +28,13 @@ class Reply:
 
 
 class WebServer(ServedInThread):
-    """Serves `replies` by path; `asked` has each request's path and headers, in order."""
+    """Serves `replies` by path; `asked` has each request's path and headers, in order, and
+    `targets` the paths as they came, with their queries."""
 
     def __init__(self, address: str = "127.0.0.1", port: int = 0) -> None:
         self.replies: dict[str, Reply] = {}
         self.asked: list[tuple[str, dict[str, str]]] = []
+        self.targets: list[str] = []
         self.ended = threading.Event()
         outer = self
 
@@ -54,6 +56,7 @@ class WebServer(ServedInThread):
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
         path = unquote(urlsplit(request.path).path)
         self.asked.append((path, dict(request.headers)))
+        self.targets.append(request.path)
         reply = self.replies.get(path, Reply(status=404))
         etag = reply.headers.get("ETag")
         with contextlib.suppress(OSError):

@@ -54,7 +54,11 @@ PACKAGES = [
         "microphone, speaker, and all between a file and its samples",
         "errors formats limited_process random_access text",
     ),
-    Package("bittorrent", "libtorrent, the DHT, STUN", "errors formats settings version"),
+    Package(
+        "bittorrent",
+        "libtorrent, the DHT, STUN",
+        "errors formats public_connection settings version",
+    ),
     Package(
         "library",
         "the folder and the database that hold the memos",
