@@ -48,12 +48,15 @@ class Guard:
             raise refused(host)
 
     def dial(
-        self, address: tuple[str, int], timeout: float | None = None, _source: object = None
+        self,
+        address: tuple[str, int],
+        timeout: float | None = None,
+        source: tuple[str, int] | None = None,
     ) -> socket.socket:
         """Connect to the first of the host's addresses that answers in `timeout` seconds.
 
-        Called like `socket.create_connection`. Raises Refused if all addresses are inside, and
-        OSError.
+        From the address `source` if given. Called like `socket.create_connection`. Raises Refused
+        if all addresses are inside, and OSError.
         """
         host, port = address
         self.check_literal(host)
@@ -71,7 +74,7 @@ class Guard:
             if left is not None and left <= 0:
                 break
             try:
-                connection = _connected(entry, left)
+                connection = _connected(entry, left, source)
             except OSError as error:
                 problem = error
                 continue
@@ -102,11 +105,15 @@ def is_outside(host: str, seconds: float) -> bool:
     return bool(entries) and all(map(is_public_entry, entries))
 
 
-def _connected(entry: tuple[Any, ...], timeout: float | None) -> socket.socket:
+def _connected(
+    entry: tuple[Any, ...], timeout: float | None, source: tuple[str, int] | None
+) -> socket.socket:
     family, kind, protocol, _, where = entry
     connection = socket.socket(family, kind, protocol)
     try:
         connection.settimeout(timeout)
+        if source:
+            connection.bind(source)
         connection.connect(where)
     except BaseException:
         connection.close()

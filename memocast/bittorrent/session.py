@@ -186,7 +186,10 @@ class Session:
             case _:
                 event = translate(alert, key)
                 if isinstance(event, TrackerAnswered | TrackerFailed):
-                    event = replace(event, url=self._trackers.named(event.url))
+                    url = self._trackers.named(event.url, alert.local_endpoint[0])
+                    if not url:
+                        return None
+                    event = replace(event, url=url)
                 if isinstance(event, TrackerAnswered):
                     self._is_known = True
                     self._known_by_udp |= event.url.startswith("udp://")

@@ -78,9 +78,16 @@ class StrangersTrackers:
                 found.append(self._relay.place(url))
         return found
 
-    def named(self, url: str) -> str:
-        """Return the tracker that libtorrent speaks of."""
-        return self._relay.tracker(url) if self._relay else url
+    def named(self, url: str, host: str) -> str:
+        """Return the tracker that libtorrent speaks of, as it asked it from the address `host`.
+
+        Empty when nothing follows from that: it asks from each of its addresses, and the relay
+        is not reached from all.
+        """
+        tracker = self._relay.tracker(url) if self._relay else url
+        if self._relay and tracker != url and not self._relay.is_reached_from(host):
+            return ""
+        return tracker
 
     def close(self) -> None:
         """Ask no more. The session must have ended."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import http
 import http.client
+import re
 import secrets
 import socket
 import socketserver
@@ -37,6 +38,7 @@ _SECONDS = 12.0
 _MOST_BYTES = 1 << 20
 _MOST_REDIRECTS = 5
 _MAX_REASON = 200
+_LOOPBACK = ("127.0.0.1", "::1")
 _PASSED_ON = ("User-Agent", "Accept-Encoding")
 _PASSED_BACK = ("Content-Type", "Content-Encoding")
 
@@ -82,14 +84,26 @@ class TrackerRelay:
         for thread in self._threads:
             thread.join()
 
-    def answer(self, target: str, headers: dict[str, str], family: int) -> _Answer:
-        """Return a tracker's answer to the request for `target`, a path with a query."""
+    def is_reached_from(self, host: str) -> bool:
+        """Return whether a session's socket at this address reaches the relay."""
+        import ipaddress
+
+        at = {str(server.server_address[0]) for server in self._servers}
+        if at & set(_LOOPBACK):
+            return ipaddress.ip_address(host).is_loopback
+        return host in at
+
+    def answer(self, target: str, headers: dict[str, str], source: str) -> _Answer:
+        """Return a tracker's answer to the request for `target`, a path with a query.
+
+        It is asked from the address `source`, by which it knows us.
+        """
         path, _, query = target.partition("?")
         _, _, number = path.partition(f"{PLAIN_PATH}/{self._secret}/")
         if not number.isdecimal() or int(number) >= len(self._trackers):
             return _Answer(http.HTTPStatus.NOT_FOUND)
         try:
-            return _asked(self._trackers[int(number)], query, headers, family)
+            return _asked(self._trackers[int(number)], query, headers, source)
         except (MemocastError, OSError, ValueError, http.client.HTTPException) as error:
             reason = str(error) or type(error).__name__
             return _Answer(http.HTTPStatus.BAD_GATEWAY, reason)
@@ -103,13 +117,13 @@ class _Answer:
     content: bytes = b""
 
 
-def _asked(tracker: str, query: str, headers: dict[str, str], family: int) -> _Answer:
+def _asked(tracker: str, query: str, headers: dict[str, str], source: str) -> _Answer:
     """Return a tracker's answer, after redirects."""
     deadline = time.monotonic() + _SECONDS
     url = f"{tracker}{'&' if '?' in tracker else '?'}{query}"
     own = urlsplit(tracker).hostname if is_plain(tracker) else None
     for _ in range(_MOST_REDIRECTS + 1):
-        with _Request(url, _Dial(own or "", family), headers, deadline) as response:
+        with _Request(url, _Dial(own or "", source), headers, deadline) as response:
             location = response.headers.get("Location")
             if response.status // 100 != 3 or not location:
                 content = response.read(_MOST_BYTES + 1)
@@ -125,13 +139,17 @@ def _asked(tracker: str, query: str, headers: dict[str, str], family: int) -> _A
 class _Dial(Guard):
     """A guard whose connection can be cut."""
 
-    _dialled: socket.socket | None = None
+    def __init__(self, own: str, source: str) -> None:
+        super().__init__(own, socket.AF_INET6 if ":" in source else socket.AF_INET)
+        # From loopback itself nothing else could be reached.
+        self._source = None if source in _LOOPBACK else (source, 0)
+        self._dialled: socket.socket | None = None
 
     def dial(
-        self, address: tuple[str, int], timeout: float | None = None, source: object = None
+        self, address: tuple[str, int], timeout: float | None = None, _: object = None
     ) -> socket.socket:
         """Connect."""
-        connection = super().dial(address, timeout, source)
+        connection = super().dial(address, timeout, self._source)
         self._dialled = connection.dup()  # TLS detaches the socket's own descriptor
         return connection
 
@@ -187,11 +205,9 @@ def _hosts(addresses: Sequence[str]) -> list[str]:
 
     found = [ipaddress.ip_address(each) for each in addresses]
     loopback = {
-        "::1" if each.version == 6 else "127.0.0.1"
-        for each in found
-        if each.is_unspecified or each.is_loopback
+        _LOOPBACK[each.version == 6] for each in found if each.is_unspecified or each.is_loopback
     }
-    return sorted(loopback) or [str(each) for each in found[:1]] or ["127.0.0.1"]
+    return sorted(loopback) or [str(each) for each in found[:1]] or [_LOOPBACK[0]]
 
 
 def _servers(relay: TrackerRelay, hosts: Sequence[str]) -> list[socketserver.TCPServer]:
@@ -215,10 +231,10 @@ def _server(relay: TrackerRelay, host: str, port: int) -> socketserver.TCPServer
 
         def do_GET(self) -> None:
             passed_on = {key: value for key in _PASSED_ON if (value := self.headers[key])}
-            answer = relay.answer(self.path, passed_on, Server.address_family)
+            answer = relay.answer(self.path, passed_on, self.client_address[0])
             # Nothing of a stranger's that could end the line, or fill it.
-            reason = "".join(filter(str.isprintable, answer.reason[:_MAX_REASON]))
-            self.send_response(answer.status, reason.encode("ascii", "replace").decode())
+            reason = re.sub("[^ -~]", "?", answer.reason[:_MAX_REASON])
+            self.send_response(answer.status, reason)
             for name, value in answer.headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(answer.content)))
@@ -237,7 +253,8 @@ def _server(relay: TrackerRelay, host: str, port: int) -> socketserver.TCPServer
         request_queue_size = 128
 
         def verify_request(self, _: Any, client: Any) -> bool:
-            return bool(client[0] == host)  # this machine
+            # This machine; from elsewhere nothing comes to loopback.
+            return host in _LOOPBACK or bool(client[0] == host)
 
         def handle_error(self, *_: object) -> None:
             """Say nothing of a client that left."""

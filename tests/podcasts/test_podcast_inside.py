@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from helpers.fake_internet import METADATA, PUBLIC, ROUTER, Internet, internet
+from helpers.network_namespaces import Host, ip
 from helpers.podcast_feeds import item, problem, rss, titles
 from helpers.web_server import Reply, WebServer
 from memocast.errors import MemocastError, Refused
@@ -89,29 +90,39 @@ SPELLINGS = (
 )
 
 
+@pytest.fixture
+def alone() -> Iterator[WebServer]:
+    """A web server on a machine without a network, on which this thread is."""
+    host = Host("127.0.0.1")
+    with contextlib.closing(host), host.entered():
+        ip("link", "set", "lo", "up")
+        with WebServer() as server:
+            yield server
+
+
 @pytest.mark.parametrize("host", SPELLINGS)
 def test_no_spelling_of_an_address_inside_is_asked(
-    server: WebServer, host: str, monkeypatch: pytest.MonkeyPatch
+    alone: WebServer, host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    port = server.url.rpartition(":")[2]
+    port = alone.url.rpartition(":")[2]
     with pytest.raises(Refused, match=INSIDE):
         http_get.get(f"http://{host}:{port}/", io.BytesIO(), 1, 5, guard=Guard())
-    assert server.asked == []
+    assert alone.asked == []
     # With a proxy, which would look the name up.
-    monkeypatch.setenv("http_proxy", server.url)
+    monkeypatch.setenv("http_proxy", alone.url)
     with pytest.raises(Refused, match=INSIDE):
         http_get.get(f"http://{host}:1/", io.BytesIO(), 1, 5, guard=Guard())
-    monkeypatch.setenv("https_proxy", server.url)
+    monkeypatch.setenv("https_proxy", alone.url)
     with pytest.raises(Refused, match=INSIDE):
         http_get.get(f"https://{host}:1/", io.BytesIO(), 1, 5, guard=Guard())
-    assert server.asked == []
+    assert alone.asked == []
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1@8.8.8.8", "8.8.8.8@127.0.0.1", "127.0.0.1%00.example"])
-def test_no_trick_in_an_address_leads_inside(server: WebServer, host: str) -> None:
+def test_no_trick_in_an_address_leads_inside(alone: WebServer, host: str) -> None:
     with pytest.raises(MemocastError):
-        http_get.get(f"http://{host}:{server.url[17:]}/", io.BytesIO(), 1, 2, guard=Guard())
-    assert server.asked == []
+        http_get.get(f"http://{host}:{alone.url[17:]}/", io.BytesIO(), 1, 2, guard=Guard())
+    assert alone.asked == []
 
 
 def test_a_public_feed_leads_nowhere_inside(ben: Memocast, world: World, opus: Path) -> None:
@@ -214,6 +225,22 @@ def test_a_podcast_of_an_older_memocast_is_decided_on_at_the_next_look(
     database.close()
     assert titles(ben) == ["Episode 1"]
     assert json.loads(state)["inside"] is True
+
+
+def test_a_host_in_other_letters_is_asked_by_its_ascii_name(
+    ben: Memocast, world: World, opus: Path
+) -> None:
+    world.names |= {"xn--bcher-kva.example": [PUBLIC], "xn--mnchen-3ya.example": [PUBLIC]}
+    world.public.replies |= {
+        "/feed": Reply(rss(item(1, "http://MÜNCHEN.example/1.opus"), item(2, "/moved"))),
+        "/1.opus": Reply(opus.read_bytes()),
+        "/moved": Reply(status=302, headers={"Location": "http://m%C3%BCnchen.example/1.opus"}),
+    }
+    world.run(ben, "follow", "http://bücher.example/feed")
+    world.run(ben, "sync", "--timeout", "5s")
+    assert titles(ben) == ["Episode 1", "Episode 2"]
+    asked = [headers["Host"] for _, headers in world.public.asked]
+    assert set(asked) == {"xn--bcher-kva.example", "xn--mnchen-3ya.example"}
 
 
 def test_a_feed_in_a_file_leads_nowhere_inside(
