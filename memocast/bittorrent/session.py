@@ -8,11 +8,20 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from memocast.bittorrent import session_settings
 from memocast.bittorrent.download import Download, parameters
-from memocast.bittorrent.events import Added, Completed, TorrentInvalid, TrackerAnswered, translate
+from memocast.bittorrent.events import (
+    Added,
+    Completed,
+    TorrentInvalid,
+    TrackerAnswered,
+    TrackerFailed,
+    translate,
+)
+from memocast.bittorrent.strangers_trackers import StrangersTrackers
 from memocast.bittorrent.tcp_options import send_at_once
 from memocast.bittorrent.torrent_status import TorrentStatus, torrent_status
 from memocast.errors import MemocastError
@@ -37,9 +46,16 @@ _MOST_BANS = 3
 class Session:
     """A running libtorrent session. Only `poll` takes libtorrent's alerts."""
 
-    def __init__(self, pack: session_settings.Pack, schemes: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        pack: session_settings.Pack,
+        schemes: tuple[str, ...],
+        addresses: Sequence[tuple[str, int]] = (),
+    ) -> None:
         import libtorrent as lt
 
+        self._trackers = StrangersTrackers(settings.trackers, [host for host, _ in addresses])
         self._schemes = schemes
         self._is_web = schemes == WEB_SCHEMES
         self._session: Any = lt.session(pack)
@@ -77,7 +93,7 @@ class Session:
         dials by TCP only, until `dial_by_utp`, and is a read-only node of the DHT.
         """
         pack = session_settings.classic(settings, addresses, exact_port=exact_port, brief=brief)
-        session = cls(pack, CLASSIC_SCHEMES)
+        session = cls(settings, pack, CLASSIC_SCHEMES, addresses)
         if lan:
             session._keep_to_lan()
         return session
@@ -103,8 +119,9 @@ class Session:
         self._session.apply_settings({"enable_outgoing_utp": True})
 
     def trackers(self, urls: Iterable[str]) -> list[str]:
-        """Return the trackers that this session can use."""
+        """Return the trackers that this session can use, and may."""
         known = [url for url in urls if url.startswith(self._schemes)]
+        known = self._trackers.allowed(known)
         return known[: session_settings.MOST_WEB_TRACKERS] if self._is_web else known
 
     def close(self, goodbye: float = 0.2, *, is_empty: bool = False) -> None:
@@ -113,10 +130,12 @@ class Session:
         An empty session that no tracker knows is left to end with the process: libtorrent would
         wait for former peers to confirm that their uTP connections are closed.
         """
+        trackers = self._trackers
         if is_empty and not self._is_known:
             self._leave_to_end()
-        elif self._known_by_udp:
-            # libtorrent closes its UDP socket before its last announces are sent.
+        elif self._known_by_udp or trackers.are_relayed:
+            # libtorrent closes its UDP socket before its last announces are sent, and while it
+            # ends no thread of ours runs.
             self._session.pause()
             deadline = time.monotonic() + goodbye
             while (left := deadline - time.monotonic()) > 0:
@@ -126,9 +145,11 @@ class Session:
         self._keys.clear()
         self._active.clear()
         del self._session
+        if not _left or _left[-1][1] is not trackers:
+            trackers.close()
 
     def _leave_to_end(self) -> None:
-        _left.append(self._session)
+        _left.append((self._session, self._trackers))
 
     def poll(self, seconds: float) -> list[Event]:
         """Wait up to `seconds` for events; return all that happened."""
@@ -167,6 +188,11 @@ class Session:
                 return Completed(key) if alert.handle.status().is_seeding else None
             case _:
                 event = translate(alert, key)
+                if isinstance(event, TrackerAnswered | TrackerFailed):
+                    url = self._trackers.named(event.url, alert.local_endpoint[0])
+                    if not url:
+                        return None
+                    event = replace(event, url=url)
                 if isinstance(event, TrackerAnswered):
                     self._is_known = True
                     self._known_by_udp |= event.url.startswith("udp://")
@@ -206,7 +232,7 @@ class Session:
         settings.flags &= ~(flag.paused | flag.auto_managed)
         settings.save_path, _, name = file.rpartition("/")
         settings.renamed_files = {0: name}
-        settings.trackers = self.trackers(trackers)
+        settings.trackers = self._trackers.placed(self.trackers(trackers))
         self._adding.add(key)
         # Waiting for each of ten thousand would take seconds.
         self._session.async_add_torrent(settings)
@@ -294,7 +320,7 @@ class Session:
             # It cannot reach them, and libtorrent would refuse a browser with the same address.
             settings.peers = []
         settings.save_path = str(folder)
-        settings.trackers = self.trackers(trackers)
+        settings.trackers = self._trackers.placed(self.trackers(trackers))
         handle = self._add(key, settings)
         self._fetched.add(key)
         return Download(handle)

@@ -26,7 +26,7 @@ class WebRtcSession(Session):
     """A WebRTC session. It announces nothing until it knows whether its STUN server answers."""
 
     def __init__(self, settings: Settings) -> None:
-        super().__init__(session_settings.web(settings), WEB_SCHEMES)
+        super().__init__(settings, session_settings.web(settings), WEB_SCHEMES)
         self._stun = stun.Watch(settings.stun_server) if settings.stun_server else None
         self._stun_url: str | None = None
         if self._stun:

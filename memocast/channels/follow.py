@@ -24,7 +24,7 @@ from memocast.formats.link import Link
 from memocast.library.disk_floor import DiskFloor
 from memocast.library.tables.feed_pages import StoredPage
 from memocast.podcasts import episodes
-from memocast.podcasts.source import look
+from memocast.podcasts.source import guard_of, look
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -262,7 +262,10 @@ class Follower:
                 hint=f"allow it: memocast follow --max-size {item.size}",
             )
         if channel.source:
-            podcasts = episodes.Episodes(self._library, self._settings, self._timeout, notify)
+            guard = guard_of(channel.source, self._library.channels.state(channel))
+            podcasts = episodes.Episodes(
+                self._library, self._settings, self._timeout, notify, guard
+            )
             return podcasts.fetch(listed, max_size).id
         (where,) = link.parse(item.link)
         request = FetchRequest(

@@ -67,6 +67,7 @@ class FetchRequest:
     A sealed memo is opened with the link's key or one of the `identities`. Any other can be
     played while it arrives: `listen` is called with it as soon as its metadata is known.
     `item` is the number of the feed's item that it comes from, None for what the user asked for.
+    Unless `inside`, trackers and peers of the link inside the user's network are left out.
     """
 
     link: Link
@@ -76,6 +77,7 @@ class FetchRequest:
     listen: Listen | None = None
     adopted: Adopted | None = None
     item: int | None = None
+    inside: bool = True
 
 
 def fetch(
@@ -90,6 +92,8 @@ def fetch(
     partial download stays in `incoming/` for the next fetch of the same link.
     """
     link = open_torrent(request.link)
+    if not request.inside:
+        link = link.outside()
     if link.age_identity:
         identity(link.age_identity)  # refuse a damaged key before anything else
     if link.lan:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
@@ -11,6 +11,8 @@ from urllib.parse import quote, unquote, urlsplit
 from memocast.errors import NotALink, UsageError
 from memocast.formats.magnet import info_hash, is_channel, is_magnet
 from memocast.formats.magnet import parse as parse_magnet
+from memocast.formats.public_addresses import is_inside_literal
+from memocast.formats.trackers import host_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,6 +50,12 @@ class Link:
     def info_hashes(self) -> tuple[str, ...]:
         """The known info-hashes, version 1 first."""
         return tuple(info_hash for info_hash in (self.v1, self.v2) if info_hash)
+
+    def outside(self) -> Link:
+        """Return the link without trackers and peers at addresses inside, of a LAN for example."""
+        trackers = [url for url in self.trackers if not is_inside_literal(host_of(url))]
+        peers = [peer for peer in self.peers if not is_inside_literal(peer[0])]
+        return replace(self, trackers=tuple(trackers), peers=tuple(peers))
 
 
 def parse(text: str) -> list[Link]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from memocast.library.draft import Draft
     from memocast.library.library import Library
     from memocast.library.tables.feed_items import ListedItem
+    from memocast.public_connection import Guard
     from memocast.settings import Settings
 
 TORRENT_SECONDS = 10.0
@@ -32,15 +33,24 @@ TORRENT_SECONDS = 10.0
 
 
 class Episodes:
-    """Fetches episodes. `timeout`: seconds without progress, for each episode."""
+    """Fetches episodes. `timeout`: seconds without progress, for each episode.
+
+    They come from where `guard` allows.
+    """
 
     def __init__(
-        self, library: Library, settings: Settings, timeout: float, notify: Callable[[Stage], None]
+        self,
+        library: Library,
+        settings: Settings,
+        timeout: float,
+        notify: Callable[[Stage], None],
+        guard: Guard,
     ) -> None:
         self._library = library
         self._settings = settings
         self._timeout = timeout
         self._notify = notify
+        self._guard = guard
 
     def fetch(self, listed: ListedItem, max_size: int) -> Memo:
         """Fetch an episode by its torrent or, if that fails, from the web.
@@ -67,7 +77,8 @@ class Episodes:
         item = listed.item
         timeout = min(self._timeout, TORRENT_SECONDS) if item.audio else self._timeout
         where = self._link(item.link, timeout)
-        request = FetchRequest(where, timeout, max_size, item=listed.number)
+        has_own = self._guard.has_own
+        request = FetchRequest(where, timeout, max_size, item=listed.number, inside=has_own)
         return fetch(self._library, self._settings, request, self._notify).memo
 
     def _link(self, address: str, timeout: float) -> Link:
@@ -75,7 +86,7 @@ class Episodes:
             (where,) = link.parse(address)
             return where
         content = io.BytesIO()
-        http_get.get(address, content, MAX_TORRENT_FILE, timeout)
+        http_get.get(address, content, MAX_TORRENT_FILE, timeout, guard=self._guard)
         return Link(torrent=content.getvalue())
 
     def _from_web(self, listed: ListedItem, max_size: int) -> Memo:
@@ -95,7 +106,7 @@ class Episodes:
         is_refused = False
         try:
             download = WebDownload(library, entry)
-            download.complete(item.audio, max_size, self._timeout, self._tell)
+            download.complete(item.audio, max_size, self._timeout, self._tell, self._guard)
             return keep_staged(
                 library, entry, download.path, draft, lambda at: self._notify(Checking(at))
             )

@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
 
 from memocast.errors import MemocastError, NotALink, Refused, SwarmTimeout
+from memocast.public_connection import Connection, Guard, SecureConnection
 from memocast.version import __version__
 
 if TYPE_CHECKING:
@@ -52,15 +53,16 @@ class Response:
 def checked_url(url: str) -> str:
     """Return `url` ready for a request: without its fragment, in ASCII.
 
-    Raises NotALink unless it is http or https, without a password.
+    A host name in other letters is written as IDNA does (RFC 3490). Raises NotALink unless it is
+    http or https, without a password.
     """
     try:
         url.encode()
         parts = urlsplit(url.strip())
-        host, port = parts.hostname, parts.port
-        name = _in_ascii(host or "")
+        host, port = parts.hostname or "", parts.port
+        name = _in_ascii(host)
     except ValueError:
-        host = None
+        host = ""
     if not host or parts.scheme not in ("http", "https") or len(url) > MAX_URL:
         raise NotALink(
             f"'{_shown(url)}' is not a web address",
@@ -96,6 +98,7 @@ def get(
     tell: Callable[[int, int], None] = lambda *_: None,
     part: Response | None = None,
     begun: Callable[[Response], None] = lambda _: None,
+    guard: Guard | None = None,
 ) -> Response | None:
     """Write the content of `url` to `target`; return None if it is unchanged since `known`.
 
@@ -105,6 +108,8 @@ def get(
 
     The content has at most `limit` bytes. `timeout`, in seconds, applies to each answer and to each
     `timeout * MIN_RATE` bytes. Calls `tell` with the bytes received and their total, 0 if unknown.
+    Goes, redirects included, only where `guard` allows; without one, `url` is taken for the user's
+    own, whose host may be inside.
     Raises NotALink, SwarmTimeout, Refused, and MemocastError for the server's error status.
     """
     address = checked_url(url)
@@ -121,7 +126,7 @@ def get(
     watch = _Watch(timeout)
     try:
         with _translated(host, watch):
-            response = _asked(request, timeout, watch)
+            response = _asked(request, timeout, watch, guard or Guard(host))
         with response:
             said = Response(response.url, *[response.headers.get(name, "") for name in _KEPT])
             if response.status == http.HTTPStatus.PARTIAL_CONTENT:
@@ -139,7 +144,7 @@ def get(
         if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and have:
             if error.headers.get("Content-Range") == f"bytes */{have}":
                 return part  # it was whole already
-            return get(url, target, limit, timeout, tell=tell, begun=begun)
+            return get(url, target, limit, timeout, tell=tell, begun=begun, guard=guard)
         raise _said(error, host) from None
     finally:
         watch.end()
@@ -167,7 +172,7 @@ def _not_fetched(host: str) -> Refused:
     )
 
 
-def _asked(request: urllib.request.Request, timeout: float, watch: _Watch) -> Any:
+def _asked(request: urllib.request.Request, timeout: float, watch: _Watch, guard: Guard) -> Any:
     # Not build_opener, which handles file:, ftp: and data: too.
     opener = urllib.request.OpenerDirector()
     for handler in (
@@ -175,7 +180,7 @@ def _asked(request: urllib.request.Request, timeout: float, watch: _Watch) -> An
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.HTTPErrorProcessor(),
         _Redirects(),
-        _Handler(watch),
+        _Handler(watch, guard),
     ):
         opener.add_handler(handler)
     try:
@@ -284,7 +289,7 @@ class _Watch:
             connection.close()
 
 
-class _Connection(http.client.HTTPConnection):
+class _Connection(Connection):
     """A watched connection."""
 
     watch: _Watch
@@ -295,29 +300,37 @@ class _Connection(http.client.HTTPConnection):
         self.watch.begin(self.sock)
 
 
-class _SecureConnection(http.client.HTTPSConnection, _Connection):
+class _SecureConnection(SecureConnection, _Connection):
     """The same over TLS: HTTPSConnection wraps the socket that _Connection connected."""
 
 
 class _Handler(urllib.request.HTTPSHandler, urllib.request.HTTPHandler):
-    """Opens http and https over watched connections."""
+    """Opens http and https over watched connections, to where the guard allows."""
 
-    def __init__(self, watch: _Watch) -> None:
+    def __init__(self, watch: _Watch, guard: Guard) -> None:
         super().__init__()
         self._watch = watch
+        self._guard = guard
 
     def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
         """Send the request over TCP."""
-        return self.do_open(self._watched(_Connection), req)
+        return self.do_open(self._made(_Connection, req), req)
 
     def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
         """Send the request over TLS."""
-        return self.do_open(self._watched(_SecureConnection), req)
+        return self.do_open(self._made(_SecureConnection, req), req)
 
-    def _watched(self, kind: type[_Connection]) -> Any:
+    def _made(self, kind: type[_Connection], req: urllib.request.Request) -> Any:
+        host = urlsplit(req.full_url).hostname or ""
+        # A proxy looks the name up, and is itself where its user says, mostly inside.
+        has_proxy = req.has_proxy() or getattr(req, "_tunnel_host", None) is not None
+        if has_proxy:
+            self._guard.check_literal(host)
+
         def make(host: str, **options: Any) -> _Connection:
             connection = kind(host, **options)
             connection.watch = self._watch
+            connection.guard = None if has_proxy else self._guard
             return connection
 
         return make

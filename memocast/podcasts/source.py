@@ -6,16 +6,21 @@ import io
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from memocast.errors import Refused, UsageError
 from memocast.files import file_stamp
 from memocast.podcasts import http_get, parser_process
 from memocast.podcasts.parser import MAX_FEED_BYTES
+from memocast.public_connection import Guard
 
 if TYPE_CHECKING:
     from memocast.library.library import Library
     from memocast.podcasts.parser import Podcast
+
+_INSIDE = "inside"
+"""In a feed's state, beside the fields of its last answer."""
 
 
 def is_on_web(source: str) -> bool:
@@ -45,20 +50,46 @@ def look(source: str, state: str, timeout: float) -> tuple[Podcast | None, str]:
 
     The feed is None if it has not changed since `state`, which is empty at first. `timeout` as
     in `http_get.get`. Raises NotALink, UsageError, SwarmTimeout, Refused and MemocastError.
+
+    The first look tells whether the source's host is inside the user's own network, and the state
+    keeps that: what was public then may not lead there later.
     """
     if not is_on_web(source):
         return _look_in_file(Path(source), state)
-    try:
-        known = http_get.Response(**json.loads(state)) if state else None
-    except (ValueError, TypeError):
-        known = None
+    known, inside = _remembered(state)
+    guard = Guard(_host(source) if inside is not False else "")
     content = io.BytesIO()
-    answer = http_get.get(source, content, MAX_FEED_BYTES, timeout, known)
+    answer = http_get.get(source, content, MAX_FEED_BYTES, timeout, known, guard=guard)
     if answer is None:
         return None, state
-    return parser_process.read(content.getvalue(), answer.url, answer.kind), json.dumps(
-        asdict(answer)
-    )
+    podcast = parser_process.read(content.getvalue(), answer.url, answer.kind)
+    inside = guard.went_inside if inside is None else inside
+    return podcast, json.dumps({**asdict(answer), _INSIDE: inside})
+
+
+def guard_of(source: str, state: str) -> Guard:
+    """Return the guard for what the feed at `source` leads to: where it may, by its `state`."""
+    _, inside = _remembered(state) if is_on_web(source) else (None, None)
+    return Guard(_host(source) if inside else "")
+
+
+def _host(source: str) -> str:
+    return urlsplit(source).hostname or ""
+
+
+def _remembered(state: str) -> tuple[http_get.Response | None, bool | None]:
+    """Return the last answer, and whether the host was inside; None if that is not known.
+
+    A state that an older memocast stored does not tell the latter; then the feed is asked for
+    anew, and this look decides.
+    """
+    try:
+        facts: dict[str, Any] = json.loads(state) if state else {}
+        inside = facts.pop(_INSIDE, None)
+        known = http_get.Response(**facts) if facts else None
+    except (ValueError, TypeError, AttributeError):
+        return None, None
+    return (known, inside) if isinstance(inside, bool) else (None, None)
 
 
 def _look_in_file(path: Path, state: str) -> tuple[Podcast | None, str]:

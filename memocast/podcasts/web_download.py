@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from memocast.library.library import Library
     from memocast.library.staging import StagingEntry
+    from memocast.public_connection import Guard
 
 _RESPONSE = "response.json"
 """In the entry: the address, and the response under which the bytes there were received."""
@@ -38,7 +39,12 @@ class WebDownload:
         return bool(part and part.can_continue and file_stamp(self.path)[0])
 
     def complete(
-        self, address: str, max_size: int, timeout: float, tell: Callable[[int, int], None]
+        self,
+        address: str,
+        max_size: int,
+        timeout: float,
+        tell: Callable[[int, int], None],
+        guard: Guard,
     ) -> None:
         """Download the rest. Arguments and errors as for `http_get.get`; also LibraryError."""
 
@@ -47,7 +53,9 @@ class WebDownload:
 
         with self._library.translated(), self.path.open("ab+") as target:
             part = self._part_of(address)
-            http_get.get(address, target, max_size, timeout, tell=tell, part=part, begun=begun)
+            http_get.get(
+                address, target, max_size, timeout, tell=tell, part=part, begun=begun, guard=guard
+            )
 
     def _part_of(self, address: str | None) -> http_get.Response | None:
         """Return the response noted for this address, or for any if that is None."""

@@ -47,11 +47,13 @@ class Reply:
 
 
 class WebServer(ServedInThread):
-    """Serves `replies` by path; `asked` has each request's path and headers, in order."""
+    """Serves `replies` by path; `asked` has each request's path and headers, in order, and
+    `targets` the paths as they came, with their queries."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1", port: int = 0) -> None:
         self.replies: dict[str, Reply] = {}
         self.asked: list[tuple[str, dict[str, str]]] = []
+        self.targets: list[str] = []
         self.ended = threading.Event()
         outer = self
 
@@ -62,10 +64,10 @@ class WebServer(ServedInThread):
             def log_message(self, *_: object) -> None:
                 pass
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server = ThreadingHTTPServer((address, port), Handler)
         server.daemon_threads = True
         super().__init__(server)
-        self.url = f"http://127.0.0.1:{server.server_port}"
+        self.url = f"http://{address}:{server.server_port}"
 
     def paths(self) -> list[str]:
         return [path for path, _ in self.asked]
@@ -73,6 +75,7 @@ class WebServer(ServedInThread):
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
         path = unquote(urlsplit(request.path).path)
         self.asked.append((path, dict(request.headers)))
+        self.targets.append(request.path)
         reply = self.replies.get(path, Reply(status=404))
         etag = reply.headers.get("ETag")
         with contextlib.suppress(OSError):

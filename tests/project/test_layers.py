@@ -47,13 +47,22 @@ PACKAGES = [
         "errors",
     ),
     Package("formats", "what travels: memos, links, torrents, feeds, keys", "errors files text"),
+    Package(
+        "public_connection",
+        "HTTP connections to public addresses only",
+        "errors formats",
+    ),
     Package("settings", "what a user can change", "errors formats"),
     Package(
         "audio",
         "microphone, speaker, and all between a file and its samples",
         "errors formats limited_process random_access text",
     ),
-    Package("bittorrent", "libtorrent, the DHT, STUN", "errors formats settings version"),
+    Package(
+        "bittorrent",
+        "libtorrent, the DHT, STUN",
+        "errors formats public_connection settings version",
+    ),
     Package(
         "library",
         "the folder and the database that hold the memos",
@@ -78,7 +87,8 @@ PACKAGES = [
     Package(
         "podcasts",
         "RSS and Atom, in both directions",
-        "bittorrent errors fetching files formats library limited_process settings text version",
+        "bittorrent errors fetching files formats library limited_process public_connection"
+        " settings text version",
     ),
     Package(
         "channels",

@@ -1,0 +1,95 @@
+"""Which trackers of strangers a session asks, and how; the user's own are asked as they are.
+
+A tracker of a link must not be a way to request anything at all inside the user's network, so
+
+* UDP trackers get the same packet wherever they are;
+* HTTP trackers are asked by `tracker_relay`;
+* WebSocket trackers, which libtorrent asks itself and which cannot redirect, are asked at a
+  tracker's usual path, or where nothing inside can be: at public addresses only, which a
+  certificate (wss://) ties to the name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from memocast.bittorrent.tracker_relay import TrackerRelay
+from memocast.formats.public_addresses import literal_addresses
+from memocast.formats.trackers import WEB_SCHEMES, host_of, is_plain
+from memocast.public_connection import is_outside
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_LOOK_UP_SECONDS = 2.0
+_MOST_LOOK_UPS = 100
+"""In one session; a link can name thirty hosts."""
+
+_AMBIGUOUS = set("@\\")
+"""Characters after which libtorrent could read another host than we do."""
+
+
+class StrangersTrackers:
+    """Knows the user's `own` trackers, and the IP addresses on which the session listens."""
+
+    def __init__(self, own: Iterable[str], addresses: Sequence[str]) -> None:
+        self._own = frozenset(own)
+        self._addresses = addresses
+        self._relay: TrackerRelay | None = None
+        self._outside: dict[str, bool] = {}
+
+    @property
+    def are_relayed(self) -> bool:
+        """Whether one of them is asked by the relay."""
+        return self._relay is not None
+
+    def allowed(self, urls: Iterable[str]) -> list[str]:
+        """Return those that may be asked."""
+        return [
+            url
+            for url in urls
+            if url in self._own or not url.startswith(WEB_SCHEMES) or self._may_dial(url)
+        ]
+
+    def _may_dial(self, url: str) -> bool:
+        if is_plain(url):
+            return True
+        host = host_of(url)
+        # Without a certificate, a name could lead elsewhere when libtorrent looks it up.
+        is_tied = url.startswith("wss://") or bool(literal_addresses(host))
+        if not is_tied or set(url) & _AMBIGUOUS:
+            return False
+        if host not in self._outside:
+            if len(self._outside) >= _MOST_LOOK_UPS:
+                return False
+            self._outside[host] = is_outside(host, _LOOK_UP_SECONDS)
+        return self._outside[host]
+
+    def placed(self, urls: Iterable[str]) -> list[str]:
+        """Return what libtorrent is to ask for these trackers."""
+        found: list[str] = []
+        for url in urls:
+            if not url.startswith("http") or url in self._own:
+                found.append(url)
+                continue
+            with contextlib.suppress(OSError):  # no address to listen on: it is not asked
+                self._relay = self._relay or TrackerRelay(self._addresses)
+                found.append(self._relay.place(url))
+        return found
+
+    def named(self, url: str, host: str) -> str:
+        """Return the tracker that libtorrent speaks of, as it asked it from the address `host`.
+
+        Empty when nothing follows from that: it asks from each of its addresses, and the relay
+        is not reached from all.
+        """
+        tracker = self._relay.tracker(url) if self._relay else url
+        if self._relay and tracker != url and not self._relay.is_reached_from(host):
+            return ""
+        return tracker
+
+    def close(self) -> None:
+        """Ask no more. The session must have ended."""
+        if self._relay:
+            self._relay.close()

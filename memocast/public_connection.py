@@ -1,0 +1,147 @@
+"""HTTP connections whose addresses are checked: public ones only, and those of a host of one's own.
+
+A name is looked up once, and the addresses that were checked are the ones dialled, so it does not
+matter what a name server says later (DNS rebinding).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import ipaddress
+import socket
+import threading
+import time
+from typing import Any
+
+from memocast.errors import Refused
+from memocast.formats.public_addresses import is_inside_literal, is_public, plain_host
+
+MOST_ADDRESSES = 8
+"""Of one name that are dialled, one after another."""
+
+_MAX_SHOWN = 80
+_HINT = "nothing was requested there; if you trust it, follow a feed at that host yourself"
+
+
+class Guard:
+    """Dials public addresses, and any address of the host `own`; only of that `family` if given."""
+
+    def __init__(self, own: str = "", family: int = socket.AF_UNSPEC) -> None:
+        self._own = plain_host(own)
+        self._family = family
+        self.went_inside = False
+        """Whether a connection was made to an address inside."""
+
+    @property
+    def has_own(self) -> bool:
+        """Whether there is a host that may be inside."""
+        return bool(self._own)
+
+    def owns(self, host: str) -> bool:
+        """Return whether it is the host that may be inside."""
+        return self.has_own and plain_host(host) == self._own
+
+    def check_literal(self, host: str) -> None:
+        """Check a host without looking it up. Raises Refused if it is plainly inside."""
+        if not self.owns(host) and is_inside_literal(host):
+            raise refused(host)
+
+    def dial(
+        self,
+        address: tuple[str, int],
+        timeout: float | None = None,
+        source: tuple[str, int] | None = None,
+    ) -> socket.socket:
+        """Connect to the first of the host's addresses that answers in `timeout` seconds.
+
+        From the address `source` if given. Called like `socket.create_connection`. Raises Refused
+        if all addresses are inside, and OSError.
+        """
+        host, port = address
+        self.check_literal(host)
+        try:
+            found = socket.getaddrinfo(host, port, self._family, socket.SOCK_STREAM)
+        except ValueError as error:  # a label that is empty or too long, or NUL
+            raise OSError(f"'{host[:_MAX_SHOWN]}' is not a host's name") from error
+        chosen = [entry for entry in found if self.owns(host) or is_public_entry(entry)]
+        if not chosen:
+            raise refused(host)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        problem: OSError = TimeoutError("timed out")
+        for entry in chosen[:MOST_ADDRESSES]:
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                break
+            try:
+                connection = _connected(entry, left, source)
+            except OSError as error:
+                problem = error
+                continue
+            connection.settimeout(timeout)
+            self.went_inside |= not is_public_entry(entry)
+            return connection
+        raise problem
+
+
+def is_public_entry(entry: tuple[Any, ...]) -> bool:
+    """Return whether an entry of `socket.getaddrinfo` has a public address."""
+    return is_public(ipaddress.ip_address(entry[4][0]))
+
+
+def is_outside(host: str, seconds: float) -> bool:
+    """Look a host up; return whether it has addresses, all of them public, within `seconds`."""
+    found: list[tuple[Any, ...]] = []
+
+    def look_up() -> None:
+        with contextlib.suppress(OSError, ValueError):
+            found.extend(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM))
+
+    # The resolver has no time-out of ours.
+    thread = threading.Thread(target=look_up, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    entries = found[:]
+    return bool(entries) and all(map(is_public_entry, entries))
+
+
+def _connected(
+    entry: tuple[Any, ...], timeout: float | None, source: tuple[str, int] | None
+) -> socket.socket:
+    family, kind, protocol, _, where = entry
+    connection = socket.socket(family, kind, protocol)
+    try:
+        connection.settimeout(timeout)
+        if source:
+            connection.bind(source)
+        connection.connect(where)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def refused(host: str) -> Refused:
+    """Return the error for a host that is inside; it tells no more than the host."""
+    shown = host if len(host) <= _MAX_SHOWN else f"{host[: _MAX_SHOWN - 1]}…"
+    return Refused(
+        f"{shown} is an address of your own machine or network, where a stranger may not lead"
+        " memocast",
+        hint=_HINT,
+    )
+
+
+class Connection(http.client.HTTPConnection):
+    """A connection dialled by its `guard`, or freely without one."""
+
+    guard: Guard | None = None
+
+    def connect(self) -> None:
+        """Connect. Raises Refused and OSError."""
+        if self.guard:
+            self._create_connection = self.guard.dial
+        super().connect()
+
+
+class SecureConnection(http.client.HTTPSConnection, Connection):
+    """The same over TLS, for the name and not the address."""
