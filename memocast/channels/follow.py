@@ -24,7 +24,7 @@ from memocast.formats.link import Link
 from memocast.library.disk_floor import DiskFloor
 from memocast.library.tables.feed_pages import StoredPage
 from memocast.podcasts import episodes
-from memocast.podcasts.source import guard_of, look
+from memocast.podcasts.source import guard_of, is_on_web, look
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -263,8 +263,9 @@ class Follower:
             )
         if channel.source:
             guard = guard_of(channel.source, self._library.channels.state(channel))
+            is_file = not is_on_web(channel.source)
             podcasts = episodes.Episodes(
-                self._library, self._settings, self._timeout, notify, guard
+                self._library, self._settings, self._timeout, notify, guard, is_file=is_file
             )
             return podcasts.fetch(listed, max_size).id
         (where,) = link.parse(item.link)

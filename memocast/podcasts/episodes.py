@@ -35,7 +35,8 @@ TORRENT_SECONDS = 10.0
 class Episodes:
     """Fetches episodes. `timeout`: seconds without progress, for each episode.
 
-    They come from where `guard` allows.
+    They come from where `guard` allows. The torrents of a feed in a file of the user's own may
+    come from anywhere, as those of a link that the user gives.
     """
 
     def __init__(
@@ -45,12 +46,15 @@ class Episodes:
         timeout: float,
         notify: Callable[[Stage], None],
         guard: Guard,
+        *,
+        is_file: bool,
     ) -> None:
         self._library = library
         self._settings = settings
         self._timeout = timeout
         self._notify = notify
         self._guard = guard
+        self._inside = guard.has_own or is_file
 
     def fetch(self, listed: ListedItem, max_size: int) -> Memo:
         """Fetch an episode by its torrent or, if that fails, from the web.
@@ -77,8 +81,7 @@ class Episodes:
         item = listed.item
         timeout = min(self._timeout, TORRENT_SECONDS) if item.audio else self._timeout
         where = self._link(item.link, timeout)
-        has_own = self._guard.has_own
-        request = FetchRequest(where, timeout, max_size, item=listed.number, inside=has_own)
+        request = FetchRequest(where, timeout, max_size, item=listed.number, inside=self._inside)
         return fetch(self._library, self._settings, request, self._notify).memo
 
     def _link(self, address: str, timeout: float) -> Link:

@@ -6,9 +6,6 @@ import contextlib
 import http.client
 import os
 import re
-import socket
-import threading
-import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -16,16 +13,14 @@ from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
 
 from memocast.errors import MemocastError, NotALink, Refused, SwarmTimeout
-from memocast.public_connection import Connection, Guard, SecureConnection
+from memocast.podcasts.watched_connection import Watch, WatchedHandler
+from memocast.public_connection import Guard
 from memocast.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 MAX_URL = 2_000
-MIN_RATE = 1_000
-"""Bytes a second, averaged over a time-out. A slower server is given up."""
-
 _BLOCK = 1 << 16
 _KEPT = ("Content-Type", "ETag", "Last-Modified")
 _REACHES = "check the address and your connection, then try again"
@@ -123,7 +118,7 @@ def get(
     if part and have:
         headers |= {"Range": f"bytes={have}-", "If-Range": part.etag}
     request = urllib.request.Request(address, headers=headers)  # noqa: S310 - checked above
-    watch = _Watch(timeout)
+    watch = Watch(timeout)
     try:
         with _translated(host, watch):
             response = _asked(request, timeout, watch, guard or Guard(host))
@@ -172,7 +167,7 @@ def _not_fetched(host: str) -> Refused:
     )
 
 
-def _asked(request: urllib.request.Request, timeout: float, watch: _Watch, guard: Guard) -> Any:
+def _asked(request: urllib.request.Request, timeout: float, watch: Watch, guard: Guard) -> Any:
     # Not build_opener, which handles file:, ftp: and data: too.
     opener = urllib.request.OpenerDirector()
     for handler in (
@@ -180,7 +175,7 @@ def _asked(request: urllib.request.Request, timeout: float, watch: _Watch, guard
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.HTTPErrorProcessor(),
         _Redirects(),
-        _Handler(watch, guard),
+        WatchedHandler(watch, guard),
     ):
         opener.add_handler(handler)
     try:
@@ -194,7 +189,7 @@ def _copy(
     target: IO[bytes],
     host: str,
     limit: int,
-    watch: _Watch,
+    watch: Watch,
     tell: Callable[[int, int], None],
 ) -> None:
     done = before = target.tell()
@@ -216,7 +211,7 @@ def _copy(
         raise SwarmTimeout(f"{host} stopped at {done:,} of {announced:,} bytes", hint=_LATER)
 
 
-def _read(response: Any, host: str, watch: _Watch) -> bytes:
+def _read(response: Any, host: str, watch: Watch) -> bytes:
     with _translated(host, watch):
         block: bytes = response.read1(_BLOCK)
         return block
@@ -246,98 +241,8 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, address)
 
 
-class _Watch:
-    """Shuts down a request's connections when too little arrived in `timeout` seconds.
-
-    A socket's own time-out restarts with every byte, and a header can have many.
-    """
-
-    def __init__(self, timeout: float) -> None:
-        self._timeout = timeout
-        self._deadline = time.monotonic() + timeout
-        self._counted = 0
-        self._connections: list[socket.socket] = []
-        self._ended = threading.Event()
-        self.is_over = False
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def begin(self, connection: socket.socket) -> None:
-        """Watch this connection too."""
-        # With its own descriptor: TLS detaches the socket's.
-        self._connections.append(socket.socket(fileno=os.dup(connection.fileno())))
-
-    def hear(self, done: int) -> None:
-        """Note that `done` bytes have arrived; 0 when the answer's header has."""
-        if not done or done - self._counted >= self._timeout * MIN_RATE:
-            self._counted, self._deadline = done, time.monotonic() + self._timeout
-
-    def _run(self) -> None:
-        while not self._ended.wait(max(self._deadline - time.monotonic(), 0)):
-            if time.monotonic() >= self._deadline:
-                self.is_over = True
-                for connection in self._connections:
-                    with contextlib.suppress(OSError):
-                        connection.shutdown(socket.SHUT_RDWR)
-                return
-
-    def end(self) -> None:
-        """Stop watching."""
-        self._ended.set()
-        self._thread.join()
-        for connection in self._connections:
-            connection.close()
-
-
-class _Connection(Connection):
-    """A watched connection."""
-
-    watch: _Watch
-
-    def connect(self) -> None:
-        """Connect and begin to watch."""
-        super().connect()
-        self.watch.begin(self.sock)
-
-
-class _SecureConnection(SecureConnection, _Connection):
-    """The same over TLS: HTTPSConnection wraps the socket that _Connection connected."""
-
-
-class _Handler(urllib.request.HTTPSHandler, urllib.request.HTTPHandler):
-    """Opens http and https over watched connections, to where the guard allows."""
-
-    def __init__(self, watch: _Watch, guard: Guard) -> None:
-        super().__init__()
-        self._watch = watch
-        self._guard = guard
-
-    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        """Send the request over TCP."""
-        return self.do_open(self._made(_Connection, req), req)
-
-    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        """Send the request over TLS."""
-        return self.do_open(self._made(_SecureConnection, req), req)
-
-    def _made(self, kind: type[_Connection], req: urllib.request.Request) -> Any:
-        host = urlsplit(req.full_url).hostname or ""
-        # A proxy looks the name up, and is itself where its user says, mostly inside.
-        has_proxy = req.has_proxy() or getattr(req, "_tunnel_host", None) is not None
-        if has_proxy:
-            self._guard.check_literal(host)
-
-        def make(host: str, **options: Any) -> _Connection:
-            connection = kind(host, **options)
-            connection.watch = self._watch
-            connection.guard = None if has_proxy else self._guard
-            return connection
-
-        return make
-
-
 @contextlib.contextmanager
-def _translated(host: str, watch: _Watch) -> Iterator[None]:
+def _translated(host: str, watch: Watch) -> Iterator[None]:
     """Raise network errors as SwarmTimeout; leave the server's error statuses as they are."""
     try:
         yield
