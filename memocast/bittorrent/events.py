@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_OF_THE_SYSTEM = ("system", "generic")
+"""The categories of errors whose numbers are those of `errno`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +64,14 @@ class TrackerAnswered(Event):
 
 @dataclass(frozen=True, slots=True)
 class TrackerFailed(Event):
-    """A tracker did not answer, or refused."""
+    """A tracker did not answer, or refused.
+
+    `is_cut_off`: the system gave up a connection to it on which nothing was acknowledged.
+    """
 
     url: str
     reason: str
+    is_cut_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +168,11 @@ def _mapper(alert: Any) -> str:
     return "UPnP" if "upnp" in alert.message().lower() else "NAT-PMP"
 
 
+def _is_cut_off(alert: Any) -> bool:
+    error = alert.error
+    return bool(error.value() == errno.ETIMEDOUT and error.category().name() in _OF_THE_SYSTEM)
+
+
 def _reason(alert: Any) -> str:
     try:
         return str(alert.error_message() or alert.error.message())
@@ -170,7 +183,9 @@ def _reason(alert: Any) -> str:
 # By name: when thousands of torrents start, thousands of alerts come that are ignored.
 _EVENTS: dict[str, Callable[[Any, str], Event | None]] = {
     "tracker_reply_alert": lambda it, key: TrackerAnswered(key, it.tracker_url(), it.num_peers),
-    "tracker_error_alert": lambda it, key: TrackerFailed(key, it.tracker_url(), _reason(it)),
+    "tracker_error_alert": lambda it, key: TrackerFailed(
+        key, it.tracker_url(), _reason(it), _is_cut_off(it)
+    ),
     "dht_bootstrap_alert": lambda _, key: DhtReady(key),
     "hash_failed_alert": lambda _, key: PieceCorrupted(key),
     "torrent_error_alert": _torrent_error,

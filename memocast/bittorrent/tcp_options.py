@@ -15,24 +15,7 @@ Option = tuple[int, int, int]
 
 _AT_ONCE: tuple[Option, ...] = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
 
-_IDLE_SECONDS, _PROBE_SECONDS, _PROBES = 20, 5, 4
 _UNANSWERED_SECONDS = 30
-
-
-def _ends_when_dead() -> list[Option]:
-    """Return the options under the names that this system has for them."""
-    named = (
-        ("TCP_KEEPIDLE", _IDLE_SECONDS),
-        ("TCP_KEEPALIVE", _IDLE_SECONDS),  # what macOS calls it
-        ("TCP_KEEPINTVL", _PROBE_SECONDS),
-        ("TCP_KEEPCNT", _PROBES),
-        ("TCP_USER_TIMEOUT", _UNANSWERED_SECONDS * 1000),
-    )
-    known = [(getattr(socket, name, None), value) for name, value in named]
-    return [
-        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-        *((socket.IPPROTO_TCP, name, value) for name, value in known if name is not None),
-    ]
 
 
 def send_at_once() -> None:
@@ -46,13 +29,13 @@ def send_at_once() -> None:
 
 
 def end_when_dead() -> None:
-    """End this process's TCP connections within a minute after the other side is out of reach.
+    """End this process's TCP connections when what they send is not acknowledged for half a minute.
 
-    After this machine's address has changed, a connection to a WebSocket tracker would seem to
-    live for a quarter of an hour: so long does a system send again what nobody acknowledges
-    (RFC 9293, section 3.8.3, and RFC 5482). Meanwhile no browser would find us.
+    A system goes on for a quarter of an hour else (RFC 9293, section 3.8.3), and a WebSocket
+    tracker seems to be there for as long. Only Linux has the option (RFC 5482).
     """
-    _set(_ends_when_dead())
+    if option := getattr(socket, "TCP_USER_TIMEOUT", None):
+        _set([(socket.IPPROTO_TCP, option, _UNANSWERED_SECONDS * 1000)])
 
 
 def _set(options: Iterable[Option]) -> None:

@@ -133,6 +133,13 @@ class SeededTorrents:
             else:
                 self._put(key, file, State.HANDED_OVER)
 
+    def start_over(self) -> None:
+        """Leave all swarms and join them again, under other peer ids."""
+        for key in [*self]:
+            torrent = self._put(key, self._torrents[key].file, State.WAITING)
+            self._end_tally(key, torrent)
+            self._session.drop(key)
+
     def _is_with_libtorrent(self, key: str) -> bool:
         return self._torrents[key].state in (State.HANDED_OVER, State.SEEDING)
 
@@ -146,13 +153,16 @@ class SeededTorrents:
 
     def _withdraw(self, key: str, event: type[Removed | Damaged]) -> None:
         torrent = self._torrents[key]
-        if torrent.tally:
-            self._write_down(key, torrent.tally)
-            torrent.tally = None
+        self._end_tally(key, torrent)
         self._session.drop(key)
         self._memos = None
         if torrent.file.memo:
             self._notify(event(torrent.file.memo))
+
+    def _end_tally(self, key: str, torrent: _Torrent) -> None:
+        if torrent.tally:
+            self._write_down(key, torrent.tally)
+            torrent.tally = None
 
     def _set_aside(self, key: str, file: Seedable) -> None:
         """Stop seeding a changed file until it changes again."""

@@ -10,7 +10,7 @@ from memocast.bittorrent.session_settings import MOST_WEB_TRACKERS, WEBRTC_OFFER
 from memocast.bittorrent.tcp_options import end_when_dead
 from memocast.bittorrent.webrtc_session import WebRtcSession
 from memocast.formats.trackers import web_trackers
-from memocast.seeding.worker import Worker, raise_descriptor_limit
+from memocast.seeding.worker import OK, Worker, raise_descriptor_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -120,9 +120,14 @@ class WebRtcWorker(Worker):
             self._call(key, moment)
 
     def take(self, event: events.Event) -> None:
-        """Handle an event; a tracker that answers may do so on a new connection."""
-        if isinstance(event, events.TrackerAnswered):
-            self._has_connections = True
+        """Handle an event, and begin anew with a tracker whose connection has died."""
+        match event:
+            case events.TrackerAnswered():
+                self._has_connections = True
+            case events.TrackerFailed(url=url) if event.is_cut_off and self.trackers.get(url) == OK:
+                # For the tracker we are still who we were, on that connection, to which it would
+                # send everything for as long as it knows us: it must take us for somebody else.
+                self.torrents.start_over()
         super().take(event)
 
     def report(self) -> WorkerReport:

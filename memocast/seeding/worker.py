@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from memocast.library.tables.seedables import Seedable
     from memocast.settings import Settings
 
+OK = "ok"
+"""What is noted of a tracker that answers."""
+
 TICK_SECONDS = 0.2
 _REPORT_SECONDS = 1.0
 _TALLY_SECONDS = 10.0
@@ -66,7 +69,9 @@ class Worker:
         """Handle an event of the session."""
         match event:
             case events.TrackerAnswered(url=url, peers=peers):
-                self._note_tracker("ok", TrackerSaid(url, ok=True, peers=peers))
+                self._note_tracker(OK, TrackerSaid(url, ok=True, peers=peers))
+            case events.TrackerFailed(key=""):
+                pass  # of a torrent that was dropped just now: it says nothing of the tracker
             case events.TrackerFailed(url=url, reason=reason):
                 self._note_tracker(reason, TrackerSaid(url, ok=False, reason=reason))
             case _:

@@ -29,7 +29,7 @@ ALLOWED["children"] = ALLOWED["threads"]
 which a week's seeder would survive, and of what is limited by the system as good as nothing: ten
 descriptors in a thousand events are within what peers hold at one moment and not at another."""
 
-_WARM = 100
+_WARM = 400
 """Events after which a process has met most of what there is: libtorrent's buffers and Python's
 modules are there, and its lists of peers and of DHT nodes are filled."""
 
