@@ -43,7 +43,7 @@ PACKAGES = [
         "errors",
     ),
     Package("formats", "what travels: memos, links, torrents, feeds, keys", "errors files text"),
-    Package("settings", "what a user can change", "errors formats"),
+    Package("settings", "what a user can change", "errors formats text"),
     Package(
         "audio",
         "microphone, speaker, and all between a file and its samples",
