@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from memocast.errors import UsageError
 from memocast.formats.addresses import PAGE_URL_HINT, host_and_port, is_node, page_address
 from memocast.formats.trackers import MAX_TRACKER_URL, is_tracker
+from memocast.text import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,7 +94,7 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
     for variable, text in environment.items():
         if variable.startswith(_PREFIX) and variable not in _NOT_SETTINGS:
             key = variable.removeprefix(_PREFIX).lower()
-            _known(key, f"${variable}", "environment variable")
+            _known(key, f"${shortened(variable)}", "environment variable")
             settings = replace(settings, **{key: _from_text(key, text, f"${variable}")})
     return settings
 
@@ -114,8 +115,8 @@ def _with_file(settings: Settings, path: Path) -> Settings:
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is not valid TOML: {error}", hint="fix that line") from error
     for key, value in document.items():
-        _known(key, f"'{key}' in {path}", "setting")
-        settings = replace(settings, **{key: _checked(key, value, f"'{key}' in {path}")})
+        _known(key, f"'{shortened(key)}' in {path}", "setting")
+        settings = replace(settings, **{key: _checked(key, value, f"'{shortened(key)}' in {path}")})
     return settings
 
 
@@ -138,11 +139,13 @@ def _from_text(key: str, text: str, where: str) -> Any:
         ) from error
     if isinstance(default, bool):
         if text not in ("true", "false"):
-            raise UsageError(f"{where} is '{text}'", hint="use true or false")
+            raise UsageError(f"{where} is '{shortened(text)}'", hint="use true or false")
         return text == "true"
     if isinstance(default, int):
         if not (text.isascii() and text.isdigit() and len(text) <= 16):
-            raise UsageError(f"{where} is '{text}'", hint="use a whole number, 0 or more")
+            raise UsageError(
+                f"{where} is '{shortened(text)}'", hint="use a whole number, 0 or more"
+            )
         return _checked(key, int(text), where)
     return _checked(key, text.split() if isinstance(default, tuple) else text, where)
 
@@ -164,17 +167,24 @@ def _checked(key: str, value: object, where: str) -> Any:
 
 def _check_text(key: str, value: str, where: str) -> None:
     if key == "format" and value not in FORMATS:
-        raise UsageError(f"{where} is '{value}'", hint=f"use one of: {', '.join(FORMATS)}")
+        raise UsageError(
+            f"{where} is '{shortened(value)}'", hint=f"use one of: {', '.join(FORMATS)}"
+        )
     if key == "share" and value not in SHARE_MODES:
-        raise UsageError(f"{where} is '{value}'", hint=f"use one of: {', '.join(SHARE_MODES)}")
+        raise UsageError(
+            f"{where} is '{shortened(value)}'", hint=f"use one of: {', '.join(SHARE_MODES)}"
+        )
     if key == "stun_server" and value and not is_node(value):
-        raise UsageError(f"{where} is '{value}'", hint="use HOST:PORT, or nothing for none")
+        raise UsageError(
+            f"{where} is '{shortened(value)}'", hint="use HOST:PORT, or nothing for none"
+        )
     if key == "page_url" and value:
         try:
             page_address(value)
         except ValueError as error:
             raise UsageError(
-                f"{where} is '{value}', which is not a page's address", hint=PAGE_URL_HINT
+                f"{where} is '{shortened(value)}', which is not a page's address",
+                hint=PAGE_URL_HINT,
             ) from error
 
 
@@ -186,7 +196,7 @@ def _checked_list(key: str, value: object, where: str) -> tuple[str, ...]:
     for item in value:
         if key == "trackers" and not is_tracker(item):
             raise UsageError(
-                f"{where} names '{item}', which is not a tracker",
+                f"{where} names '{shortened(item)}', which is not a tracker",
                 hint="a tracker begins with udp://, http://, https:// or wss://, and has at most"
                 f" {MAX_TRACKER_URL} characters",
             )
@@ -195,11 +205,11 @@ def _checked_list(key: str, value: object, where: str) -> tuple[str, ...]:
                 host_and_port(item)
             except ValueError as error:
                 raise UsageError(
-                    f"{where} names '{item}', which is not an address to listen on",
+                    f"{where} names '{shortened(item)}', which is not an address to listen on",
                     hint="use IP:PORT, such as 0.0.0.0:6881 or [::]:6881",
                 ) from error
         if key == "dht_bootstrap" and not is_node(item):
-            raise UsageError(f"{where} names '{item}'", hint="use HOST:PORT")
+            raise UsageError(f"{where} names '{shortened(item)}'", hint="use HOST:PORT")
     if key == "listen" and not value:
         raise UsageError(f"{where} is empty", hint="use IP:PORT, such as 0.0.0.0:6881")
     return tuple(value)

@@ -32,6 +32,11 @@ def cut(text: str, limit: int) -> str:
     return text.encode(errors="replace")[:limit].decode(errors="ignore")
 
 
+def shortened(text: str, most: int = 60) -> str:
+    """Return at most `most` characters of `text`, for a message: it may be of any length."""
+    return text if len(text) <= most else f"{text[: most - 3]}…"
+
+
 NAME_MAX_BYTES = 120
 # Names that Windows reserves for devices, with any extension, and spaces before the dot:
 # the list of Python 3.13's ntpath.isreserved.

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from memocast.errors import Refused, UsageError, WrongKey
+from memocast.text import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -114,8 +115,9 @@ def _recipients_in(text: str) -> list[str]:
     except (OSError, ValueError):
         is_file = False
     if not is_file:
-        shown = text if len(text) <= 40 else f"{text[:37]}…"
-        raise UsageError(f"'{shown}' is neither a recipient nor a file", hint=_RECIPIENTS_HINT)
+        raise UsageError(
+            f"'{shortened(text, 40)}' is neither a recipient nor a file", hint=_RECIPIENTS_HINT
+        )
     lines = _lines(_read(Path(text)))
     if not lines:
         raise UsageError(f"there is no recipient in '{text}'", hint=_RECIPIENTS_HINT)
@@ -134,8 +136,9 @@ def _recipient(text: str) -> Any:
     try:
         return kind.from_str(text)
     except pyrage.RecipientError as error:
-        shown = text if len(text) <= 40 else f"{text[:37]}…"
-        raise UsageError(f"'{shown}' is not a recipient", hint=_RECIPIENTS_HINT) from error
+        raise UsageError(
+            f"'{shortened(text, 40)}' is not a recipient", hint=_RECIPIENTS_HINT
+        ) from error
 
 
 def _read(path: Path) -> bytes:

@@ -13,6 +13,7 @@ from memocast.formats.magnet import info_hash, is_channel, is_magnet
 from memocast.formats.magnet import parse as parse_magnet
 from memocast.formats.public_addresses import is_inside_literal
 from memocast.formats.trackers import host_of
+from memocast.text import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -161,8 +162,7 @@ def _torrent_file(text: str) -> Link:
             raise UsageError(
                 f"there is no file '{text}'", hint="check the name, or paste a magnet link"
             ) from error
-        shown = text if len(text) <= 60 else f"{text[:57]}…"
-        raise NotALink(f"'{shown}' is not a link", hint=_HINT) from error
+        raise NotALink(f"'{shortened(text)}' is not a link", hint=_HINT) from error
     except OSError as error:
         raise NotALink(f"'{text[:60]}' is not a link: {error.strerror}", hint=_HINT) from error
     # A bencoded dictionary; libtorrent checks later whether it is a torrent.

@@ -45,7 +45,7 @@ def answer(given: bytes, file: IO[bytes]) -> dict[str, tuple[str, str]] | None:
     """Compute the result of `entries`, in the limited process."""
     try:
         root = Xml.parse(file).getroot()  # noqa: S314
-    except Xml.ParseError:
+    except (Xml.ParseError, ValueError, LookupError):  # the last two for its encoding
         return None
     marks = root.findall(f"channel/{_PODCAST}txt[@purpose='{_PURPOSE}']")
     if [found.text for found in marks] != [given.decode()]:
@@ -55,7 +55,14 @@ def answer(given: bytes, file: IO[bytes]) -> dict[str, tuple[str, str]] | None:
         address = item.find("enclosure")
         integrity = item.find(f"{_PODCAST}alternateEnclosure/{_PODCAST}integrity")
         if address is not None and integrity is not None:
-            name = unquote(urlsplit(address.get("url", "")).path.rpartition("/")[2])
+            name = _name_in(address.get("url", ""))
             if name and "/" not in name and "\0" not in name:
                 found[item.findtext("guid", "")] = (name, integrity.get("value", ""))
     return found
+
+
+def _name_in(address: str) -> str:
+    try:
+        return unquote(urlsplit(address).path.rpartition("/")[2])
+    except ValueError:
+        return ""

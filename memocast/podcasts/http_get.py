@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote, urlsplit
 from memocast.errors import MemocastError, NotALink, Refused, SwarmTimeout
 from memocast.podcasts.watched_connection import Watch, WatchedHandler
 from memocast.public_connection import Guard
+from memocast.text import shortened
 from memocast.version import __version__
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def checked_url(url: str) -> str:
         host = ""
     if not host or parts.scheme not in ("http", "https") or len(url) > MAX_URL:
         raise NotALink(
-            f"'{_shown(url)}' is not a web address",
+            f"'{shortened(url)}' is not a web address",
             hint="memocast fetches feeds and audio by http:// and https:// only",
         )
     if parts.username is not None or parts.password is not None:
@@ -257,8 +258,6 @@ def _translated(host: str, watch: Watch) -> Iterator[None]:
         if watch.is_over:  # caused by our own shutdown
             raise SwarmTimeout(f"{host} is too slow", hint=_LATER) from error
         said = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise SwarmTimeout(f"incomplete answer from {host}: {_shown(said)}", hint=_LATER) from error
-
-
-def _shown(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:57]}…"
+        raise SwarmTimeout(
+            f"incomplete answer from {host}: {shortened(said)}", hint=_LATER
+        ) from error

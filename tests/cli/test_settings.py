@@ -126,3 +126,17 @@ def test_rate_limits_hold_on_loopback_too(anna: Memocast, ben: Memocast, flac: P
     ben.run("fetch", link)
     # Unlimited it takes half a second; at this limit it cannot take less than one.
     assert time.monotonic() - began > 1
+
+
+LONG = "x" * 9_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f"{LONG} = 1", f"format = '{LONG}'", f"trackers = ['{LONG}']", f"listen = '{LONG}'"],
+)
+def test_a_mistake_of_any_length_is_told_in_a_sentence(tmp_path: Path, text: str) -> None:
+    for given in ({"text": text}, {"MEMOCAST_STUN_SERVER": LONG}, {f"MEMOCAST_{LONG}": "1"}):
+        with pytest.raises(UsageError) as caught:
+            settings(tmp_path, **given)
+        assert len(caught.value.message) - len(str(tmp_path)) < 200

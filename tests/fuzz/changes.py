@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 from xml.etree import ElementTree as Xml
 
 import libtorrent as lt
@@ -119,6 +121,36 @@ def in_lines(data: bytes, chance: random.Random, mutate: Mutate) -> bytes:
         case _:
             lines[at] = bytes(mutate(lines[at], len(lines[at]) + 64))
     return b"\n".join(lines)
+
+
+def in_fields(data: bytes, chance: random.Random, mutate: Mutate) -> bytes:
+    """Change, repeat, move or drop a field of a link, or what is between others of its marks."""
+    fields = re.split(rb"([&?=:\n ])", data)
+    at = chance.randrange(len(fields))
+    match chance.randrange(6):
+        case 0:
+            fields.insert(at, chance.choice(fields))
+        case 1:
+            fields[at] = chance.choice(fields)
+        case 2:
+            del fields[at]
+        case 3:
+            text = chance.choice(_TEXTS).encode(errors="surrogatepass")
+            fields[at] = text if chance.random() < 0.5 else quote(text).encode()
+        case _:
+            fields[at] = bytes(mutate(fields[at], len(fields[at]) + 64))
+    return b"".join(fields)
+
+
+def in_toml(data: bytes, chance: random.Random, mutate: Mutate) -> bytes:
+    """Change one thing in a TOML document without tables."""
+    try:
+        value = tomllib.loads(data.decode())
+        changed = _changed(value, chance, mutate, NUMBERS, str)
+        lines = [f"{name} = {json.dumps(each)}" for name, each in changed.items()]
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return by_bytes(data, chance, mutate)
+    return "\n".join(lines).encode(errors="surrogatepass")
 
 
 def in_xml(data: bytes, chance: random.Random, mutate: Mutate) -> bytes:

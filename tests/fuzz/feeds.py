@@ -196,10 +196,10 @@ def inside_changed(data: bytes, chance: random.Random, mutate: Mutate) -> bytes:
         content = age.unseal(data, [_identity()])
     except MemocastError:
         content = None
-    if content is None or chance.random() < 0.4:
+    if content is None or chance.random() < 0.25:
         header, mark, rest = data.partition(b"\n---")
         return changes.in_lines(header, chance, mutate) + mark + rest
-    change = chance.choice([changes.in_json, by_bytes])
+    change = changes.in_json if chance.random() < 0.8 else by_bytes
     return age.seal(change(content, chance, mutate), [age.recipient_of(KEY)])
 
 

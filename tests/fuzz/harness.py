@@ -68,15 +68,20 @@ class Harness:
     def seeds(self) -> list[bytes]:
         """All targets' inputs, each behind the byte that chooses its target."""
         return [
-            bytes([number]) + seed
-            for number, target in enumerate(self.targets.values())
-            for seed in target.seeds()
+            bytes([number]) + seed for number, seeds in enumerate(self._by_target) for seed in seeds
         ]
+
+    @functools.cached_property
+    def _by_target(self) -> list[Sequence[bytes]]:
+        return [target.seeds() for target in self.targets.values()]
 
     def changed(self, data: bytes, most: int, chance: random.Random, mutate: Mutate) -> bytes:
         """Change what an input says, or its bytes: lengths and names seldom survive the latter."""
-        if chance.random() < 0.2:
-            data = chance.choice(self.seeds)  # or the cheapest would be nearly all
+        if chance.random() < 0.3:  # or the cheapest would be nearly all
+            number, seeds = chance.choice(list(enumerate(self._by_target)))
+            # The first is accepted, and most of the others are not.
+            seed = seeds[0] if chance.random() < 0.5 else chance.choice(seeds)
+            data = bytes([number]) + seed
         name, target = self._chosen(data)
         change = target.change if chance.random() < 0.75 else by_bytes
         content = data[1:]

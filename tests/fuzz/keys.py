@@ -117,7 +117,12 @@ def key_files() -> list[bytes]:
     link = ChannelLink(PUBLIC, name="Grüße", trackers=("udp://t.example:1",), age_identity=KEY)
     good = channel_key.to_text(Channel(1, link, "c", SEED))
     heading, _, pem = good.partition("-----BEGIN")
-    keys = [_private("ec", "PKCS8"), _private("rsa", "PKCS8"), _private("ed25519", "OpenSSH")]
+    keys = [
+        _private("ec", "PKCS8"),
+        _private("rsa", "PKCS8"),
+        _private("ed25519", "OpenSSH"),
+        _private("ed25519", "PKCS8", password=True),
+    ]
     return [
         good.encode(),
         good.replace("\n", "\r\n").encode(),
@@ -232,12 +237,12 @@ def _public(kind: str) -> bytes:
     return found
 
 
-_in_text = changes.one_of(changes.in_lines, by_bytes)
+_in_text = changes.one_of(changes.in_lines, changes.in_fields, by_bytes)
 
 HARNESS = Harness(
     {
         "key file": Target(key_file, key_files, _in_text),
-        "channel link": Target(channel_link, channel_links, by_bytes),
+        "channel link": Target(channel_link, channel_links, changes.in_fields),
         "identities": Target(identities, identity_files, _in_text),
         "recipients": Target(recipients, recipient_texts, _in_text),
         "file of recipients": Target(recipients_file, recipient_texts, _in_text),

@@ -160,7 +160,16 @@ def earlier_feeds() -> list[bytes]:
     names = ("One%20memo.opus", "https://x/y/two.opus?z", "%2e%2e/%2Fetc", "a%00", "")
     items = [item(number, name, more) for number, name in enumerate(names, 1)]
     good = rss(mark, *items)
-    return [good, rss(mark), rss(*items), rss(mark, mark), good[:-9], good.replace(b"guid", b"x")]
+    odd = good.replace(b"One%20memo", b"http://[1"), good.replace(b'"1.0"', b'"1.0" encoding="x"')
+    return [
+        good,
+        *odd,
+        rss(mark),
+        rss(*items),
+        rss(mark, mark),
+        good[:-9],
+        good.replace(b"guid", b"x"),
+    ]
 
 
 def behind_kind(data: bytes, chance: random.Random, mutate: Mutate) -> bytes:

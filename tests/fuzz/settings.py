@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fuzz import changes
-from fuzz.harness import Harness, Target, by_bytes, work_folder
+from fuzz.harness import Harness, Target, work_folder
 from memocast.formats.addresses import host_and_port, page_address
 from memocast.formats.trackers import is_tracker
 from memocast.settings import FORMATS, SHARE_MODES, Settings, load
 
 if TYPE_CHECKING:
-    import random
     from collections.abc import Mapping
 
-    from fuzz.harness import Mutate
 
 _NAMES = tuple(field.name for field in fields(Settings))
 
@@ -152,22 +150,13 @@ def of_both() -> list[bytes]:
     return [_GOOD.encode() + b"\n---\n" + first for first in environments()]
 
 
-def lines_changed(data: bytes, chance: random.Random, mutate: Mutate) -> bytes:
-    """Change a line, or put in a good one with another's value."""
-    if chance.random() < 0.3:
-        lines = data.split(b"\n")
-        name = chance.choice(_NAMES).encode()
-        value: Any = chance.choice(lines).partition(b"=")[2]
-        lines.insert(chance.randint(0, len(lines)), name + b" = " + value)
-        return b"\n".join(lines)
-    return changes.in_lines(data, chance, mutate)
-
+in_words = changes.one_of(changes.in_fields, changes.in_lines)
 
 HARNESS = Harness(
     {
-        "file": Target(file, files, changes.one_of(lines_changed, by_bytes)),
-        "variables": Target(variables, environments, changes.in_lines),
-        "both": Target(both, of_both, changes.in_lines),
+        "file": Target(file, files, changes.one_of(changes.in_toml, changes.in_lines)),
+        "variables": Target(variables, environments, in_words),
+        "both": Target(both, of_both, in_words),
     },
     codes=frozenset({2}),
     tokens=(*_NAMES, *(name.upper() for name in _NAMES), *FORMATS, *SHARE_MODES, "true", "false"),

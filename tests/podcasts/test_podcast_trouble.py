@@ -13,7 +13,7 @@ import pytest
 from helpers.podcast_feeds import item, problem, rss, titles
 from helpers.web_server import Reply, WebServer
 from memocast.errors import Refused, SwarmTimeout
-from memocast.podcasts import http_get, parser_process
+from memocast.podcasts import earlier_feed, http_get, parser_process
 from memocast.podcasts.parser import parse
 
 if TYPE_CHECKING:
@@ -149,6 +149,27 @@ BROKEN = {
 def test_a_feed_on_which_a_parser_trips_is_called_broken(what: str) -> None:
     with pytest.raises(Refused, match="that is not a feed, or a broken one"):
         parser_process.read(BROKEN[what], "")
+
+
+INTEGRITY = (
+    '<podcast:alternateEnclosure><podcast:integrity value="x"/></podcast:alternateEnclosure>'
+)
+MARK = '<podcast:txt purpose="memocast-channel">mine</podcast:txt>'
+
+
+@pytest.mark.parametrize("address", ["http://[1", "http://[v]/2", "//\u2100/"])
+def test_a_malformed_address_in_the_earlier_feed_costs_that_item_only(
+    address: str, tmp_path: Path
+) -> None:
+    feed = tmp_path / "feed.xml"
+    feed.write_bytes(rss(MARK, item(2, address, INTEGRITY), item(1, "1.opus", INTEGRITY)))
+    assert earlier_feed.entries(feed, "mine") == {"id-1": ("1.opus", "x")}
+
+
+@pytest.mark.parametrize("encoding", ["x-nothing", "utf-7", "idna"])
+def test_an_earlier_feed_in_an_unknown_encoding_is_another_one(encoding: str) -> None:
+    content = rss(MARK).replace(b'"1.0"', f'"1.0" encoding="{encoding}"'.encode())
+    assert earlier_feed.answer(b"mine", io.BytesIO(content)) is None
 
 
 def test_a_server_that_trickles_is_given_up(server: WebServer) -> None:

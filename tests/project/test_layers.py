@@ -52,7 +52,7 @@ PACKAGES = [
         "HTTP connections to public addresses only",
         "errors formats",
     ),
-    Package("settings", "what a user can change", "errors formats"),
+    Package("settings", "what a user can change", "errors formats text"),
     Package(
         "audio",
         "microphone, speaker, and all between a file and its samples",
