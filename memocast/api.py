@@ -19,20 +19,23 @@ if TYPE_CHECKING:
     from memocast.formats.memo import Memo
     from memocast.formats.share import Mode
     from memocast.library.library import Library
+    from memocast.library.opening import Purpose
     from memocast.settings import Settings
 
 _POLL_SECONDS = 0.05
 
 
-def open_library(folder: Path | str | None = None) -> Library:
+def open_library(folder: Path | str | None = None, *, purpose: Purpose = "change") -> Library:
     """Open the library in `folder`, creating it if necessary; default: the commands' library.
 
     Unfinished recordings of a crash become memos first. Close the library when you are done.
+    Where it cannot be written, `purpose` says what will do: to "read" it, or on a full disk to
+    "free" space. Raises LibraryError.
     """
     from memocast.library.location import library_root
     from memocast.library.location import open_library as open_
 
-    return open_(library_root(None if folder is None else str(folder)))
+    return open_(library_root(None if folder is None else str(folder)), purpose=purpose)
 
 
 def record(

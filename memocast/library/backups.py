@@ -140,6 +140,8 @@ class Backups:
             moment = time.time()
             partial.touch(0o600)
             with contextlib.closing(_open(partial)) as target:
+                # Without a file for the index of its log, which a full disk could not hold.
+                target.execute("PRAGMA locking_mode = EXCLUSIVE")
                 connection.backup(target)
                 # One file, without a write-ahead log beside it.
                 target.execute("PRAGMA journal_mode = DELETE")

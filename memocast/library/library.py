@@ -237,10 +237,11 @@ class Library:
         except NoRoom:
             if self.refusal is not None:
                 raise
-            # Nothing was set aside. Without its file there is no such memo any more, so that file
-            # can go first, and leaves room to delete the row.
+            # Nothing was set aside. Without its audio there is no such memo any more, so its files
+            # can go first, and leave room to delete the row.
             with self.translated():
-                self.path(memo).unlink(missing_ok=True)
+                for path in (self.path(memo), *self.shares.age_files(memo)):
+                    path.unlink(missing_ok=True)
             self.freeing(lambda: self._remove(memo))
 
     def _remove(self, memo: Memo) -> None:

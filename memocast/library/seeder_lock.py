@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from memocast.errors import MemocastError
 from memocast.files import lock, write_atomically
 from memocast.library.seeder_report import SeederReport, seeder_report_of, to_json
+from memocast.library.tables.failures import translated
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,6 +39,7 @@ class SeederLock:
         """Become the library's seeder until `release` or exit; return False if there is another.
 
         Without `seeding`, only keep others from seeding: no pid is published for them to stop.
+        Raises LibraryError when the report cannot be written, and OSError for the lock.
         """
         # The lock may be held for a moment by a process that only asks whether a seeder runs.
         found = lock(self._lock_path, wait=_CLAIM_SECONDS)
@@ -45,7 +47,8 @@ class SeederLock:
             return False
         self._lock = found
         # The report of a killed seeder has a pid that may belong to any process by now.
-        self._write({"pid": os.getpid()} if seeding else {})
+        with translated(self._report_path):
+            self._write({"pid": os.getpid()} if seeding else {})
         return True
 
     @property

@@ -179,6 +179,8 @@ class Staging:
 
     def pending(self) -> set[str]:
         """Return the ids of the memos that entries are about to become."""
+        if not self.folder.exists():  # an older release made the library, and it is only read
+            return set()
         noted = (
             StagingEntry(folder, -1).facts() for folder in self.folder.iterdir() if folder.is_dir()
         )

@@ -5,7 +5,6 @@ Each command is killed at each of its steps on the disk in turn; `kill_at_steps`
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ from helpers.full_or_short import FULL, record, scaled
 from helpers.kill_at_steps import BACKUP, Commands
 from helpers.killed_commands import CASES, ORDINARY, channel, memo, paired
 from helpers.library_state import leftovers, let_a_minute_go_by, state
-from helpers.mounted_folder import mounted
+from helpers.mounted_folder import fill, make_room, mounted
 from helpers.podcast_feeds import item, rss, titles
 from helpers.web_server import Reply, WebServer
 
@@ -179,7 +178,7 @@ def test_a_command_that_met_a_full_disk_completes_once_there_is_room(
             commands.put_back()
             fill(disk, pages)
             full = anna.run(*command, expect=None)
-            (disk / "filler").unlink()
+            make_room(disk)
             if full.code == 0:
                 break
             assert (full.code, "the disk is full" in full.err) == (8, True), (pages, full)
@@ -192,13 +191,6 @@ def test_a_command_that_met_a_full_disk_completes_once_there_is_room(
             assert leftovers(anna) == set(), pages
         assert failures > 1
         record(f"'{name}' on a disk with ever more room", failures=failures)
-
-
-def fill(disk: Path, pages: int) -> None:
-    """Leave so many pages of 4 kB of the file system."""
-    found = os.statvfs(disk)
-    (disk / "filler").write_bytes(b"")
-    (disk / "filler").write_bytes(bytes(found.f_bavail * found.f_frsize - pages * 4096))
 
 
 @pytest.mark.long

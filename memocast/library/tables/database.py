@@ -63,7 +63,7 @@ class Database:
                     self.connection.execute("PRAGMA locking_mode = EXCLUSIVE")
                 self._prepare()
                 if refusal is None:
-                    allocate_index(path)
+                    allocate_index(self.connection, path)
             except BaseException:
                 self.connection.close()
                 raise

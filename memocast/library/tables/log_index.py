@@ -7,6 +7,7 @@ smaller than a page, as ext4's are on a small disk: once that is full, SIGBUS en
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from memocast.files import file_stamp
 from memocast.library.tables.failures import no_room
 
 if TYPE_CHECKING:
+    import sqlite3
     from pathlib import Path
 
 _BYTES = 1 << 15
@@ -38,22 +40,32 @@ def refuse_without_room(database: Path) -> None:
         raise no_room(database)
 
 
-def allocate_index(database: Path) -> None:
-    """Allocate all of the index of the database that this process has opened. Raises OSError.
+def allocate_index(connection: sqlite3.Connection, database: Path) -> None:
+    """Have the disk give all of the index of the database that is open here.
 
-    Uses SQLite's own descriptor: if another one were closed, SQLite would lose its locks.
+    Raises OSError, and sqlite3.Error while another process writes for too long.
     """
-    if os.statvfs(database.parent).f_frsize >= _PAGE_BYTES or not hasattr(os, "posix_fallocate"):
+    if os.statvfs(database.parent).f_frsize >= _PAGE_BYTES:
         return
-    path = os.path.realpath(_index(database))
-    try:
-        descriptors = os.listdir("/proc/self/fd")  # noqa: PTH208 - Paths are not needed
-    except OSError:  # not Linux
-        return
-    for name in descriptors:
+    # SQLite's own descriptor: if another one were closed, SQLite would lose its locks.
+    for descriptor in _descriptors(os.path.realpath(_index(database))):
+        # Only the one process that may write changes what comes after the first page, which
+        # SQLite has written. Setting blocks aside (fallocate) is not enough: ext4 may need
+        # another one to note that they are in use.
+        connection.execute("BEGIN IMMEDIATE")
         try:
-            is_index = os.readlink(f"/proc/self/fd/{name}") == path  # noqa: PTH115
-        except OSError:  # that of the listing, closed by now
-            continue
-        if is_index:
-            os.posix_fallocate(int(name), 0, _BYTES)
+            content = os.pread(descriptor, _BYTES - _PAGE_BYTES, _PAGE_BYTES)
+            os.pwrite(descriptor, content, _PAGE_BYTES)
+        finally:
+            connection.execute("ROLLBACK")
+
+
+def _descriptors(path: str) -> list[int]:
+    """Return this process's descriptors of the file; none where the system does not tell."""
+    found = []
+    with contextlib.suppress(OSError):
+        for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - Paths are not needed
+            with contextlib.suppress(OSError):  # that of the listing itself
+                if os.readlink(f"/proc/self/fd/{name}") == path:  # noqa: PTH115
+                    found.append(int(name))
+    return found
