@@ -16,7 +16,8 @@ from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urldefrag, urlsplit
 
 from memocast.errors import MemocastError, NotALink, Refused, SwarmTimeout
-from memocast.public_connection import Connection, Guard, SecureConnection
+from memocast.public_connection import Guard
+from memocast.public_http import Connection, SecureConnection
 from memocast.version import __version__
 
 if TYPE_CHECKING:
