@@ -1,4 +1,4 @@
-"""HTTP connections whose addresses are checked: public ones only, and those of a host of one's own.
+"""Connections whose addresses are checked: public ones only, and those of a host of one's own.
 
 A name is looked up once, and the addresses that were checked are the ones dialled, so it does not
 matter what a name server says later (DNS rebinding).
@@ -7,7 +7,6 @@ matter what a name server says later (DNS rebinding).
 from __future__ import annotations
 
 import contextlib
-import http.client
 import ipaddress
 import socket
 import threading
@@ -129,19 +128,3 @@ def refused(host: str) -> Refused:
         " memocast",
         hint=_HINT,
     )
-
-
-class Connection(http.client.HTTPConnection):
-    """A connection dialled by its `guard`, or freely without one."""
-
-    guard: Guard | None = None
-
-    def connect(self) -> None:
-        """Connect. Raises Refused and OSError."""
-        if self.guard:
-            self._create_connection = self.guard.dial
-        super().connect()
-
-
-class SecureConnection(http.client.HTTPSConnection, Connection):
-    """The same over TLS, for the name and not the address."""

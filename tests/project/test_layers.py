@@ -49,9 +49,10 @@ PACKAGES = [
     Package("formats", "what travels: memos, links, torrents, feeds, keys", "errors files text"),
     Package(
         "public_connection",
-        "HTTP connections to public addresses only",
+        "connections to public addresses only",
         "errors formats",
     ),
+    Package("public_http", "the same over HTTP", "public_connection"),
     Package("settings", "what a user can change", "errors formats text"),
     Package(
         "audio",
@@ -61,7 +62,7 @@ PACKAGES = [
     Package(
         "bittorrent",
         "libtorrent, the DHT, STUN",
-        "errors formats public_connection settings version",
+        "errors formats public_connection public_http settings version",
     ),
     Package(
         "library",
@@ -88,7 +89,7 @@ PACKAGES = [
         "podcasts",
         "RSS and Atom, in both directions",
         "bittorrent errors fetching files formats library limited_process public_connection"
-        " settings text version",
+        " public_http settings text version",
     ),
     Package(
         "channels",
