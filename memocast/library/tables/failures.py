@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from memocast import process_limits
 from memocast.errors import DamagedLibrary, LibraryError
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator
-    from pathlib import Path
 
 _ENOUGH_BYTES = 1 << 20
 
@@ -43,6 +45,12 @@ def _library_error(path: Path, error: sqlite3.Error) -> LibraryError:
         return LibraryError(
             f"no room for the library {folder}: the disk is full", hint="free some space"
         )
+    missing = ""
+    if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
+        missing = _limit_reached()
+    if missing:
+        said, hint = process_limits.sentence(missing)
+        return LibraryError(f"the library {folder} cannot be used: {said}", hint=hint)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return LibraryError(
             f"the library {folder} is locked by another program",
@@ -56,10 +64,25 @@ def _library_error(path: Path, error: sqlite3.Error) -> LibraryError:
     )
 
 
+def _limit_reached() -> str:
+    """Return the letter of `ulimit` for what SQLite lacked, which it does not say; or ''."""
+    if process_limits.lacks_descriptors():
+        return "n"
+    return "f" if "f" in process_limits.tight() else ""
+
+
 def library_os_error(path: Path, error: OSError) -> LibraryError:
     """Return the LibraryError for an `error` about the library's file or folder `path`."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return LibraryError(f"no room for {path}: the disk is full", hint="free some space")
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        place = Path(os.fsdecode(error.filename or path))
+        file = next((each for each in (place, *place.parents) if os.path.lexists(each)), place)
+        if not file.is_dir():
+            return LibraryError(
+                f"the library cannot be used: '{file}' is not a folder",
+                hint="name a folder with --library DIR or $MEMOCAST_LIBRARY",
+            )
     return LibraryError(
         f"the library cannot be used: {error.strerror or error}: {error.filename or path}",
         hint="check the path and its permissions, or name another with --library DIR",
