@@ -22,7 +22,10 @@ def run() -> NoReturn:
         # Loading creates no garbage, and looking for it takes some milliseconds.
         gc.disable()
         from memocast.crash_watch import divide, end_before_time_is_used_up
+        from memocast.process_limits import tight
 
+        if "f" in tight():
+            sys.dont_write_bytecode = True  # Python 3.11 would keep what a limit cut off
         tell = divide()
         end_before_time_is_used_up()
         from memocast.cli import main
