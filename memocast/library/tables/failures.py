@@ -75,6 +75,8 @@ def library_os_error(path: Path, error: OSError) -> LibraryError:
     """Return the LibraryError for an `error` about the library's file or folder `path`."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return LibraryError(f"no room for {path}: the disk is full", hint="free some space")
+    if limit := process_limits.cause(error):
+        return LibraryError(f"the library cannot be used: {limit[0]}", hint=limit[1])
     if error.errno in (errno.EEXIST, errno.ENOTDIR):
         place = Path(os.fsdecode(error.filename or path))
         file = next((each for each in (place, *place.parents) if os.path.lexists(each)), place)
