@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import IO, TYPE_CHECKING
+
+from memocast.crash_watch import STARTED_BY_US
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +39,7 @@ def start(
         stdout=stdout,
         stderr=stderr,
         cwd=root,
+        env={**os.environ, STARTED_BY_US: "1"},
         start_new_session=True,
         pass_fds=tuple(inherited),
     )

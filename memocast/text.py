@@ -22,6 +22,11 @@ def redacted(text: str) -> str:
     return _SECRET.sub(lambda found: f"{found[1] or found[2] or ''}…", text)
 
 
+def has_key(text: str) -> bool:
+    """Return whether a key that opens private memos is in `text`, by itself or in a link."""
+    return any(found[1] or found[2] for found in _SECRET.finditer(text))
+
+
 def acts_on_terminal(char: str) -> bool:
     """Return whether it is a control, direction mark, line separator or half character."""
     return char not in JOINERS and unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")

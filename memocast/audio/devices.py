@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from memocast.audio import portaudio_check, portaudio_process
 from memocast.errors import DeviceError
 
-_INSTALL = (
-    "install PortAudio: 'sudo apt install libportaudio2' on Debian and Ubuntu,"
-    " 'sudo dnf install portaudio' on Fedora, 'brew install portaudio' on macOS"
-)
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,53 +26,68 @@ class Device:
 
 
 def portaudio() -> Any:
-    """Return the module `sounddevice`. Raises DeviceError when PortAudio is missing."""
+    """Return the module `sounddevice`. Raises DeviceError when PortAudio is missing or fails."""
+    portaudio_check.ensure()
     try:
-        import sounddevice
+        return portaudio_check.within_time(_sounddevice)
     except OSError as error:
-        raise DeviceError("PortAudio is not installed", hint=_INSTALL) from error
+        raise portaudio_check.missing() from error
+    except DeviceError:
+        raise
+    except Exception as error:
+        if type(error).__name__ != "PortAudioError":  # of a module that was not imported
+            raise
+        portaudio_check.ask()  # it knows the reason
+        raise DeviceError(
+            f"PortAudio cannot start: {error.args[0] if error.args else error}",
+            hint="look for the reason: memocast doctor",
+        ) from error
+
+
+def _sounddevice() -> Any:
+    import sounddevice
+
     return sounddevice
 
 
 def devices() -> list[Device]:
+    """Return the devices that PortAudio finds in another process. Raises DeviceError."""
+    return [Device(**facts) for facts in portaudio_check.ask()]
+
+
+def own_devices() -> list[Device]:
     """Return the devices PortAudio found when this process first asked. Raises DeviceError."""
     sounddevice = portaudio()
     try:
-        found = sounddevice.query_devices()
+        found = portaudio_process.described(sounddevice)
     except sounddevice.PortAudioError as error:
-        raise DeviceError(f"PortAudio failed: {error.args[0]}", hint=_INSTALL) from error
-    default_input, default_output = sounddevice.default.device
-    return [
-        Device(
-            index=index,
-            name=str(entry["name"]),
-            inputs=int(entry["max_input_channels"]),
-            outputs=int(entry["max_output_channels"]),
-            sample_rate=int(entry["default_samplerate"]),
-            default_input=index == default_input,
-            default_output=index == default_output,
-        )
-        for index, entry in enumerate(found)
-    ]
+        raise DeviceError(
+            f"PortAudio failed: {error.args[0]}", hint="look for the reason: memocast doctor"
+        ) from error
+    return [Device(**facts) for facts in found]
 
 
-def microphone(selection: str) -> Device:
+def microphone(selection: str, among: Sequence[Device]) -> Device:
     """Return the input device chosen by number, name or part of a name; '' is the default."""
-    found = [device for device in devices() if device.inputs]
+    found = [device for device in among if device.inputs]
     default = next((device for device in found if device.default_input), None)
     return _choose(found, default, selection, "microphone")
 
 
-def speaker(selection: str) -> Device:
+def speaker(selection: str, among: Sequence[Device]) -> Device:
     """Return the output device chosen by number, name or part of a name; '' is the default."""
-    found = [device for device in devices() if device.outputs]
+    found = [device for device in among if device.outputs]
     default = next((device for device in found if device.default_output), None)
     return _choose(found, default, selection, "speaker")
 
 
 def _choose(found: list[Device], default: Device | None, selection: str, what: str) -> Device:
     if not found:
-        raise DeviceError(f"no {what} found", hint="connect one and check again: memocast devices")
+        unusual = portaudio_check.unusual_settings()
+        also = f"; these choose what is found: {', '.join(unusual)}" if unusual else ""
+        raise DeviceError(
+            f"no {what} found", hint=f"connect one and check again: memocast devices{also}"
+        )
     if not selection:
         return default or found[0]
     if selection.isdecimal():

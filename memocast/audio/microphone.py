@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from memocast.audio.devices import microphone, portaudio
+from memocast.audio.devices import microphone, own_devices, portaudio
 from memocast.audio.opus_encoder import RATES as OPUS_RATES
 from memocast.errors import DeviceError, UsageError
 
@@ -24,7 +24,7 @@ class Microphone:
 
     def __init__(self, selection: str = "") -> None:
         self._sounddevice = portaudio()
-        self._device = microphone(selection)
+        self._device = microphone(selection, own_devices())
         self._stream: Any = None
 
     @property

@@ -6,7 +6,7 @@ import itertools
 import threading
 from typing import TYPE_CHECKING
 
-from memocast.audio.devices import portaudio, speaker
+from memocast.audio.devices import own_devices, portaudio, speaker
 from memocast.errors import DeviceError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Player:
     def __init__(self, blocks: Blocks, duration: float, device: str = "") -> None:
         """Prepare to play `duration` seconds. Raises DeviceError."""
         self._sounddevice = portaudio()
-        self._device = speaker(device)
+        self._device = speaker(device, own_devices())
         self._blocks = blocks
         self.duration = duration
         self.position = 0.0

@@ -44,6 +44,9 @@ EVERYBODY = -1
 
 _MIB = 1 << 20
 
+_MOST_PEERS = 1_000
+"""Connected at a time, and waiting for it."""
+
 
 def classic(
     settings: Settings, addresses: Sequence[tuple[str, int]], *, exact_port: bool, brief: bool
@@ -129,7 +132,10 @@ def _common(settings: Settings) -> Pack:
         # A peer that arrives while slots are limited waits at most this long for one.
         "unchoke_interval": 2,
         "close_redundant_connections": False,
-        "connections_limit": 1_000,
+        "connections_limit": _MOST_PEERS,
+        # How many may have connected before libtorrent looks. With the default, 5, the system drops
+        # the sixth of those that come at once, which tries again after a second, then after two.
+        "listen_queue_size": _MOST_PEERS,
         "min_reconnect_time": 1,
         # libtorrent dials this many of a torrent's new peers at once, and later ones only once a
         # second. 255 is the most it can count.

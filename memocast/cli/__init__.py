@@ -11,12 +11,14 @@ from typing import Annotated
 import typer
 from typer._click.exceptions import ClickException, UsageError
 
+from memocast import process_limits
 from memocast.cli.lazy_commands import Commands
 from memocast.cli.terminal import console
 from memocast.errors import MemocastError
 from memocast.text import redacted
 
 INTERRUPTED = 130
+_OF_OUTPUT = (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EFBIG)
 
 _roots: list[Path] = []
 """The library of this process; the traceback of a crash is written to its log."""
@@ -92,9 +94,11 @@ def main(arguments: list[str] | None = None) -> int:
         if error.errno == errno.EPIPE:  # the reader of our output has gone
             _forget_stdout()
             return 1
-        if error.filename is None and error.errno in (errno.ENOSPC, errno.EIO, errno.EBADF):
+        if error.filename is None and error.errno in _OF_OUTPUT:
             _forget_stdout()
-            console.report(MemocastError(f"cannot write the output: {error.strerror}"))
+            failed = MemocastError(f"cannot write the output: {error.strerror}")
+            failed.__cause__ = error
+            console.report(failed)
             return 1
         return _unexpected(error)
     except Exception as error:
@@ -111,7 +115,11 @@ def _usage(error: UsageError) -> MemocastError:
 
 
 def _unexpected(error: Exception) -> int:
-    """Report a bug, and save the traceback for a bug report."""
+    """Report a limit that is too low; or a bug, and save the traceback for a bug report."""
+    found = process_limits.cause(error)
+    if found:
+        console.report(MemocastError(found[0], hint=found[1]))
+        return MemocastError.exit_code
     import traceback
 
     trace = "".join(traceback.format_exception(error))

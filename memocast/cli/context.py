@@ -118,10 +118,10 @@ def complete_memo(context: typer.Context, incomplete: str) -> list[tuple[str, st
     from memocast.library.library import Library
     from memocast.library.location import library_root
 
-    root = library_root((context.find_root().params or {}).get("library"))
-    if not (root / "library.db").exists():
-        return []
     try:
+        root = library_root((context.find_root().params or {}).get("library"))
+        if not (root / "library.db").exists():
+            return []
         library = Library(root, "read")
         found = (
             library.starting_with(incomplete, _MOST_COMPLETED)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from memocast.audio.devices import microphone, speaker
+from memocast.audio.devices import devices, microphone, speaker
 from memocast.doctor.finding import Finding
 from memocast.doctor.network import examine_network
 from memocast.errors import DamagedLibrary, LibraryError, MemocastError, ReadOnly
 from memocast.library.audit import audit
 from memocast.library.seeder_lock import SeederLock
+from memocast.process_limits import hint_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,8 +27,7 @@ _SOME = 5
 
 def examine(open_library: Callable[[], Library], settings: Settings) -> Iterator[Finding]:
     """Check everything. Contacts the trackers and the DHT with a random info-hash."""
-    yield _device("microphone", microphone, settings.device)
-    yield _device("speaker", speaker, "")
+    yield from _sound(settings)
     try:
         library = open_library()
     except LibraryError as error:
@@ -38,11 +38,22 @@ def examine(open_library: Callable[[], Library], settings: Settings) -> Iterator
     yield from examine_network(library, settings)
 
 
-def _device(what: str, find: Callable[[str], Device], selection: str) -> Finding:
+def _sound(settings: Settings) -> Iterator[Finding]:
+    """Check the microphone and the speaker; in one finding if the sound system fails."""
     try:
-        return Finding(what, ok=True, detail=find(selection).name)
+        found = devices()
     except MemocastError as error:
-        return Finding(what, ok=False, detail=error.message, fix=error.hint)
+        yield Finding("sound", ok=False, detail=error.message, fix=hint_for(error))
+        return
+    yield _device("microphone", lambda: microphone(settings.device, found))
+    yield _device("speaker", lambda: speaker("", found))
+
+
+def _device(what: str, find: Callable[[], Device]) -> Finding:
+    try:
+        return Finding(what, ok=True, detail=find().name)
+    except MemocastError as error:
+        return Finding(what, ok=False, detail=error.message, fix=hint_for(error))
 
 
 def examine_library(library: Library) -> Iterator[Finding]:

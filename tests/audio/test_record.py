@@ -199,7 +199,8 @@ def test_without_a_sound_card_record_ends_with_4_and_leaves_nothing(anna: Memoca
     assert result.out == ""
     assert result.err.splitlines() == [
         "memocast: error: no microphone found",
-        "memocast: hint: connect one and check again: memocast devices",
+        "memocast: hint: connect one and check again: memocast devices; these choose what is"
+        " found: $PULSE_SERVER ('unix:/nonexistent')",
     ]
     assert anna.run("list").out == ""
     assert list((anna.library / "incoming").iterdir()) == [anna.library / "incoming" / ".gate"]

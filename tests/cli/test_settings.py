@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import pytest
@@ -99,6 +100,74 @@ def test_a_mistake_in_the_environment_is_named(tmp_path: Path, variable: str, va
         settings(tmp_path, **{variable: value})
     assert f"${variable}" in caught.value.message
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("options", "name", "said"),
+    [
+        ([], "", "$MEMOCAST_LIBRARY is empty"),
+        ([], " \t", "$MEMOCAST_LIBRARY is empty"),
+        (["--library", ""], "there", "--library is empty"),
+        (["--library", " "], "there", "--library is empty"),
+        ([], "there\nelsewhere", "$MEMOCAST_LIBRARY contains a line break"),
+        (["--library", "\x1bthere"], "there", "--library contains a line break"),
+        (["--library", "~nobody-of-that-name/x"], "there", "'~nobody-of-that-name/x'"),
+    ],
+)
+def test_a_library_that_is_not_named_is_not_the_default(
+    anna: Memocast, options: list[str], name: str, said: str
+) -> None:
+    user = anna.with_(MEMOCAST_LIBRARY=name)
+    before = sorted(anna.home.rglob("*"))
+    result = user.run(*options, "list", expect=2)
+    message, hint = result.err.splitlines()
+    assert message.startswith(f"memocast: error: {said}")
+    assert hint.startswith("memocast: hint: ")
+    completed = user.with_(
+        _MEMOCAST_COMPLETE="complete_bash", COMP_WORDS="memocast show ", COMP_CWORD="2"
+    ).shell("python -m memocast")
+    assert completed.err == ""
+    assert sorted(anna.home.rglob("*")) == before, "nothing was made anywhere"
+
+
+def test_a_library_can_be_named_in_every_usual_way(anna: Memocast) -> None:
+    (anna.home / "a b").mkdir()
+    for name, place in (
+        ("a b/relative", "a b/relative"),
+        ("~/of the user", "of the user"),
+        (str(anna.home / "full"), "full"),
+    ):
+        anna.with_(MEMOCAST_LIBRARY=name).run("list")
+        assert (anna.home / place / "library.db").exists()
+    odd = anna.home / "two\nlines"
+    (anna.home / "full").rename(odd)
+    anna.with_(MEMOCAST_LIBRARY=str(odd)).run("list")  # one that is there goes on
+
+
+def test_a_file_or_a_folder_that_is_gone_is_no_place_for_a_library(anna: Memocast) -> None:
+    (anna.home / "file").write_text("x")
+    for name in ("file", "file/library", "~/file"):
+        result = anna.with_(MEMOCAST_LIBRARY=name).run("list", expect=8)
+        assert f"'{anna.home / 'file'}' is not a folder" in result.err
+        assert "--library DIR" in result.err
+    script = 'mkdir gone; cd gone; rmdir "$PWD"; MEMOCAST_LIBRARY=relative python -Pm memocast list'
+    result = anna.shell(script, expect=2)
+    assert "the current folder no longer exists" in result.err
+
+
+def test_an_empty_variable_is_nothing_for_texts_and_lists_and_a_mistake_for_the_rest(
+    tmp_path: Path,
+) -> None:
+    may_be_empty = {"trackers", "dht_bootstrap", "stun_server", "device", "page_url"}
+    for key in (field.name for field in fields(Settings)):
+        given = {f"MEMOCAST_{key.upper()}": ""}
+        if key in may_be_empty:
+            assert not getattr(settings(tmp_path, **given), key)
+            continue
+        with pytest.raises(UsageError) as caught:
+            settings(tmp_path, **given)
+        assert f"$MEMOCAST_{key.upper()} is " in caught.value.message
+        assert caught.value.hint
 
 
 def test_a_config_file_with_a_typo_stops_every_command_before_it_does_anything(

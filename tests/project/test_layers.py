@@ -34,6 +34,12 @@ class Package(NamedTuple):
 PACKAGES = [
     Package("errors", "every failure, with its exit code", ""),
     Package("version", "the version of this release", ""),
+    Package("process_limits", "limits that a shell sets, and what to say of them", "errors"),
+    Package(
+        "crash_watch",
+        "a parent that speaks for a command where limits are low",
+        "errors process_limits",
+    ),
     Package("text", "what of a stranger's text may reach a terminal or a file name", ""),
     Package("random_access", "seeking in a file that is not one", ""),
     Package("files", "writing, hashing and locking files", ""),
@@ -57,7 +63,7 @@ PACKAGES = [
     Package(
         "audio",
         "microphone, speaker, and all between a file and its samples",
-        "errors formats limited_process random_access text",
+        "errors formats limited_process process_limits random_access text",
     ),
     Package(
         "bittorrent",
@@ -67,7 +73,7 @@ PACKAGES = [
     Package(
         "library",
         "the folder and the database that hold the memos",
-        "audio errors files formats settings",
+        "audio errors files formats process_limits settings",
     ),
     Package("webpage", "the listening page", "errors files formats settings"),
     Package(
@@ -78,12 +84,13 @@ PACKAGES = [
     Package(
         "seeding",
         "the seeder: a supervisor and its workers",
-        "bittorrent errors files formats library line_process self_command settings version",
+        "bittorrent crash_watch errors files formats library line_process self_command settings"
+        " version",
     ),
     Package(
         "doctor",
         "what is wrong with library, machine and network",
-        "audio bittorrent errors formats library settings",
+        "audio bittorrent errors formats library process_limits settings",
     ),
     Package(
         "podcasts",
@@ -99,8 +106,8 @@ PACKAGES = [
     Package(
         "cli",
         "the commands, and what a terminal shows",
-        "audio bittorrent channels doctor errors fetching files formats library podcasts seeding"
-        " settings text version webpage",
+        "audio bittorrent channels doctor errors fetching files formats library podcasts"
+        " process_limits seeding settings text version webpage",
     ),
     Package(
         "api",
@@ -108,7 +115,7 @@ PACKAGES = [
         "channels errors fetching formats library seeding settings",
     ),
     Package("__init__", "the names that it gives", "api errors formats library settings version"),
-    Package("__main__", "what `memocast` runs", "cli"),
+    Package("__main__", "what `memocast` runs", "cli crash_watch process_limits"),
 ]
 
 LIBRARIES = {

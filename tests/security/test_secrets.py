@@ -153,8 +153,87 @@ def test_a_link_can_be_pasted_where_nobody_sees_it(
     assert ben.show()["title"]
 
 
-def test_without_a_link_and_a_terminal_fetch_says_what_it_takes(ben: Memocast) -> None:
+def test_without_a_link_and_a_terminal_commands_say_what_they_take(ben: Memocast) -> None:
     assert "name a link to fetch" in ben.run("fetch", expect=2).err
+    assert "name what to follow" in ben.run("follow", expect=2).err
+    assert "no link was given" in ben.run("follow", "-", stdin="\n", expect=2).err
+
+
+def channel_link(user: Memocast) -> str:
+    return user.run("channel", "create", "Secret", "--private").out.strip()
+
+
+def memo_link(_: Memocast) -> str:
+    return f"magnet:?xt=urn:btih:{'ab' * 20}&x.age={KEY}"
+
+
+def pairing_secret(user: Memocast) -> str:
+    return user.run("pair").out.strip()
+
+
+@pytest.mark.parametrize(
+    ("make", "command", "options", "code"),
+    [
+        (pairing_secret, "pair", [], 0),
+        (channel_link, "follow", [], 0),
+        (memo_link, "fetch", ["--timeout", "0.1"], 6),
+        (lambda user: quote(memo_link(user), safe=""), "fetch", ["--timeout", "0.1"], None),
+    ],
+    ids=["pair", "follow", "fetch", "fetch what is encoded"],
+)
+def test_a_secret_as_an_argument_works_with_a_warning_and_by_standard_input_without(
+    anna: Memocast,
+    memocast: Callable[..., Memocast],
+    make: Callable[[Memocast], str],
+    command: str,
+    options: list[str],
+    code: int | None,
+) -> None:
+    secret = make(anna)
+    ben, carla = memocast("ben"), memocast("carla")
+    seen = ben.run(command, secret, *options, expect=code)
+    assert f"next time: memocast {command} -" in seen.err
+    unseen = carla.run(command, "-", *options, stdin=f"{secret}\n", expect=code)
+    assert "next time" not in unseen.err
+    assert (unseen.code, unseen.out.replace("carla", "ben")) == (seen.code, seen.out)
+    for result in (seen, unseen):
+        assert KEY[20:40] not in result.out + result.err
+
+
+def test_what_is_public_is_no_reason_to_warn(anna: Memocast, ben: Memocast) -> None:
+    link = anna.run("channel", "create", "Open").out.strip()
+    assert "next time" not in ben.run("follow", link).err
+    assert "next time" not in ben.run("fetch", "AB" * 20, "--timeout", "0.1", expect=6).err
+    upper = f"magnet:?xt=urn:btih:{'ABCDEFGH' * 4}"
+    assert "next time" not in ben.run("fetch", upper, "--timeout", "0.1", expect=6).err
+
+
+@pytest.mark.parametrize(
+    ("make", "line", "asked", "done"),
+    [
+        (pairing_secret, "memocast pair -", "paste the secret", "paired;"),
+        (channel_link, "memocast follow", "paste the channel's link", "you now follow 'Secret'"),
+        (channel_link, "memocast follow -", "paste the channel's link", "you now follow 'Secret'"),
+    ],
+)
+def test_a_secret_can_be_pasted_where_nobody_sees_it(
+    anna: Memocast,
+    ben: Memocast,
+    make: Callable[[Memocast], str],
+    line: str,
+    asked: str,
+    done: str,
+) -> None:
+    secret = make(anna)
+    key = secret[secret.index("AGE-SECRET-KEY-") :][20:40]
+    with Terminal(ben, columns=200) as terminal:
+        terminal.begin(line)
+        terminal.wait_for_text(asked)
+        listed = subprocess.run(["ps", "axww", "-o", "args"], capture_output=True, text=True)
+        terminal.write(f"{secret}\n")
+        terminal.wait_for_text(done)
+        shown = "".join(terminal.end())
+    assert key not in listed.stdout + shown
 
 
 @pytest.mark.long

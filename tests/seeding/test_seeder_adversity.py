@@ -16,8 +16,9 @@ import pytest
 from helpers.fake_clock import Clock
 from helpers.network_namespaces import two_hosts
 from helpers.processes import running
+from helpers.raw_peer import Wire
 from helpers.seeder_report import pid, seeding
-from helpers.shared_memo import address_of, assert_same_memo
+from helpers.shared_memo import address_of, assert_same_memo, info_hash
 from helpers.trackers import BadTracker
 from helpers.waiting import wait_for
 
@@ -52,6 +53,33 @@ def test_a_machine_that_slept_seeds_on(anna: Memocast, ben: Memocast, opus: Path
     report = anna.seeder()
     assert (report["pid"], report["session_pid"]) == processes
     assert report["crashes"] == 0
+
+
+@pytest.mark.parametrize(
+    ("listen", "count"),
+    [("127.0.0.1:0", 20), ("[::1]:0", 60), ("127.0.0.1:0", 300)],
+    ids=["a few", "by IPv6", "a crowd"],
+)
+def test_whoever_connects_while_the_seeder_is_busy_is_kept_for_later(
+    anna: Memocast, opus: Path, listen: str, count: int
+) -> None:
+    user = anna.with_(MEMOCAST_LISTEN=listen)
+    link = user.run("share", user.add(opus), "--direct").out.strip()
+    host, _, port = address_of(user).rpartition(":")
+    session = user.seeder()["session_pid"]
+    with contextlib.ExitStack() as opened:
+        wires = []
+        os.kill(session, signal.SIGSTOP)  # as busy as can be
+        try:
+            for _ in range(count):
+                # The system drops a connection that nobody has room for, and tries again a second
+                # later, then two and four: one that is kept is there at once.
+                peer = (host.strip("[]"), int(port))
+                connection = socket.create_connection(peer, timeout=5)
+                wires.append(opened.enter_context(contextlib.closing(Wire(connection))))
+        finally:
+            os.kill(session, signal.SIGCONT)
+        assert all(wire.greet(bytes.fromhex(info_hash(link))) for wire in wires)
 
 
 def silence(path: Path, megabytes: int) -> Path:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from memocast.cli import option_values, signals
+from memocast.cli import option_values, secret_argument, signals
 from memocast.cli.commands.play_while_fetching import PlayWhileFetching
 from memocast.cli.context import AppContext, JsonOption, app_context
 from memocast.cli.terminal import console
@@ -31,7 +31,8 @@ def fetch(
         typer.Argument(
             metavar="LINK…",
             help="Magnet, share URL, info-hash or .torrent file; '-' reads one per line from"
-            " standard input. Without one you are asked, and what you paste is not shown.",
+            " standard input. Without one you are asked, and what you paste is not shown: give a"
+            " private link that way, since others can see arguments.",
         ),
     ] = None,
     peer: Annotated[
@@ -89,6 +90,7 @@ def _texts(links: list[str]) -> Iterator[tuple[str, bool]]:
         raise UsageError("name a link to fetch", hint="'-' reads links from standard input")
     for link in links or ["-"]:
         if link != "-":
+            secret_argument.warn_of_key(link, "fetch")
             yield link, True
         elif console.stdin_is_terminal():
             # A link can contain a key, so keep it off the screen and out of the shell's history.

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from memocast.cli import option_values
+from memocast.cli import option_values, secret_argument
 from memocast.cli.channel_facts import ChannelArgument, facts_of
 from memocast.cli.context import JsonOption, app_context
 from memocast.cli.terminal import console
-
-if TYPE_CHECKING:
-    pass
+from memocast.errors import UsageError
 
 
 def follow(
     context: typer.Context,
     link: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="SOURCE",
             help="A channel's link; the URL or file of a podcast's feed (RSS, Atom);"
-            " or the name of a channel you follow.",
+            " or the name of a channel you follow; '-' reads it from standard input. Without one"
+            " you are asked, and what you paste is not shown: give a private channel's link that"
+            " way, since others can see arguments.",
+            show_default=False,
         ),
-    ],
+    ] = None,
     newest: Annotated[
         int | None, typer.Option(min=0, help="Fetch only this many, the newest; 0 is all.")
     ] = None,
@@ -46,8 +47,15 @@ def follow(
     from memocast.channels import subscribe
 
     current = app_context(context)
+    if link is None and not console.stdin_is_terminal():
+        raise UsageError("name what to follow", hint="'-' reads a link from standard input")
+    if link is not None:
+        secret_argument.warn_of_key(link, "follow")
+    source = secret_argument.read(link or "-", "paste the channel's link (it is not shown): ")
+    if not source:
+        raise UsageError("no link was given", hint="paste a channel's link or a feed's address")
     size = None if max_size is None else option_values.byte_count(max_size)
-    done = subscribe.follow(current.library, link, newest, size, keep_days)
+    done = subscribe.follow(current.library, source, newest, size, keep_days)
     found = done.channel
     if not done.is_new:
         is_changed = (newest, size, keep_days) != (None, None, None)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from memocast.cli import secret_argument
 from memocast.cli.context import AppContext, JsonOption, app_context
 from memocast.cli.terminal import console
 from memocast.errors import UsageError
@@ -20,8 +21,8 @@ def pair(
         str | None,
         typer.Argument(
             metavar="SECRET",
-            help="The secret that 'pair' printed on your other device; '-' reads it from"
-            " standard input, or asks for it.",
+            help="'-' to type or paste the secret that 'pair' printed on your other device, or to"
+            " read it from standard input. The secret itself works too, but others can see it.",
             show_default=False,
         ),
     ] = None,
@@ -52,7 +53,10 @@ def pair(
         )
         return
     if secret is not None:
-        known = _join(current, _read(secret), known)
+        pasted = secret_argument.read(secret, "paste the secret (it is not shown): ")
+        if pasted == secret:
+            secret_argument.warn("pair", "secret")
+        known = _join(current, pasted, known)
     elif known is None:
         link, seed = pairing.meeting_place(pairing.new_secret())
         known = current.library.channels.add(link, seed, kind="pair")
@@ -71,16 +75,6 @@ def pair(
         console.document({"paired": True})
     else:
         console.note("paired; your running seeder fetches your memos, or do it now: memocast sync")
-
-
-def _read(given: str) -> str:
-    from memocast.formats.link import MAX_TEXT
-
-    if given != "-":
-        return given
-    if console.stdin_is_terminal():
-        return console.ask_secret("paste the secret (it is not shown): ")
-    return next(console.lines(MAX_TEXT), "")
 
 
 def _join(current: AppContext, secret: str, known: Channel | None) -> Channel:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from memocast.audio import portaudio_check
 from memocast.cli import signals
 from memocast.cli.context import AppContext, OptionalMemoArgument, app_context
 from memocast.cli.terminal import console
@@ -32,6 +33,7 @@ def play(
 
     Example: memocast play latest
     """
+    portaudio_check.begin()  # it takes a while, and so does the rest
     current = app_context(context, "read")
     if new == (memo is not None):
         raise UsageError("name a memo to play, or use --new", hint="memocast play latest")

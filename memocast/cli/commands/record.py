@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from memocast.audio import portaudio_check
 from memocast.cli import option_values, signals
 from memocast.cli.context import AppContext, JsonOption, app_context
 from memocast.cli.share_link import ensure_seeder, shared_link
@@ -58,6 +59,7 @@ def record(
 
     Example: memocast record --duration 1m30s "Ideas for Monday"
     """
+    portaudio_check.begin()  # it takes a while, and so does the rest
     current = app_context(context)
     limit = None if duration is None else option_values.seconds(duration)
     # Fail before anybody speaks.

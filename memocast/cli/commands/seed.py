@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from memocast import process_limits
 from memocast.cli import signals
 from memocast.cli.commands import seed_view
 from memocast.cli.context import AppContext, JsonOption, OptionalMemosArgument, app_context
@@ -162,5 +163,9 @@ def _run_session(current: AppContext, only: list[str], *, web: bool, lan: bool) 
         )
         worker.run(is_ending)
     except MemocastError as error:
-        tell(Failed(error.message, error.hint, error.exit_code))
+        tell(Failed(error.message, process_limits.hint_for(error), error.exit_code))
+        raise
+    except Exception as error:
+        if found := process_limits.cause(error):
+            tell(Failed(*found, MemocastError.exit_code))
         raise

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import typer
 
 from memocast.errors import Interrupted, MemocastError
+from memocast.process_limits import hint_for
 from memocast.text import acts_on_terminal, redacted
 
 if TYPE_CHECKING:
@@ -97,8 +98,9 @@ def report(error: MemocastError) -> None:
     """Report what went wrong, and what to do next."""
     kind = "" if isinstance(error, Discarded) else "error: "
     note(f"{kind}{safe(error.message)}")
-    if error.hint:
-        note(f"hint: {safe(error.hint)}")
+    hint = hint_for(error)
+    if hint:
+        note(f"hint: {safe(hint)}")
 
 
 class Discarded(Interrupted):

@@ -8,11 +8,15 @@ import os
 from typing import TYPE_CHECKING
 
 from memocast.errors import DamagedLibrary, LibraryError, NoRoom, ReadOnly
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from memocast import process_limits
+from memocast.errors import DamagedLibrary, LibraryError
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator
-    from pathlib import Path
 
 _ENOUGH_BYTES = 1 << 20
 
@@ -41,7 +45,11 @@ def _library_error(path: Path, error: sqlite3.Error) -> LibraryError:
         shutil.disk_usage(folder).free < _ENOUGH_BYTES
     )
     if code == sqlite3.SQLITE_FULL or cramped:
-        return no_room(path)
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from memocast import process_limits
+from memocast.errors import DamagedLibrary, LibraryError, NoRoom, ReadOnly
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return LibraryError(
             f"the library {folder} is locked by another program",
@@ -57,12 +65,13 @@ def _library_error(path: Path, error: sqlite3.Error) -> LibraryError:
     )
 
 
-def no_room(path: Path) -> NoRoom:
-    """Return the error for the library with the database `path` on a full disk."""
-    return NoRoom(
-        f"no room for the library {path.parent}: the disk is full",
-        hint="free some space; to delete memos: memocast remove MEMO",
-    )
+        return no_room(path)
+    missing = ""
+    if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
+        missing = _limit_reached()
+    if missing:
+        said, hint = process_limits.sentence(missing)
+        return LibraryError(f"the library {folder} cannot be used: {said}", hint=hint)
 
 
 def library_os_error(path: Path, error: OSError) -> LibraryError:
@@ -71,6 +80,16 @@ def library_os_error(path: Path, error: OSError) -> LibraryError:
         return NoRoom(f"no room for {path}: the disk is full", hint="free some space")
     if error.errno == errno.EROFS:
         return read_only(path if error.filename is None else error.filename)
+    if limit := process_limits.cause(error):
+        return LibraryError(f"the library cannot be used: {limit[0]}", hint=limit[1])
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        place = Path(os.fsdecode(error.filename or path))
+        file = next((each for each in (place, *place.parents) if os.path.lexists(each)), place)
+        if not file.is_dir():
+            return LibraryError(
+                f"the library cannot be used: '{file}' is not a folder",
+                hint="name a folder with --library DIR or $MEMOCAST_LIBRARY",
+            )
     return LibraryError(
         f"the library cannot be used: {error.strerror or error}: {error.filename or path}",
         hint="check the path and its permissions, or name another with --library DIR",

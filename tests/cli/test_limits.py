@@ -1,0 +1,176 @@
+"""Commands in shells that limit them: what runs out is named, and nothing ends without a word."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from helpers.memocast_user import Memocast, Result
+from helpers.processes import running
+from helpers.waiting import wait_for
+
+NOBODY = "ab" * 20
+
+
+def limited(user: Memocast, limit: str, *command: str, code: str = "") -> Result:
+    """Run a command in a shell with that limit; `code` is a libtorrent that does that instead."""
+    # Python 3.11 would keep compiled modules that a limit on the size of files cut off.
+    environment = {**user.environment, "PYTHONDONTWRITEBYTECODE": "1"}
+    if code:
+        folder = user.home / "libraries"
+        folder.mkdir(exist_ok=True)
+        (folder / "libtorrent.py").write_text(code)
+        environment["PYTHONPATH"] = str(folder)
+    script = f'ulimit -c 0; {limit} && exec python -m memocast "$@"'
+    done = subprocess.run(
+        ["bash", "-c", script, "bash", *command],
+        env=environment,
+        cwd=user.home,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+def assert_said(result: Result, what: str, letter: str, codes: tuple[int, ...] = (1, 8)) -> None:
+    assert result.code in codes, result
+    assert "unexpected" not in result.err
+    assert "Traceback" not in result.err
+    message, hint = result.err.splitlines()[-2:]
+    assert message.startswith("memocast: error: "), result
+    assert what in message, result
+    assert hint.startswith("memocast: hint: "), result
+    assert f"ulimit -{letter}" in hint, result
+
+
+@pytest.mark.parametrize(
+    ("letter", "amounts", "what"),
+    [
+        ("v", (15_000, 18_000, 22_000), "memory"),
+        ("d", (7_000, 11_000), "memory"),
+        ("f", (0, 1), "the size of a file"),
+    ],
+)
+def test_a_limit_that_is_far_too_low_is_named(
+    anna: Memocast, letter: str, amounts: tuple[int, ...], what: str
+) -> None:
+    anna.run("list")
+    for amount in amounts:
+        assert_said(limited(anna, f"ulimit -{letter} {amount}", "list"), what, letter)
+
+
+@pytest.mark.parametrize("command", ["list", "add", "fetch"])
+def test_with_few_descriptors_a_command_works_or_says_so(
+    anna: Memocast, speech: Path, command: str
+) -> None:
+    arguments = {"list": [], "add": [str(speech)], "fetch": [NOBODY, "--timeout", "0.1"]}[command]
+    anna.run("list")
+    failed = 0
+    for count in (5, 8, 10):
+        result = limited(anna, f"ulimit -n {count}", command, *arguments)
+        if result.code and "nobody answered" not in result.err:
+            assert "ulimit -n 1024" in result.err, result
+            assert_said(result, "", "n")
+            failed += 1
+    assert failed > 1
+
+
+def test_with_little_memory_a_command_works_or_says_so(anna: Memocast, speech: Path) -> None:
+    anna.run("list")
+    results = [
+        # One of numpy's libraries ends the process by itself, and says nothing that is heard.
+        limited(anna, f"ulimit -v {kilobytes}", "add", str(speech))
+        for kilobytes in (40_000, 100_000, 4_000_000)
+    ]
+    assert [result.code for result in results[:1]] == [1]
+    assert results[-1].code == 0
+    for result in results:
+        if result.code:
+            assert_said(result, "", "v", (1, 7, 8))
+
+
+@pytest.mark.parametrize(
+    ("code", "limit", "what", "letter"),
+    [
+        ("import os; os.abort()", "ulimit -v 1900000", "crashed (SIGABRT)", "v"),
+        ("import os; os._exit(3)", "ulimit -d 500000", "crashed (exit code 3)", "d"),
+        ("import os; os.kill(os.getpid(), 11)", "ulimit -s 900", "crashed (SIGSEGV)", "s"),
+        ("while True: pass", "ulimit -t 1", "processor time is too low: 1 s", "t"),
+        ("while True: pass", "ulimit -t 3", "processor time is too low: 3 s", "t"),
+        ('raise RuntimeError("can\'t start new thread")', "true", "processes and threads", "u"),
+        ("import os; raise OSError(23, 'Too many')", "true", "all programs together", "n"),
+    ],
+    ids=["aborted", "left", "no stack", "killed", "warned", "no thread", "no file for anybody"],
+)
+def test_what_ends_a_process_without_a_word_is_spoken_for(
+    anna: Memocast, code: str, limit: str, what: str, letter: str
+) -> None:
+    assert_said(limited(anna, limit, "fetch", NOBODY, code=code), what, letter, (1,))
+
+
+def test_a_mistake_of_ours_is_blamed_on_no_limit(anna: Memocast) -> None:
+    code = "raise ValueError('std::bad_alloc, too many open files')"
+    result = limited(anna, "true", "fetch", NOBODY, code=code)
+    assert result.code == 1
+    assert "unexpected ValueError" in result.err
+    assert "ulimit" not in result.err
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="root has no limit")
+def test_who_may_start_no_thread_is_told() -> None:
+    # Root is not limited: another user, who may read the interpreter wherever it lies, has a home
+    # where nothing above it is closed.
+    other = "setpriv --reuid=12345 --regid=12345 --clear-groups --inh-caps=-all,+dac_read_search"
+    command = (
+        f"{other} --ambient-caps=+dac_read_search prlimit --nproc=2 python -m memocast".split()
+    )
+    with tempfile.TemporaryDirectory(prefix="mc-") as folder:
+        Path(folder).chmod(0o755)
+        user = Memocast(Path(folder) / "home")
+        os.chown(user.home, 12_345, 12_345)
+        for words in (["fetch", NOBODY], ["doctor"], ["seed"], ["identity"]):
+            done = subprocess.run(
+                [*command, *words],
+                env={**user.environment, "PYTHONDONTWRITEBYTECODE": "1"},
+                cwd=user.home,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            result = Result(done.returncode, done.stdout, done.stderr)
+            if words[0] == "identity":
+                assert result.code == 0, "what needs no thread works"
+            else:
+                assert_said(result, "processes", "u")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_signal_reaches_a_command_that_is_watched(anna: Memocast, number: signal.Signals) -> None:
+    script = f"ulimit -v 1900000; exec python -m memocast fetch {NOBODY}"
+    process = subprocess.Popen(
+        ["sh", "-c", script], env=anna.environment, cwd=anna.home, stderr=subprocess.PIPE, text=True
+    )
+    with running(process):
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        busy = anna.library / "incoming"
+        wait_for("the download", lambda: busy.is_dir() and any(busy.glob("download-*")))
+        child = int(children.read_text())
+        os.kill(process.pid, number)
+        _, err = process.communicate(timeout=30)
+        wait_for("its child", lambda: not Path(f"/proc/{child}").exists())
+    if number == signal.SIGKILL:
+        assert (process.returncode, err) == (-signal.SIGKILL, "")
+    else:
+        assert process.returncode == 130
+        assert "interrupted before anything arrived" in err
