@@ -5,14 +5,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from typing import TYPE_CHECKING
-
-from memocast.errors import DamagedLibrary, LibraryError, NoRoom, ReadOnly
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memocast import process_limits
-from memocast.errors import DamagedLibrary, LibraryError
+from memocast.errors import DamagedLibrary, LibraryError, NoRoom, ReadOnly
 
 if TYPE_CHECKING:
     import sqlite3
@@ -45,11 +42,13 @@ def _library_error(path: Path, error: sqlite3.Error) -> LibraryError:
         shutil.disk_usage(folder).free < _ENOUGH_BYTES
     )
     if code == sqlite3.SQLITE_FULL or cramped:
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from memocast import process_limits
-from memocast.errors import DamagedLibrary, LibraryError, NoRoom, ReadOnly
+        return no_room(path)
+    missing = ""
+    if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
+        missing = _limit_reached()
+    if missing:
+        said, hint = process_limits.sentence(missing)
+        return LibraryError(f"the library {folder} cannot be used: {said}", hint=hint)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return LibraryError(
             f"the library {folder} is locked by another program",
@@ -65,13 +64,19 @@ from memocast.errors import DamagedLibrary, LibraryError, NoRoom, ReadOnly
     )
 
 
-        return no_room(path)
-    missing = ""
-    if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
-        missing = _limit_reached()
-    if missing:
-        said, hint = process_limits.sentence(missing)
-        return LibraryError(f"the library {folder} cannot be used: {said}", hint=hint)
+def no_room(path: Path) -> NoRoom:
+    """Return the error for the library with the database `path` on a full disk."""
+    return NoRoom(
+        f"no room for the library {path.parent}: the disk is full",
+        hint="free some space; to delete memos: memocast remove MEMO",
+    )
+
+
+def _limit_reached() -> str:
+    """Return the letter of `ulimit` for what SQLite lacked, which it does not say; or ''."""
+    if process_limits.lacks_descriptors():
+        return "n"
+    return "f" if "f" in process_limits.tight() else ""
 
 
 def library_os_error(path: Path, error: OSError) -> LibraryError:
