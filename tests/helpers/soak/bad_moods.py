@@ -12,6 +12,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+def strangers(count: int) -> bytes:
+    """So many peers in the compact form (BEP 23), nearly all on the machine of the others.
+
+    There nobody listens, as with most of what trackers and clients pass on. One in ten is on no
+    machine at all, so that a connection to it takes as long as it may.
+    """
+    peers = []
+    for _ in range(count):
+        address, port = secrets.token_bytes(4), secrets.token_bytes(2)
+        if secrets.randbelow(10):
+            address = bytes([198, 18 + address[1] % 2]) + address[2:]
+        peers.append(address + port)
+    return b"".join(peers)
+
+
 def _reply(status: int, body: bytes, **headers: str) -> Callable[[Any], None]:
     def mood(request: Any) -> None:
         request.send_response(status)
@@ -68,7 +83,7 @@ HTTP: dict[str, Callable[[Any], None]] = {
     "refuses": _reply(200, b"d14:failure reason" + b"4000:" + b"no " * 1_333 + b"!e"),
     "absurd": _reply(200, b"d8:intervali-1e12:min intervali999999999999e5:peers7:1234567e"),
     "many peers": lambda request: _reply(
-        200, b"d8:intervali5e5:peers6000:" + secrets.token_bytes(6_000) + b"e"
+        200, b"d8:intervali5e5:peers1200:" + strangers(200) + b"e"
     )(request),
     "never": _never,
     "slowly": _slowly,
@@ -82,7 +97,7 @@ HTTP: dict[str, Callable[[Any], None]] = {
 
 UDP: dict[str, Callable[[bytes], bytes]] = {
     "nonsense": lambda _: secrets.token_bytes(700),
-    "huge": lambda request: b"\0\0\0\1" + request[12:16] + secrets.token_bytes(60_000),
+    "huge": lambda request: b"\0\0\0\1" + request[12:16] + bytes(12) + strangers(9_000),
     "refuses": lambda request: b"\0\0\0\3" + request[12:16] + b"no " * 400,
     "never": lambda _: b"",
     "cut off": lambda request: b"\0\0\0\0" + request[12:14],

@@ -23,6 +23,7 @@ import libtorrent as lt
 from helpers.bare_session import bare_session
 from helpers.raw_peer import BLOCK, EXTENDED, INTERESTED, PIECE, UNCHOKE, Wire
 from helpers.repository import TESTS
+from helpers.soak import bad_moods
 from helpers.soak.clients import added
 from helpers.waiting import wait_for
 
@@ -144,7 +145,7 @@ def killed_fetch(world: World, chances: random.Random) -> None:
 def garbage_after_handshake(world: World, chances: random.Random) -> None:
     """Shakes hands, and goes on with what is no message, or one that is a lie."""
     wire = _greeted(world, chances)
-    peers = secrets.token_bytes(6 * chances.randrange(1, 3_000))
+    peers = bad_moods.strangers(chances.randrange(1, 3_000))
     pex = lt.bencode({b"added": peers, b"added.f": bytes(len(peers) // 6)})
     with contextlib.suppress(OSError):
         chances.choice(

@@ -3,7 +3,7 @@
 Six hours of ordinary life bring the seeder of somebody who is listened to a dozen peers a minute,
 4,300 in all, of which many are scanners and clients that give up; and a handful of everything
 else: a change of the network, a tracker that fails for a while, some memos shared or removed. 5,000
-events have 4,550 peers, and of the rest many times as much: the network fails a hundred times,
+events have 4,580 peers, and of the rest many times as much: the network fails a hundred times,
 trackers a hundred times, the disk is full fifty times, and each worker is killed five times. The
 time in which nothing would happen is left out.
 """
