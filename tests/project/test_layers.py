@@ -37,17 +37,28 @@ PACKAGES = [
     Package("text", "what of a stranger's text may reach a terminal or a file name", ""),
     Package("random_access", "seeking in a file that is not one", ""),
     Package("files", "writing, hashing and locking files", ""),
+    Package("limits", "what a process gives up before it reads what strangers sent", ""),
+    Package(
+        "limited_process_child",
+        "the process that imports our modules, and divides itself for each answer",
+        "limits",
+    ),
+    Package(
+        "limited_process_answer",
+        "what such a fork gets and sends",
+        "errors limited_process_child",
+    ),
     Package(
         "limited_process",
-        "a process with little memory and time, for what strangers send",
-        "errors",
+        "processes with little memory, time and rights, for what strangers send",
+        "limited_process_answer limited_process_child",
     ),
     Package("formats", "what travels: memos, links, torrents, feeds, keys", "errors files text"),
     Package("settings", "what a user can change", "errors formats"),
     Package(
         "audio",
         "microphone, speaker, and all between a file and its samples",
-        "errors formats limited_process random_access text",
+        "errors formats limited_process limited_process_child limits random_access text",
     ),
     Package("bittorrent", "libtorrent, the DHT, STUN", "errors formats settings version"),
     Package(
@@ -106,10 +117,11 @@ LIBRARIES = {
     "pyrage": "formats",
     "cryptography": "channels formats",
     "sounddevice": "audio",
-    "soundfile": "audio fetching",
+    "soundfile": "audio",
     "av": "audio",
     "mutagen": "audio",
     "numpy": "audio",
+    "landlock": "limits",
 }
 """Every foreign library, and the packages that know it."""
 

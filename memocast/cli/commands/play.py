@@ -32,6 +32,9 @@ def play(
 
     Example: memocast play latest
     """
+    from memocast.audio import decoder
+
+    decoder.load()  # it imports much, while we do the same
     current = app_context(context)
     if new == (memo is not None):
         raise UsageError("name a memo to play, or use --new", hint="memocast play latest")
