@@ -1,53 +1,43 @@
-"""Runs one of our modules in a separate process with limited time and memory.
+"""Runs our modules in separate processes with limited time, memory and rights.
 
-Small files can keep a parser busy for hours, or make it take gigabytes. So untrusted data is
-parsed and decoded here if the library that does it sets no limits.
+Small files can keep a parser busy for hours, or make it take gigabytes, and some could make a
+decoder do what their author wants. So untrusted data is parsed and decoded in forks of a process
+that is started for it (`limited_process_child`). What a fork sends is not trusted either.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import importlib
 import json
 import os
-import resource
-import select
-import signal
+import socket
 import sys
-import time
+import threading
 from typing import IO, TYPE_CHECKING, Any
 
-from memocast.errors import MemocastError
+from memocast import limited_process_child as child
+from memocast.limited_process_answer import (
+    ENDING_SECONDS,
+    Conversation,
+    Ended,
+    NotBegun,
+    parsed,
+    stopped,
+)
+from memocast.limited_process_answer import Exceeded as Exceeded
+from memocast.limited_process_answer import Task as Task
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
-MEMORY_BYTES = 280 << 20
-"""Of private memory, without mapped files. The largest podcast feed that is read, full of emoji,
-takes 250 MB."""
-
-_ADDRESS_BYTES = 2 << 30
-"""Of address space, on systems that limit nothing else."""
-
-_FILES = 64
-_GROWTH_BYTES = 16 << 20
-"""How much a changed file may grow: several times what memocast ever adds."""
-
-_ANSWER_BYTES = 64 << 20
-"""Of all output. The longest answer is a feed's, of 16 MB."""
+    from memocast.limited_process_answer import Messages
 
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-"""numpy would reserve memory for each core."""
-
-_ENDING_SECONDS = 5.0
-_STOPPED = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGHUP)
-"""Exit codes of a process ended by the system, another program or our timeout."""
+"""numpy would reserve memory for each core, and a process with threads should not fork."""
 
 
-class Exceeded(Exception):
-    """The process took too much time or memory, or crashed; it would again."""
+_LEAVING_SECONDS = 1.0
 
 
 def run(
@@ -58,126 +48,168 @@ def run(
     tell: Callable[[Any], object] = lambda _: None,
     patience: float | None = None,
 ) -> Any:
-    """Return what `module.answer(given, file)` returns in a separate process, as JSON.
+    """Return what `module.answer(given, file)` returns in a process of its own, as JSON.
 
-    It gets `seconds` of CPU time. `tell` is called with what it sends by `say`, and `patience` is
-    how many seconds it may send nothing, by default ten times its CPU time. The only open file it
-    inherits is `file`, which it may change if opened for writing.
+    `tell` is called with what it sends by `say`; the other arguments are as in `Task`. Can be
+    called in several threads at once.
 
     Raises Exceeded, and MemocastError when something else ended or delayed the process.
     """
+    with contextlib.closing(LimitedProcess()) as process:
+        return process.ask(Task(module, seconds, given, "", file, patience), tell)
+
+
+class LimitedProcess:
+    """A process that imports our modules once and answers in forks, each with its own limits.
+
+    It is started when it is first needed, and again if it has ended. Its methods can be called
+    in several threads at once.
+    """
+
+    def __init__(self, idle: float = 60.0) -> None:
+        """It ends by itself after `idle` seconds without a task: programs may keep us for hours."""
+        self._idle = idle
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+        self._owner = os.getpid()
+
+    def load(self, module: str, prepare: str = "") -> None:
+        """Let it import what a task with these needs, while we do something else."""
+        # If it was killed or cannot be started, who asks for an answer is told.
+        with self._lock, contextlib.suppress(OSError):
+            if not self._was_killed():
+                self._send(Task(module, 0, prepare=prepare), [])
+
+    def ask(self, task: Task, tell: Callable[[Any], object] = lambda _: None) -> Any:
+        """Return the task's answer. Raises as `run` does."""
+        messages = self._messages(task, None)
+        with contextlib.closing(messages):
+            while True:
+                try:
+                    kind, content = next(messages)
+                except StopIteration as done:
+                    return done.value
+                if kind != child.SAID:
+                    raise Exceeded
+                tell(parsed(content))
+
+    def blocks(
+        self, task: Task, read_at: Callable[[int, int], bytes] | None = None
+    ) -> Generator[bytes, None, Any]:
+        """Yield what the task sends by `send_block`, and return its answer. Raises as `run` does.
+
+        `read_at` is called with position and count for each of its `read`s.
+        """
+        with contextlib.closing(self._messages(task, read_at)) as messages:
+            while True:
+                try:
+                    kind, content = next(messages)
+                except StopIteration as done:
+                    return done.value
+                if kind == child.BLOCK:
+                    yield content
+
+    def close(self) -> None:
+        """End the process, and all its forks."""
+        with self._lock:
+            self._forget()
+
+    # -- the process -------------------------------------------------------------------
+
+    def _messages(self, task: Task, read_at: Callable[[int, int], bytes] | None) -> Messages:
+        for _ in range(2):
+            channel, theirs = socket.socketpair()
+            status, its_status = socket.socketpair()
+            with channel, status:
+                with theirs, its_status:
+                    files = [task.file.fileno()] if task.file else []
+                    process = self._begin(task, [theirs.fileno(), its_status.fileno(), *files])
+                conversation = Conversation(channel, status, task, read_at)
+                try:
+                    return (yield from conversation.messages())
+                except NotBegun:
+                    # It ends by itself when it is not used for a while, perhaps just then.
+                    if not _has_left(process):
+                        break
+                except Ended:
+                    break
+        self._discard(process)
+        raise stopped()
+
+    def _begin(self, task: Task, descriptors: list[int]) -> subprocess.Popen[bytes]:
+        """Give the task to the process, and return that. Raises MemocastError if it was killed."""
+        with self._lock:
+            if self._was_killed():
+                self._forget()
+                raise stopped()
+            # One that has just ended is found out by the status.
+            with contextlib.suppress(OSError):
+                self._send(task, descriptors)
+            if self._process is None:
+                raise stopped()
+            return self._process
+
+    def _discard(self, process: subprocess.Popen[bytes]) -> None:
+        """Start another one for the next task, unless there is one already."""
+        with self._lock:
+            if self._process is process:
+                self._forget()
+
+    def _send(self, task: Task, descriptors: list[int]) -> None:
+        asked = {"module": task.module, "prepare": task.prepare, "seconds": task.seconds}
+        content = json.dumps(asked).encode()
+        message = child.LENGTH.pack(len(content)) + content
+        socket.send_fds(self._started(), [message], descriptors)
+
+    def _was_killed(self) -> bool:
+        """Return whether it has ended, but not by itself."""
+        is_ours = self._process is not None and self._owner == os.getpid()
+        return is_ours and bool(self._process and self._process.poll())
+
+    def _started(self) -> socket.socket:
+        import subprocess
+
+        if self._owner != os.getpid():  # this process is a fork, and that one is its parent's
+            self._process = self._control = None
+            self._owner = os.getpid()
+        if self._process and self._process.poll() is not None:
+            self._forget()
+        if self._control is None:
+            self._control, theirs = socket.socketpair()
+            with theirs:
+                serve = f"serve({theirs.fileno()}, {self._idle})"
+                code = f"from memocast.limited_process_child import serve; {serve}"
+                self._process = subprocess.Popen(
+                    # -P: do not import from a folder 'memocast' in the current directory.
+                    [sys.executable, "-P", "-c", code],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    pass_fds=[theirs.fileno()],
+                    env={**os.environ, **_ONE_THREAD},
+                )
+        return self._control
+
+    def _forget(self) -> None:
+        import subprocess
+
+        if self._control:
+            self._control.close()
+        if self._process and self._owner == os.getpid():
+            # It ends its forks first.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_LEAVING_SECONDS)
+            self._process.kill()
+            self._process.wait()
+        self._process = self._control = None
+
+
+def _has_left(process: subprocess.Popen[bytes]) -> bool:
+    """Return whether the process ended by itself."""
     import subprocess
 
-    before = _seconds_of_children()
-    descriptor = file.fileno() if file else -1
-    # -P: do not import from a folder 'memocast' in the current directory.
-    command = [sys.executable, "-P", "-m", __name__, module, str(seconds), str(descriptor)]
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,  # other users see command lines, and a URL can be a secret
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        pass_fds=[descriptor] if file else [],
-        env={**os.environ, **_ONE_THREAD},
-    ) as process:
-        patience = patience or 10.0 * seconds
-        try:
-            for message in _messages(process, given, patience):
-                if "answer" in message:
-                    return message["answer"]
-                tell(message["said"])
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(_ENDING_SECONDS)
-        finally:
-            process.kill()
-    used = _seconds_of_children() - before
-    if process.returncode not in _STOPPED or used > patience / 2:
-        raise Exceeded
-    raise MemocastError(
-        "a process that reads untrusted data was stopped",
-        hint="run the command again; is the machine short of memory, or very busy?",
-    )
-
-
-def _messages(
-    process: subprocess.Popen[bytes], given: bytes, patience: float
-) -> Iterator[dict[str, Any]]:
-    """Send the input, which the process reads first; yield its messages until it ends.
-
-    Raises Exceeded when its output is too long.
-    """
-    assert process.stdin is not None
-    assert process.stdout is not None
-    with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
-        pipe.write(given)
-    said = bytearray()
-    total = 0
-    deadline = time.monotonic() + patience
-    while (left := deadline - time.monotonic()) > 0:
-        if not select.select([process.stdout], [], [], left)[0]:
-            return
-        block = os.read(process.stdout.fileno(), 1 << 16)
-        if not block:
-            return
-        total += len(block)
-        if total > _ANSWER_BYTES:
-            raise Exceeded
-        said += block
-        while b"\n" in block and b"\n" in said:
-            line, _, said = said.partition(b"\n")
-            yield json.loads(line)
-            deadline = time.monotonic() + patience
-
-
-def _seconds_of_children() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
-
-
-def say(value: Any) -> None:
-    """Send a value to `tell`, from the limited process."""
-    _write({"said": value})
-
-
-def _write(message: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(message) + "\n")
-    sys.stdout.flush()
-
-
-def main() -> None:
-    """Set the limits, import the named module, and write its answer to standard output."""
-    # Output printed by a library must not mix with our messages.
-    sys.stdout = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    # Ctrl-C is handled by the parent, which ends this process.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    module, seconds, descriptor = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    file = None
-    limits = {
-        resource.RLIMIT_CPU: seconds,
-        resource.RLIMIT_DATA: MEMORY_BYTES,
-        resource.RLIMIT_AS: _ADDRESS_BYTES,
-        resource.RLIMIT_NOFILE: _FILES,
-        resource.RLIMIT_CORE: 0,
-    }
-    if descriptor >= 0:
-        file = os.fdopen(descriptor, "r+b" if _is_writable(descriptor) else "rb")
-        limits[resource.RLIMIT_FSIZE] = os.fstat(descriptor).st_size + _GROWTH_BYTES
-    for limit, most in limits.items():
-        _, hard = resource.getrlimit(limit)
-        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        # The hard time limit sends SIGKILL, as if another program had ended it.
-        resource.setrlimit(limit, (most, hard if limit == resource.RLIMIT_CPU else most))
-    # Not as __main__: there, this module would be another one.
-    answer = importlib.import_module(module).answer(sys.stdin.buffer.read(), file)
-    if file:
-        file.flush()
-    _write({"answer": answer})
-
-
-def _is_writable(descriptor: int) -> bool:
-    return fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
-
-
-if __name__ == "__main__":
-    main()
+    try:
+        return process.wait(ENDING_SECONDS) == 0
+    except subprocess.TimeoutExpired:
+        return False

@@ -1,23 +1,24 @@
-"""Decoder: an audio file → its samples, block by block, whatever the file claims.
+"""Decoder: an audio file → its samples, block by block, decoded in a limited process.
 
-The rate, channels and length that a stranger's file claims are not used before they are
-checked against limits here.
+Nothing here reads what is in a file: that happens in `decoder_process`, in a fork that can open
+nothing and is gone afterwards. What comes out of it is checked as if it had been taken over.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
+import atexit
+import errno
+import functools
+import json
 import math
-import os
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any
 
-from memocast.audio.joined_files import MPEG_NAMES, Part, PartFile, parts
-from memocast.audio.resampler import Resampler
-from memocast.errors import MissingDecoder, Refused
+from memocast.audio.decoder_process import HEAD
+from memocast.audio.refusals import check, raise_if_refused, takes_too_much
+from memocast.limited_process import Exceeded, LimitedProcess, Task
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
     import numpy as np
@@ -25,324 +26,181 @@ if TYPE_CHECKING:
 
     Samples = NDArray[np.float32] | NDArray[np.int16]
 
-MAX_RATE = 768_000
-"""Hz. The rate of the fastest converters; more is a lie."""
+_MODULE = "memocast.audio.decoder_process"
 
-MAX_CHANNELS = 255
-"""Vorbis and Opus count them in one byte."""
+DECODING_SECONDS = 3_600
+"""Of CPU time. A day of Opus takes 400 on a fast core."""
 
-BLOCK_SAMPLES = 1 << 16
-"""In all channels together: 256 kB. The size of a read does not depend on a file's claims."""
+_OPENING_SECONDS = 5
 
-_MPEG_HEAD = 64
-"""Bytes that contain the name of a first frame that counts the others."""
+SLOWEST_PLAYING = 4
+"""Playing a file may take so much less CPU time than the file lasts, beyond that hour."""
 
-_MOST_BAD = 4
-"""Invalid packets allowed in an MP3, plus one for each valid packet."""
+_LONGEST_GROWING = 24 * 3600
+_SILENT_SECONDS = 60.0
+"""The longest time without progress."""
 
-_MAX_FRAMES = 1 << 50
-_FLAC_FRAMES = 4_096
-"""The usual length of FLAC's own blocks."""
-
-_READ_AHEAD = 1 << 14
-
-_DEMUXERS = {"webm": "matroska", "mka": "matroska", "m4a": "mov", "mp3": "mp3"}
-"""The formats that FFmpeg decodes, by its demuxers' names; left to guess, it gets some wrong.
-
-MP3 is here because libsndfile's decoder for it, mpg123, writes to the terminal.
-"""
+_MEDIA = ("mp3", "m4a", "webm", "mka")
+"""Formats for FFmpeg."""
 
 
-_CUT_SECONDS = 0.1
-"""A file with so much less sound than it claims is truncated."""
+@functools.cache
+def file_process() -> LimitedProcess:
+    """Return the process that reads audio files for this one: all of them, each in a fork."""
+    process = LimitedProcess()
+    atexit.register(process.close)
+    return process
 
-_CUT_MEDIA_SECONDS = 0.5
-"""The same, for containers that round their length."""
+
+def load(format_: str = "", *, decodes: bool = True) -> None:
+    """Start the process that decodes such a file, while we do something else.
+
+    With `decodes` off, it can only look at containers.
+    """
+    file_process().load(_MODULE, _preparation(format_) if decodes else "container")
 
 
 def blocks(
-    path: Path,
-    format_: str,
-    start: float = 0.0,
-    *,
-    torn: bool = False,
-    limit: float = math.inf,
+    path: Path, format_: str, start: float = 0.0, *, torn: bool = False, lasts: float = 0.0
 ) -> Iterator[tuple[int, Samples]]:
     """Yield (sample rate in Hz, float32 frames of shape (n, channels)) from `start` seconds on.
 
     Rate and channels are the same in all blocks. With `torn`, an unfinished FLAC file yields
-    what can be read. A file that claims to last longer than `limit` seconds is refused before
-    it is decoded. Raises Refused.
+    what can be read. A file that `lasts` many seconds gets more CPU time. Raises Refused, and
+    MemocastError when the decoder was stopped.
     """
-    uniform: Resampler | None = None
-    for rate, block in _of_parts(path, format_, start, torn=torn, limit=limit):
-        uniform = uniform or Resampler(rate, block.shape[1])
-        for piece in uniform.take(rate, block):
-            yield uniform.rate, piece
-    if uniform:
-        for piece in uniform.rest():
-            yield uniform.rate, piece
-
-
-def _of_parts(
-    path: Path, format_: str, start: float, *, torn: bool, limit: float
-) -> Iterator[tuple[int, Samples]]:
-    """Yield as `blocks` does, with the rate and channels of each part."""
-    found = parts(path, format_)
-    before = 0.0
-    with path.open("rb") as raw:
-        for part in found:
-            with _opened(path, raw, part, format_, torn=torn) as sound:
-                if before + sound.seconds > limit:
-                    raise too_long(path)
-                skip = max(0.0, start - before)
-                is_last = part is found[-1]
-                if not sound.seconds and not is_last:
-                    before += yield from _counted(sound, skip)
-                    continue
-                if is_last or sound.seconds > skip:
-                    yield from sound.blocks(skip)
-                before += sound.seconds
-
-
-def _counted(sound: _Sndfile | _Media, skip: float) -> Generator[tuple[int, Samples], None, float]:
-    """Yield blocks after `skip` seconds of a part of unknown length; return its seconds."""
-    seconds = 0.0
-    for rate, block in sound.blocks(0.0):
-        left_out = max(0, round((skip - seconds) * rate))
-        seconds += len(block) / rate
-        if left_out < len(block):
-            yield rate, block[left_out:]
-    return seconds
-
-
-def sound_file(path: Path) -> Any:
-    """Open a `soundfile.SoundFile` for reading."""
-    import soundfile
-
-    # As bytes: a name need not be UTF-8.
-    return soundfile.SoundFile(os.fsencode(path))
-
-
-def opens(head: bytes) -> bool:
-    """Return whether libsndfile accepts `head` as the beginning of an audio file."""
-    import soundfile
-
-    try:
-        soundfile.SoundFile(io.BytesIO(head)).close()
-    except soundfile.SoundFileError:
-        return False
-    return True
-
-
-def too_long(path: Path) -> Refused:
-    """Return the error for a file that lasts too long."""
-    return Refused(f"{path.name} lasts longer than a day", hint="split it into parts")
-
-
-def cut_short(path: Path) -> Refused:
-    """Return the error for a file with less sound than it claims."""
-    return Refused(
-        f"{path.name} is cut short: it contains less sound than it claims",
-        hint="to keep the part that is there: ffmpeg -i FILE whole.flac",
-    )
-
-
-def _damaged(path: Path, how: str) -> Refused:
-    return Refused(f"{path.name} is {how}", hint="play it elsewhere, or fetch it again")
-
-
-@contextlib.contextmanager
-def _opened(
-    path: Path, raw: IO[bytes], part: Part, format_: str, *, torn: bool
-) -> Iterator[_Sndfile | _Media]:
-    """Open a part for reading; its decoder's errors in the block become Refused."""
-    if format_ in _DEMUXERS:
-        with _media_translated(path), _Media(path, raw, part, _DEMUXERS[format_]) as media:
-            yield media
-        return
-    import soundfile
-
-    try:
-        with _Sndfile(path, raw, part, torn=torn) as sound:
-            yield sound
-    except soundfile.SoundFileError as error:
-        raise _damaged(path, "damaged, cut short, or not audio") from error
-
-
-def check(name: str, rate: int, channels: int) -> None:
-    """Raise Refused for a rate (in Hz) or channels that no recorder makes."""
-    if not 0 < rate <= MAX_RATE or not 0 < channels <= MAX_CHANNELS:
-        raise Refused(
-            f"{name} is damaged: it claims {rate:,} Hz and {channels:,} channels",
-            hint="play it elsewhere, or fetch it again",
-        )
-
-
-class _Sndfile:
-    """A part decoded by libsndfile."""
-
-    def __init__(self, path: Path, raw: IO[bytes], part: Part, *, torn: bool) -> None:
-        import soundfile
-
-        self._path = path
-        self._raw = raw
-        self._part = part
-        self._torn = torn
-        is_whole = not part.begin and not part.head and part.end == os.fstat(raw.fileno()).st_size
-        # libsndfile reads a file faster itself than through PartFile.
-        self._file = sound_file(path) if is_whole else soundfile.SoundFile(PartFile(raw, part))
-        self._size = max(1, BLOCK_SAMPLES // max(1, self._file.channels))
-
-    def __enter__(self) -> Self:
-        check(self._path.name, self._file.samplerate, self._file.channels)
-        return self
-
-    def __exit__(self, *failure: object) -> None:
-        self._file.close()
-
-    @property
-    def seconds(self) -> float:
-        """Its claimed length; 0 if unknown."""
-        frames: int = self._file.frames
-        return frames / self._file.samplerate if frames <= _MAX_FRAMES else 0.0
-
-    def blocks(self, start: float) -> Iterator[tuple[int, Samples]]:
-        """Yield this part's blocks from `start` seconds on."""
-        file = self._file
-        skip = min(round(start * file.samplerate), file.frames)
-        if file.frames > _MAX_FRAMES:
-            yield from self._of_unknown_length(skip)
+    asked = {"do": "decode", "start": start, "torn": torn}
+    seconds = DECODING_SECONDS + round(lasts / SLOWEST_PLAYING)
+    for preparation, again in _attempts(format_):
+        with path.open("rb") as file:
+            given = _given(path.name, format_, {**asked, "again": again})
+            task = Task(_MODULE, seconds, given, preparation, file, _SILENT_SECONDS)
+            said = yield from _received(path.name, task)
+        if "again" not in said:
             return
-        read = file.seek(skip) if skip else 0
-        while len(block := _read(file, self._size)):
-            read += len(block)
-            yield file.samplerate, block
-        if file.frames - read > file.samplerate * _CUT_SECONDS:
-            raise cut_short(self._path)
-
-    def _of_unknown_length(self, skip: int) -> Iterator[tuple[int, Samples]]:
-        """Yield the blocks of piped or unfinished FLAC, which has no length and ends in an error.
-
-        A read that meets the error loses the frames before it in the same read, so
-        the end is read a second time, frame by frame. If the error is far from the
-        file's end, the file is damaged, unless it is `torn`.
-        """
-        import soundfile
-
-        rate: int = self._file.samplerate
-        read = 0
-        with contextlib.suppress(soundfile.SoundFileError):
-            while len(block := _read(self._file, _FLAC_FRAMES)):
-                read += len(block)
-                if read > skip:
-                    yield rate, block[-(read - skip) :]
-        source = PartFile(self._raw, self._part)
-        with soundfile.SoundFile(source) as again:
-            with contextlib.suppress(soundfile.SoundFileError):
-                while again.tell() < read:
-                    _read(again, _FLAC_FRAMES)
-                while len(block := _read(again, 1)):
-                    read += 1
-                    if read > skip:
-                        yield rate, block
-            unread = self._part.end - self._part.begin - source.tell()
-            if unread > _READ_AHEAD and not self._torn:
-                raise _damaged(self._path, "damaged")
 
 
-def _read(file: Any, frames: int) -> Samples:
-    block: Samples = file.read(frames, dtype="float32", always_2d=True)
-    return block
+def grow(
+    start: float,
+    *,
+    pipe: IO[bytes] | None = None,
+    size: int = 0,
+    read_at: Callable[[int, int], bytes] | None = None,
+) -> Generator[tuple[int, Samples], None, float]:
+    """Yield as `blocks` does, from a pipe or from `size` bytes that `read_at` reads.
+
+    Returns the seconds of sound that the file claims. Raises as `blocks` does.
+    """
+    given = json.dumps({"do": "grow", "start": start, "size": size}).encode()
+    seconds = DECODING_SECONDS + _LONGEST_GROWING // SLOWEST_PLAYING
+    task = Task(_MODULE, seconds, given, "growing", pipe, math.inf)
+    said = yield from _received("the incoming audio", task, read_at)
+    try:
+        return max(0.0, float(said["seconds"]))
+    except (KeyError, TypeError, ValueError):
+        raise takes_too_much("the incoming audio") from None
 
 
-class _Media:
-    """A part decoded by FFmpeg."""
+def lasts(path: Path, format_: str, claimed: int) -> bool:
+    """Return what `measure.lasts` does for this file. Raises Refused and OSError."""
+    asked = {"do": "lasts", "claimed": claimed}
+    preparation = "wav" if format_ == "wav" else "container"
+    said = _told(path, format_, asked, preparation, _OPENING_SECONDS, lambda _: None)
+    return said.get("lasts") is True
 
-    def __init__(self, path: Path, raw: IO[bytes], part: Part, demuxer: str) -> None:
-        import av
 
-        self._path = path
-        self._is_mpeg = demuxer == "mp3"
-        # Without such a frame FFmpeg guesses the length, and the guess can be too long.
-        head = os.pread(raw.fileno(), _MPEG_HEAD, part.begin)
-        self._announces = not self._is_mpeg or any(name in head for name in MPEG_NAMES)
-        # A file object, not a path: FFmpeg would take some names for protocols.
-        self._container = av.open(
-            PartFile(raw, part),
-            "r",
-            format=demuxer,
-            options={"protocol_whitelist": ""},
-            metadata_errors="replace",
-        )
+def measured(
+    path: Path, format_: str, progress: Callable[[float], None], limit: float
+) -> dict[str, Any]:
+    """Return the `duration` in milliseconds and the `peaks` in hex of this file, not checked yet.
 
-    def __enter__(self) -> Self:
-        if not self._container.streams.audio:
-            raise Refused(
-                f"{self._path.name} contains no sound", hint="it may be a video or a picture"
-            )
-        self._stream = self._container.streams.audio[0]
-        return self
+    `progress` and `limit` are as in `measure.measure`. Raises Refused and OSError.
+    """
 
-    def __exit__(self, *failure: object) -> None:
-        self._container.close()
+    def tell(seconds: object) -> None:
+        if isinstance(seconds, int | float):
+            progress(seconds)
 
-    @property
-    def seconds(self) -> float:
-        """Its claimed length; 0 if unknown."""
-        import av
+    asked = {"do": "measure", "limit": None if limit == math.inf else limit}
+    said: dict[str, Any] = {}
+    for preparation, again in _attempts(format_):
+        asked["again"] = again
+        said = _told(path, format_, asked, preparation, DECODING_SECONDS, tell)
+        if "again" not in said:
+            break
+    return said
 
-        return max(0.0, float(self._container.duration or 0) / av.time_base)
 
-    def blocks(self, start: float) -> Iterator[tuple[int, Samples]]:
-        """Yield this part's blocks from `start` seconds on."""
-        import av
-        import numpy as np
+def _preparation(format_: str) -> str:
+    return "ffmpeg" if format_ in _MEDIA else "sndfile"
 
-        begin = float((self._stream.start_time or 0) * (self._stream.time_base or 0))
-        if start:
-            with contextlib.suppress(av.FFmpegError):  # else decode from the beginning
-                self._container.seek(round((begin + start) * av.time_base))
-        heard = position = 0.0
-        for frame in self._frames():
-            check(self._path.name, frame.sample_rate, frame.layout.nb_channels)
-            position = position if frame.time is None else frame.time - begin
-            position += frame.samples / frame.sample_rate
-            heard += frame.samples / frame.sample_rate
-            if position > start:
-                plain = av.AudioResampler(format="fltp").resample(frame)[0]
-                yield frame.sample_rate, plain.to_ndarray().T.astype(np.float32, copy=False)
-        slack = _CUT_SECONDS if self._is_mpeg else _CUT_MEDIA_SECONDS
-        if self._announces and not start and heard < self.seconds - slack:
-            raise cut_short(self._path)
 
-    def _frames(self) -> Iterator[Any]:
-        """Yield the packets' frames. MPEG audio resynchronises after invalid data."""
-        import av
+def _attempts(format_: str) -> Iterator[tuple[str, bool]]:
+    """Yield what to import: less first, since importing FFmpeg takes time and few files need it."""
+    yield _preparation(format_), False
+    yield "ffmpeg", True
 
-        good = bad = 0
-        for packet in self._container.demux(self._stream):
+
+def _given(name: str, format_: str, asked: dict[str, Any]) -> bytes:
+    return json.dumps({"name": name, "format": format_, **asked}).encode()
+
+
+def _told(
+    path: Path,
+    format_: str,
+    asked: dict[str, Any],
+    preparation: str,
+    seconds: int,
+    tell: Callable[[Any], object],
+) -> dict[str, Any]:
+    """Return what is said of the file, unless it is refused."""
+    with path.open("rb") as file:
+        given = _given(path.name, format_, asked)
+        task = Task(_MODULE, seconds, given, preparation, file, _SILENT_SECONDS)
+        try:
+            said = file_process().ask(task, tell)
+        except Exceeded:
+            raise takes_too_much(path.name) from None
+    found: dict[str, Any] = _unrefused(path.name, said)
+    if "errno" in found:
+        number = found["errno"]
+        is_number = isinstance(number, int) and number in errno.errorcode
+        raise OSError(number if is_number else errno.EIO, str(found.get("why"))[:100], str(path))
+    return found
+
+
+def _received(
+    name: str, task: Task, read_at: Callable[[int, int], bytes] | None = None
+) -> Generator[tuple[int, Samples], None, dict[str, Any]]:
+    """Yield the blocks that come, and return what is said at the end, unless it is refused."""
+    import numpy as np
+
+    first: bytes | None = None
+    messages = file_process().blocks(task, read_at)
+    try:
+        while True:
             try:
-                frames = packet.decode()
-            except av.InvalidDataError:
-                bad += 1
-                if not self._is_mpeg or bad > _MOST_BAD + good:
-                    raise
-                continue
-            good += 1
-            yield from frames
+                content = next(messages)
+            except StopIteration as done:
+                return _unrefused(name, done.value)
+            head, samples = content[: HEAD.size], memoryview(content)[HEAD.size :]
+            first = first or head
+            if len(head) < HEAD.size or head != first:
+                raise takes_too_much(name)
+            rate, channels = HEAD.unpack(head)
+            check(name, rate, channels)
+            if not samples or samples.nbytes % (4 * channels):
+                raise takes_too_much(name)
+            yield rate, np.frombuffer(samples, np.float32).reshape(-1, channels)
+    except Exceeded:
+        raise takes_too_much(name) from None
+    finally:
+        messages.close()
 
 
-@contextlib.contextmanager
-def _media_translated(path: Path) -> Iterator[None]:
-    try:
-        import av
-    except ImportError as error:
-        raise MissingDecoder(
-            f"{path.name} needs the package 'av' to be decoded",
-            hint="reinstall memocast as described in the README",
-        ) from error
-    try:
-        yield
-    except (av.FFmpegError, ValueError) as error:
-        raise _damaged(path, "damaged, cut short, or not audio") from error
+def _unrefused(name: str, said: Any) -> dict[str, Any]:
+    """Return what is said at the end; raise the refusal if it is one. It is a stranger's word."""
+    if not isinstance(said, dict):
+        raise takes_too_much(name)
+    raise_if_refused(said)
+    return said

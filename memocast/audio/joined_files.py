@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from memocast.audio import riff_chunks
 from memocast.errors import Refused
@@ -17,7 +16,6 @@ from memocast.random_access import RandomAccess
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
 MOST_PARTS = 1_000
 """In one file. Nobody joins more by hand, and each needs a decoder."""
@@ -50,8 +48,7 @@ _MOST_TAGS = 16
 _ID3_HEADER = re.compile(rb"ID3[\2-\4].(?P<flags>.)(?P<length>[\x00-\x7f]{4})", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """The bytes from `begin` to `end` of a file; `head` replaces the first of them."""
 
     begin: int
@@ -59,17 +56,19 @@ class Part:
     head: bytes = b""
 
 
-def parts(path: Path, format_: str) -> list[Part]:
-    """Return the parts of the file, at least one. Raises Refused when there are too many."""
+def parts(name: str, file: IO[bytes], format_: str) -> list[Part]:
+    """Return the parts of the file, at least one; `name` is for errors.
+
+    Raises Refused when there are too many.
+    """
     found: list[Part] = []
-    with path.open("rb") as file:
-        for part in _found(file, os.fstat(file.fileno()).st_size, format_):
-            found.append(part)
-            if len(found) > MOST_PARTS:
-                raise Refused(
-                    f"{path.name} was joined from more than {MOST_PARTS:,} files",
-                    hint="add the original files instead",
-                )
+    for part in _found(file, os.fstat(file.fileno()).st_size, format_):
+        found.append(part)
+        if len(found) > MOST_PARTS:
+            raise Refused(
+                f"{name} was joined from more than {MOST_PARTS:,} files",
+                hint="add the original files instead",
+            )
     return found
 
 

@@ -8,7 +8,7 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from memocast.audio.decoder import blocks
-from memocast.audio.examine import whole_ogg_pages
+from memocast.audio.measure import whole_ogg_pages
 from memocast.audio.opus_encoder import OpusWriter
 from memocast.errors import LibraryError, NoSound, Refused
 
@@ -35,6 +35,9 @@ def writer(path: Path, format_: str, sample_rate: int, channels: int = 1) -> Any
 
 def salvage(path: Path, format_: str) -> None:
     """Repair a file that `writer` left unfinished; nothing readable is lost.
+
+    Its pages and header are read in this process: `writer` wrote them, into a folder that only
+    its owner can write to. Its sound is decoded like a stranger's, in case that was not enough.
 
     Raises NoSound when it contains no sound, and LibraryError when there is no
     disk space for the repair; the file is then unchanged.

@@ -7,13 +7,41 @@ no limits. So `tags` runs this module by `limited_process`.
 # mypy: allow-untyped-calls
 from __future__ import annotations
 
+import codecs
+import importlib
 import json
 from typing import IO, Any
+
+from memocast import limits
 
 _MOST_CHARS = 10_000
 """Of each text read: more than memocast uses of any."""
 
 _PROBLEM_CHARS = 200
+
+
+_MODULES = {
+    "opus": ("oggopus",),
+    "ogg": ("oggflac", "oggspeex", "oggvorbis"),
+    "flac": ("flac",),
+    "m4a": ("mp4",),
+    "mp3": ("mp3", "id3"),
+    "wav": ("wave", "id3"),
+    "aiff": ("aiff", "id3"),
+}
+"""mutagen's, by format; each takes some milliseconds to import."""
+
+_ENCODINGS = ("latin-1", "utf-8", "utf-16", "utf-16-be", "utf-16-le", "ascii")
+"""Of tags. Python imports each when it is first used."""
+
+
+def prepare(format_: str) -> None:
+    """Import what the tags of that format need."""
+    limits.load()
+    for name in _MODULES.get(format_, ()):
+        importlib.import_module(f"mutagen.{name}")
+    for name in _ENCODINGS:
+        codecs.lookup(name)
 
 
 def answer(given: bytes, file: IO[bytes]) -> dict[str, str]:
@@ -39,7 +67,7 @@ def answer(given: bytes, file: IO[bytes]) -> dict[str, str]:
 
 
 def _open(file: IO[bytes], format_: str) -> Any:
-    """Open the file with mutagen; each of its modules takes some milliseconds to import."""
+    """Open the file with mutagen."""
     if format_ == "opus":
         from mutagen.oggopus import OggOpus
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any
 
-from memocast import limited_process
+from memocast.audio.decoder import file_process
 from memocast.errors import MemocastError
 from memocast.formats.memo import DESCRIPTION_MAX_BYTES, TITLE_MAX_BYTES, now, rfc3339
+from memocast.limited_process import Exceeded, Task
 from memocast.text import cut
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def read_tags(path: Path, format_: str) -> Tags:
     try:
         with path.open("rb") as file:
             said = _answer({"format": format_}, file)
-    except (OSError, limited_process.Exceeded):
+    except (OSError, Exceeded):
         return Tags()
     title = _usable(said.get("title"))
     return Tags(
@@ -72,7 +73,7 @@ def write_tags(file: IO[bytes], memo: Memo) -> None:
         fields["comment"] = memo.description
     try:
         problem = _answer({"format": memo.format, "fields": fields}, file).get("problem")
-    except limited_process.Exceeded:
+    except Exceeded:
         problem = "its tags take too much time or memory to read"
     if problem:
         raise MemocastError(f"the copy cannot be tagged: {problem}", hint=_HINT)
@@ -82,8 +83,9 @@ def _answer(asked: dict[str, Any], file: IO[bytes]) -> dict[str, str]:
     """Return the answer of `tag_process`, which parses in its own process. Raises Exceeded."""
     file.flush()
     seconds = _SECONDS + os.fstat(file.fileno()).st_size // _BYTES_PER_SECOND
-    said: dict[str, str] = limited_process.run(
-        "memocast.audio.tag_process", json.dumps(asked).encode(), seconds, file
+    given = json.dumps(asked).encode()
+    said: dict[str, str] = file_process().ask(
+        Task("memocast.audio.tag_process", seconds, given, asked["format"], file)
     )
     return said
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
-from memocast.audio import examine
+from memocast.audio import decoder, examine
 from memocast.bittorrent.download import STAGED_NAME, Metadata, finished_torrent, open_torrent
 from memocast.errors import MissingDecoder, Refused, WrongKey
 from memocast.fetching.acceptance import approve, refuse_feed_page
@@ -111,6 +111,7 @@ def fetch(
         if entry is None:
             notify(Waiting())
             time.sleep(_POLL_SECONDS)
+    decoder.load(decodes=False)
     try:
         run = _Fetch(library, settings, replace(request, link=link), notify, entry)
     except BaseException:
@@ -186,6 +187,9 @@ class _Fetch:
         title = said.title or title_from_file(metadata.name)
         preview = Preview(title, metadata.size, said.duration, said.peaks or b"")
         self._notify(preview)
+        if not (said.duration and said.peaks):
+            suffix = metadata.name.rpartition(".")[2].lower()
+            decoder.load(suffix)  # a guess; the first bytes decide
         if self._request.listen and metadata.sealed is None:
             want = self._downloader.sessions.want
             self._growing = GrowingFile(metadata.size, metadata.piece_length, want)

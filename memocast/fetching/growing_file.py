@@ -105,6 +105,7 @@ class View(RandomAccess):
 
     def __init__(self, growing: GrowingFile) -> None:
         super().__init__(growing.size)
+        self.size = growing.size
         self._growing = growing
         self.is_stopped = False
         self.allowance: float = math.inf

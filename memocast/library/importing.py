@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import IO, TYPE_CHECKING
 
+from memocast.audio import decoder
 from memocast.audio.examine import examine
 from memocast.errors import MemocastError, Refused, UsageError
 from memocast.formats.memo import checked_description, checked_title, title_from_file
@@ -82,6 +83,7 @@ def take_in(
     `draft` returns the draft for the format that the audio turns out to have. `notify` is as in
     `add_file`. Raises what `write` raises, Refused, NoSound and LibraryError.
     """
+    decoder.load(name.rpartition(".")[2].lower())  # a guess; the first bytes decide
     with library.translated():
         entry = library.staging.create("import")
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from memocast.audio.decoder import blocks
+from memocast.audio import decoder
 from memocast.audio.player import Player
 from memocast.errors import Unwritable
 
@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 
 def start_playing(library: Library, memo: Memo, device: str = "") -> Player:
     """Play the memo on that speaker in a thread of its own. Raises DeviceError, LibraryError."""
+    decoder.load(memo.format)
     path = library.path(memo)
-    player = Player(lambda start: blocks(path, memo.format, start), memo.duration / 1000, device)
+    lasts = memo.duration / 1000
+    player = Player(
+        lambda start: decoder.blocks(path, memo.format, start, lasts=lasts), lasts, device
+    )
     player.start()
     if not memo.heard:
         with contextlib.suppress(Unwritable):  # listening takes no room

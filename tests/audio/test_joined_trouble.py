@@ -13,7 +13,6 @@ from helpers.bounded_run import MOST_MEMORY
 from helpers.full_or_short import scaled
 from helpers.hostile.lying_audio import movie, opus_of_one_packet, repaged
 from helpers.tones import LISTEN, PLAIN, SLACK, Tone, heard, mp3, pitch
-from memocast.audio import container_length
 from memocast.audio.decoder import blocks
 from memocast.audio.examine import confirm, examine
 from memocast.audio.joined_files import parts
@@ -144,7 +143,8 @@ def test_a_box_that_ends_behind_every_file_is_the_last_one(tmp_path: Path) -> No
     content = movie(4_096)
     for length in (2**63 - 1, 2**63, 2**64 - 1):
         path.write_bytes(content + b"\0\0\0\1free" + length.to_bytes(8) + content)
-        assert len(parts(path, "m4a")) == 1
+        with path.open("rb") as file:
+            assert len(parts("box", file, "m4a")) == 1
 
 
 @pytest.mark.parametrize(
@@ -162,6 +162,5 @@ def test_a_wav_with_a_chunk_longer_than_itself_is_decoded_or_refused(
     body = b"".join(name + struct.pack("<I", length) + sound for name, length in chunks.items())
     file = tmp_path / "odd.wav"
     file.write_bytes(b"RIFF" + struct.pack("<I", len(body) + 4) + b"WAVE" + body)
-    assert container_length.duration(file, "wav") is None
     with pytest.raises(Refused):
         confirm(file, 60, b"\1")

@@ -37,7 +37,7 @@ NEEDED = {
     "record": {"numpy", "soundfile", "sounddevice"},
     "devices": {"sounddevice"},
     "share": {"libtorrent"},
-    "fetch": {"libtorrent", "mutagen"},
+    "fetch": {"libtorrent"},
 }
 """Of the heavy modules, what a command cannot do without when nothing is a terminal."""
 
@@ -107,6 +107,20 @@ def test_fetching_a_memo_of_ours_takes_no_decoder(
     link = anna.run("share", anna.add(opus), "--direct").out.strip()
     modules = counted(ben, "fetch", link)["modules"]
     assert {name.partition(".")[0] for name in modules} & HEAVY == NEEDED["fetch"]
+
+
+DECODERS = {"numpy", "soundfile", "av", "mutagen", "wave"}
+
+
+def test_no_command_decodes_or_parses_audio_in_its_own_process(
+    anna: Memocast, ben: Memocast, opus: Path, flac: Path, speech: Path
+) -> None:
+    link = anna.run("share", anna.add(flac), "--direct").out.strip()
+    commands = [["add", str(path)] for path in (opus, flac, speech)]
+    commands += [["export", "latest", "--tags", "-o", "tagged"], ["fetch", link]]
+    for command in commands:
+        modules = {name.partition(".")[0] for name in counted(ben, *command)["modules"]}
+        assert not modules & DECODERS, command
 
 
 LONG = 40_000_000

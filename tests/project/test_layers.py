@@ -47,10 +47,21 @@ PACKAGES = [
     Package(
         "line_process", "a memocast that works for another one and reports to it", "self_command"
     ),
+    Package("limits", "what a process gives up before it reads what strangers sent", ""),
+    Package(
+        "limited_process_child",
+        "the process that imports our modules, and divides itself for each answer",
+        "limits",
+    ),
+    Package(
+        "limited_process_answer",
+        "what such a fork gets and sends",
+        "errors limited_process_child",
+    ),
     Package(
         "limited_process",
-        "a process with little memory and time, for what strangers send",
-        "errors",
+        "processes with little memory, time and rights, for what strangers send",
+        "limited_process_answer limited_process_child",
     ),
     Package("formats", "what travels: memos, links, torrents, feeds, keys", "errors files text"),
     Package(
@@ -63,7 +74,8 @@ PACKAGES = [
     Package(
         "audio",
         "microphone, speaker, and all between a file and its samples",
-        "errors formats limited_process process_limits random_access text",
+        "errors formats limited_process limited_process_child limits process_limits random_access"
+        " text",
     ),
     Package(
         "bittorrent",
@@ -128,10 +140,11 @@ LIBRARIES = {
     "pyrage": "formats",
     "cryptography": "channels formats",
     "sounddevice": "audio",
-    "soundfile": "audio fetching",
+    "soundfile": "audio",
     "av": "audio",
     "mutagen": "audio",
     "numpy": "audio",
+    "landlock": "limits",
 }
 """Every foreign library, and the packages that know it."""
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
-import json
 import os
 import signal
 import subprocess
-from typing import TYPE_CHECKING
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from helpers.hostile.lying_audio import silent_vorbis
 from helpers.waiting import wait_for
 from memocast import limited_process
+from memocast.audio.examine import examine
 from memocast.channels.pair_missing import MissingMemos
 from memocast.errors import MemocastError, NotALink, Refused, SwarmTimeout
 from memocast.formats.replica import EditStamp, ReplicaEntry
@@ -21,13 +25,15 @@ from memocast.library.library import Library
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from helpers.memocast_user import Memocast
 
 WORKER = """
 import os, signal, sys, time
-from memocast import limited_process
+from memocast import limited_process_child
+
+def channel():
+    return limited_process_child._Channel.socket.fileno()
 
 def answer(given, file):
     exec(given.decode())
@@ -40,8 +46,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., object
     (tmp_path / "worker.py").write_text(WORKER)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
 
-    def run(code: str, patience: float = 20.0, seconds: int = 2) -> object:
-        return limited_process.run("worker", code.encode(), seconds, patience=patience)
+    def run(code: str, patience: float = 20.0, seconds: int = 2, **more: Any) -> object:
+        return limited_process.run("worker", code.encode(), seconds, patience=patience, **more)
 
     return run
 
@@ -55,7 +61,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., object
         "os.abort()",
         "raise ValueError",
         "os._exit(0)",
-        "os.write(sys.stdout.fileno(), b'x' * (65 << 20))",
+        "limited_process_child.say('x' * (65 << 20))",
+        "limited_process_child.send_block(bytes(2 << 20))",
+        "os.write(channel(), b'x' * (1 << 20))",
+        "os.write(channel(), b'a\\0\\0\\x80\\0' + b'[' * 0x8000)",
     ],
 )
 def test_what_it_does_by_itself_it_would_do_again(run: Callable[..., object], code: str) -> None:
@@ -90,9 +99,8 @@ def test_an_error_of_who_is_told_is_its_own(tmp_path: Path) -> None:
     def full(_: object) -> None:
         raise OSError(errno.ENOSPC, "no space left on device")
 
-    asked = json.dumps({"path": os.fsencode(path).hex(), "limit": 3600}).encode()
     with pytest.raises(OSError, match="no space left"):
-        limited_process.run("memocast.audio.examine_process", asked, 60, tell=full)
+        examine(path, full)
 
 
 def test_an_add_whose_decoder_was_killed_says_so_and_can_be_run_again(
@@ -116,6 +124,148 @@ def test_an_add_whose_decoder_was_killed_says_so_and_can_be_run_again(
     assert "was stopped" in err
     assert "hint: run the command again" in err
     assert anna.run("add", str(path)).out
+
+
+def test_each_thread_learns_how_its_own_process_ended(run: Callable[..., object]) -> None:
+    """Of four at once, one is killed while another uses more time than it may."""
+    before_and_after: list[threading.Event] = [threading.Event() for _ in range(2)]
+    told: dict[str, object] = {}
+
+    def killed() -> None:
+        # It waits for its end, which comes when the other has used its two seconds.
+        run_told("killed", "limited_process_child.say(os.getpid()); signal.pause()", tell=kill)
+
+    def kill(process: object) -> None:
+        before_and_after[0].set()
+        before_and_after[1].wait(60)
+        os.kill(int(str(process)), signal.SIGKILL)
+
+    def greedy() -> None:
+        before_and_after[0].wait(60)
+        run_told("greedy", "while True: pass")
+        before_and_after[1].set()
+
+    def run_told(name: str, code: str, **more: object) -> None:
+        try:
+            told[name] = run(code, **more)
+        except Exception as error:
+            told[name] = error
+
+    threads = [threading.Thread(target=target) for target in (killed, greedy)]
+    threads += [
+        threading.Thread(target=run_told, args=(f"{number}", f"os.kill(os.getpid(), {number})"))
+        for number in (signal.SIGTERM, signal.SIGSEGV)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    ends = {name: type(error) for name, error in told.items()}
+    assert ends == {
+        "killed": MemocastError,
+        "greedy": limited_process.Exceeded,
+        f"{signal.SIGTERM}": MemocastError,
+        f"{signal.SIGSEGV}": limited_process.Exceeded,
+    }
+
+
+ORPHANS = r"""
+import sys
+from memocast.limited_process import LimitedProcess, Task
+
+process = LimitedProcess()
+code = b"limited_process_child.say([os.getppid(), os.getpid()])\nwhile True: pass"
+process.ask(Task("worker", 600, code), lambda pids: print(*pids, flush=True))
+"""
+
+
+@pytest.mark.parametrize("victim", ["who asked", "the process", "the fork"])
+def test_none_of_its_processes_outlives_who_asked_or_the_others(
+    run: Callable[..., object], victim: str
+) -> None:
+    asking = subprocess.Popen(
+        [sys.executable, "-c", ORPHANS], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert asking.stdout
+    pids = [asking.pid, *map(int, asking.stdout.readline().split())]
+    os.kill(pids[["who asked", "the process", "the fork"].index(victim)], signal.SIGKILL)
+    _, err = asking.communicate(timeout=60)
+    assert asking.returncode == -signal.SIGKILL or "was stopped" in err
+    wait_for("their end", lambda: not any(is_running(pid) for pid in pids))
+
+
+def is_running(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return "State:\tZ" not in status
+
+
+def test_a_process_that_ended_for_want_of_work_is_started_again(
+    run: Callable[..., object],
+) -> None:
+    with contextlib.closing(limited_process.LimitedProcess(idle=0.01)) as process:
+        pids = set()
+        for _ in range(3):
+            task = limited_process.Task("worker", 5, b"limited_process_child.say(os.getppid())")
+            process.ask(task, pids.add)
+            wait_for("its end", lambda: not any(is_running(pid) for pid in pids))
+    assert len(pids) == 3
+
+
+CLOSED = """
+import os, socket
+from memocast import limits
+
+def prepare(what):
+    limits.load()
+
+def tried(deed, *arguments):
+    try:
+        deed(*arguments)
+    except (OSError, PermissionError) as error:
+        return type(error).__name__
+    return "done"
+
+def answer(given, file):
+    path = given.decode()
+    file.read()
+    return {
+        "open": tried(open, path), "list": tried(os.listdir, "/"), "pipe": tried(os.pipe),
+        "connect": tried(socket.socket), "copy": tried(os.dup, 0), "write": tried(file.write, b"x"),
+        "delete": tried(os.unlink, path), "rename": tried(os.rename, path, path + "2"),
+        "cut": tried(os.truncate, path, 0), "folder": tried(os.mkdir, path + "3"),
+        "link": tried(os.symlink, path, path + "4"), "run": tried(os.execv, "/bin/true", ["true"]),
+        "fork": tried(forked),
+    }
+
+def forked():
+    os.setresuid(65534, 65534, 65534)  # root may always
+    if not os.fork():
+        os._exit(0)
+"""
+
+
+def test_a_decoder_can_open_nothing_and_change_nothing(
+    run: Callable[..., object], tmp_path: Path
+) -> None:
+    (tmp_path / "closed.py").write_text(CLOSED)
+    other = tmp_path / "precious"
+    other.write_bytes(b"precious")
+    with other.open("rb") as file:
+        given = os.fsencode(other)
+        done = limited_process.run("closed", given, 5, file)
+    assert isinstance(done, dict)
+    unnamed = {"open", "list", "pipe", "connect", "copy", "write", "fork"}
+    everywhere = {deed for deed in done if deed in unnamed}
+    landlock = pytest.importorskip("landlock")
+    try:
+        landlock.landlock_abi_version()
+    except OSError:  # a kernel without it
+        done = {deed: done[deed] for deed in everywhere}
+    assert {deed for deed, how in done.items() if how == "done"} == set(), done
+    assert other.read_bytes() == b"precious"
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,10 @@ def fetch(
 
     Example: memocast fetch "magnet:?xt=urn:btih:…" --timeout 5m
     """
+    from memocast.audio import decoder
+
+    # First, because it is ready when the memo has arrived, while we import the rest.
+    decoder.load(decodes=play)
     from memocast.fetching.fetch import FetchRequest
     from memocast.library.identity import identities
 

@@ -35,6 +35,9 @@ def add(
 
     Example: memocast add --title "Grandma's story" story.m4a
     """
+    from memocast.audio import decoder
+
+    decoder.load(Path(files[0]).suffix[1:].lower())  # it imports much, while we do the same
     current = app_context(context)
     if title is not None:
         title = checked_title(title)

@@ -33,7 +33,11 @@ def play(
 
     Example: memocast play latest
     """
-    portaudio_check.begin()  # it takes a while, and so does the rest
+    from memocast.audio import decoder
+
+    # Both take a while, and so does the rest.
+    portaudio_check.begin()
+    decoder.load()
     current = app_context(context, "read")
     if new == (memo is not None):
         raise UsageError("name a memo to play, or use --new", hint="memocast play latest")

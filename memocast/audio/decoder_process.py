@@ -1,0 +1,136 @@
+"""What is done with a stranger's audio file in a limited process; `decoder` asks for it."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import math
+import struct
+import sys
+import time
+
+from memocast import limited_process_child, limits
+from memocast.audio.refusals import to_json
+from memocast.errors import Refused
+
+# Type checkers recognise the name of this flag; what is imported here delays every fetch.
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import IO, Any
+
+    from memocast.audio.sndfile_decoder import Samples
+
+HEAD = struct.Struct(">II")
+"""Before the float32 samples of a block: its rate in Hz, and its channels."""
+
+_SAID_SECONDS = 0.1
+_CONTAINER = ("memocast.audio.container_length",)
+_SNDFILE = ("numpy", "soundfile", "mutagen.ogg", "memocast.audio.measure", "memocast.audio.peaks")
+_GROWING = ("numpy", "soundfile", "memocast.audio.growing_decoder")
+_MODULES = {
+    "container": _CONTAINER,
+    "wav": (*_CONTAINER, "wave"),
+    "sndfile": _SNDFILE,
+    # PyAV imports these when it meets such streams.
+    "ffmpeg": (*_SNDFILE, "av", "av.audio.stream", "av.video.stream", "av.subtitles.stream"),
+    "growing": _GROWING,
+}
+
+
+def prepare(what: str) -> None:
+    """Import what is needed to read a container, or to decode by libsndfile or FFmpeg.
+
+    Landlock is for the decoders, which are written in C: a container is read by Python alone.
+    """
+    if what in ("sndfile", "ffmpeg", "growing"):
+        limits.load()
+    for name in _MODULES.get(what, ()):
+        with contextlib.suppress(ImportError):  # who needs it tells
+            importlib.import_module(name)
+
+
+def answer(given: bytes, file: IO[bytes] | None) -> dict[str, Any]:
+    """Do what `given`, a JSON object, asks for by `do`; return the result, or why it is refused."""
+    asked = json.loads(given)
+    try:
+        if asked["do"] == "grow":
+            return _grow(asked, file)
+        assert file is not None
+        return _DEEDS[asked["do"]](asked, file)
+    except Refused as error:
+        return to_json(error)
+    except OSError as error:
+        return {"errno": error.errno, "why": error.strerror}
+
+
+def _lasts(asked: dict[str, Any], file: IO[bytes]) -> dict[str, Any]:
+    """Return whether the container shows that the file lasts as long as is claimed."""
+    from memocast.audio.container_length import lasts
+
+    return {"lasts": lasts(asked["name"], file, asked["format"], asked["claimed"])}
+
+
+def _measure(asked: dict[str, Any], file: IO[bytes]) -> dict[str, Any]:
+    """Decode the file, and return its duration and peaks."""
+    from memocast.audio.measure import measure
+
+    said_at = 0.0
+
+    def tell(seconds: float) -> None:
+        nonlocal said_at
+        if time.monotonic() - said_at > _SAID_SECONDS:
+            said_at = time.monotonic()
+            limited_process_child.say(seconds)
+
+    if _lacks_ffmpeg(asked, file):
+        return {"again": True}
+    limit = math.inf if asked["limit"] is None else asked["limit"]
+    sound = measure(asked["name"], file, asked["format"], tell, limit)
+    return {"duration": sound.duration, "peaks": sound.peaks.hex()}
+
+
+def _decode(asked: dict[str, Any], file: IO[bytes]) -> dict[str, Any]:
+    """Decode the file, and send its blocks."""
+    from memocast.audio.parts_decoder import decode
+
+    if _lacks_ffmpeg(asked, file):
+        return {"again": True}
+    _send(decode(asked["name"], file, asked["format"], asked["start"], torn=asked["torn"]))
+    return {}
+
+
+def _grow(asked: dict[str, Any], pipe: IO[bytes] | None) -> dict[str, Any]:
+    """Decode what arrives, send its blocks, and return how long it claims to last."""
+    from memocast.audio.growing_decoder import Growing
+
+    growing = Growing(pipe, asked["size"])
+    _send(growing.blocks(asked["start"]))
+    return {"seconds": growing.seconds}
+
+
+def _lacks_ffmpeg(asked: dict[str, Any], file: IO[bytes]) -> bool:
+    """Return whether it must be asked for again, with FFmpeg, whose resampler joins parts."""
+    from memocast.audio.joined_files import parts
+
+    if asked["again"] or "av" in sys.modules:
+        return False
+    return len(parts(asked["name"], file, asked["format"])) > 1
+
+
+def _send(blocks: Iterable[tuple[int, Samples]]) -> None:
+    import numpy as np
+
+    from memocast.audio.sndfile_decoder import BLOCK_SAMPLES
+
+    for rate, block in blocks:
+        channels = block.shape[1]
+        frames = max(1, BLOCK_SAMPLES // channels)
+        for begin in range(0, len(block), frames):
+            piece = np.ascontiguousarray(block[begin : begin + frames], np.float32)
+            limited_process_child.send_block(HEAD.pack(rate, channels), piece)
+
+
+_DEEDS = {"lasts": _lasts, "measure": _measure, "decode": _decode}

@@ -1,0 +1,85 @@
+"""What a process gives up before it reads what strangers sent: memory, time, files, and more.
+
+Limits of resources (setrlimit) work everywhere. Landlock, where Linux has it, also takes away
+every right to files by their names; files that are open already stay open.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import resource
+import sys
+
+MEMORY_BYTES = 280 << 20
+"""Of private memory, without mapped files. The largest podcast feed that is read, full of emoji,
+takes 250 MB."""
+
+_ADDRESS_BYTES = 2 << 30
+"""Of address space, on systems that limit nothing else."""
+
+_FILES = 64
+_GROWTH_BYTES = 16 << 20
+"""How much a changed file may grow: several times what memocast ever adds."""
+
+_ENDING_SECONDS = 5
+"""Of CPU time, after which a process that ignores the signal of its limit is killed."""
+
+
+def load() -> None:
+    """Import Landlock for later; that takes longer than reading the container of a memo."""
+    with contextlib.suppress(ImportError):  # it is installed on Linux alone
+        importlib.import_module("landlock")
+
+
+def set_limits(seconds: int, writable: int | None) -> None:
+    """Limit this process's memory, files, and `seconds` of CPU time.
+
+    `writable` is the descriptor of the one file that it may change, if any.
+    """
+    written = os.fstat(writable).st_size + _GROWTH_BYTES if writable is not None else 0
+    limit(resource.RLIMIT_CPU, seconds, seconds + _ENDING_SECONDS)
+    limit(resource.RLIMIT_DATA, MEMORY_BYTES)
+    limit(resource.RLIMIT_AS, _ADDRESS_BYTES)
+    limit(resource.RLIMIT_NOFILE, _FILES)
+    limit(resource.RLIMIT_CORE, 0)
+    limit(resource.RLIMIT_FSIZE, written)
+
+
+def forbid_changes() -> None:
+    """Give up all rights to files but reading, where the system can and it was loaded."""
+    _restrict(may_read=True)
+
+
+def close_off() -> None:
+    """Give up opening anything: files, sockets, processes. What is open already stays usable.
+
+    All rights to files by name are given up too, where the system can and Landlock was loaded.
+    """
+    _restrict(may_read=False)
+    limit(resource.RLIMIT_NPROC, 0)
+    # Whatever gets a descriptor fails from now on, on every system.
+    limit(resource.RLIMIT_NOFILE, 0)
+
+
+def limit(which: int, soft: int, hard: int | None = None) -> None:
+    """Lower a limit to `soft`, which the process may raise to `hard`, by default not at all."""
+    _, most = resource.getrlimit(which)
+    hard = soft if hard is None else hard
+    if most != resource.RLIM_INFINITY:
+        soft, hard = min(soft, most), min(hard, most)
+    resource.setrlimit(which, (soft, hard))
+
+
+def _restrict(*, may_read: bool) -> None:
+    """Let Landlock forbid all use of files by name, perhaps but for reading."""
+    if "landlock" not in sys.modules:
+        return
+    import landlock
+
+    # The kernel may be without it.
+    with contextlib.suppress(OSError, landlock.LandlockError):
+        access = landlock.FSAccess
+        kept = access.READ_FILE | access.READ_DIR if may_read else access(0)
+        landlock.Ruleset(access.all() & ~kept).apply()
