@@ -49,7 +49,7 @@ class Task:
     It may send nothing for `patience` seconds, by default ten times its CPU time. `file` is the
     only open file that it inherits; it may change it if it is opened for writing. A module that
     has a function `prepare` gets the text `prepare` there, to import what it needs, by
-    `limits.load` too: afterwards it cannot open anything.
+    `sandbox.load` too: afterwards it cannot open anything.
     """
 
     module: str

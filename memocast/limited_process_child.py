@@ -21,7 +21,7 @@ import stat
 import struct
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from memocast import limits
+from memocast import sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,11 +115,11 @@ def _answer(request: _Request, lifeline: socket.socket) -> NoReturn:
         file = _opened(files[0]) if files else None
         given = _received(_Channel.socket)
         module = importlib.import_module(request.module)
-        limits.set_limits(request.seconds, files[0] if file and file.writable() else None)
+        sandbox.set_limits(request.seconds, files[0] if file and file.writable() else None)
         if hasattr(module, "prepare"):
-            limits.close_off()
+            sandbox.close_off()
         else:
-            limits.forbid_changes()
+            sandbox.forbid_changes()
         answer = module.answer(given, file)
         if file:
             file.flush()
@@ -171,7 +171,7 @@ def serve(descriptor: int, idle: float) -> None:
     # A low number, so that forks know up to which they have to close: no higher one is given out.
     low = os.dup(descriptor)
     os.close(descriptor)
-    limits.limit(resource.RLIMIT_NOFILE, _FILES)
+    sandbox.limit(resource.RLIMIT_NOFILE, _FILES)
     with socket.socket(fileno=low) as control:
         forks = _Forks(idle)
         while forks.wait(control):
@@ -268,7 +268,7 @@ def _request(control: socket.socket) -> _Request | None:
         if hasattr(module, "prepare"):
             module.prepare(asked["prepare"])
         else:
-            limits.load()
+            sandbox.load()
     return _Request(asked["module"], asked["seconds"], list(descriptors))
 
 

@@ -10,7 +10,7 @@ import struct
 import sys
 import time
 
-from memocast import limited_process_child, limits
+from memocast import limited_process_child, sandbox
 from memocast.audio.refusals import to_json
 from memocast.errors import Refused
 
@@ -46,7 +46,7 @@ def prepare(what: str) -> None:
     Landlock is for the decoders, which are written in C: a container is read by Python alone.
     """
     if what in ("sndfile", "ffmpeg", "growing"):
-        limits.load()
+        sandbox.load()
     for name in _MODULES.get(what, ()):
         with contextlib.suppress(ImportError):  # who needs it tells
             importlib.import_module(name)

@@ -12,7 +12,7 @@ import importlib
 import json
 from typing import IO, Any
 
-from memocast import limits
+from memocast import sandbox
 
 _MOST_CHARS = 10_000
 """Of each text read: more than memocast uses of any."""
@@ -37,7 +37,7 @@ _ENCODINGS = ("latin-1", "utf-8", "utf-16", "utf-16-be", "utf-16-le", "ascii")
 
 def prepare(format_: str) -> None:
     """Import what the tags of that format need."""
-    limits.load()
+    sandbox.load()
     for name in _MODULES.get(format_, ()):
         importlib.import_module(f"mutagen.{name}")
     for name in _ENCODINGS:

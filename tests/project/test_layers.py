@@ -40,18 +40,18 @@ PACKAGES = [
         "a parent that speaks for a command where limits are low",
         "errors process_limits",
     ),
+    Package("self_command", "starting memocast from memocast", "crash_watch"),
     Package("text", "what of a stranger's text may reach a terminal or a file name", ""),
     Package("random_access", "seeking in a file that is not one", ""),
     Package("files", "writing, hashing and locking files", ""),
-    Package("self_command", "starting memocast from memocast", ""),
     Package(
         "line_process", "a memocast that works for another one and reports to it", "self_command"
     ),
-    Package("limits", "what a process gives up before it reads what strangers sent", ""),
+    Package("sandbox", "what a process gives up before it reads what strangers sent", ""),
     Package(
         "limited_process_child",
         "the process that imports our modules, and divides itself for each answer",
-        "limits",
+        "sandbox",
     ),
     Package(
         "limited_process_answer",
@@ -74,7 +74,7 @@ PACKAGES = [
     Package(
         "audio",
         "microphone, speaker, and all between a file and its samples",
-        "errors formats limited_process limited_process_child limits process_limits random_access"
+        "errors formats limited_process limited_process_child process_limits random_access sandbox"
         " text",
     ),
     Package(
@@ -96,8 +96,7 @@ PACKAGES = [
     Package(
         "seeding",
         "the seeder: a supervisor and its workers",
-        "bittorrent crash_watch errors files formats library line_process self_command settings"
-        " version",
+        "bittorrent errors files formats library line_process self_command settings version",
     ),
     Package(
         "doctor",
@@ -144,7 +143,7 @@ LIBRARIES = {
     "av": "audio",
     "mutagen": "audio",
     "numpy": "audio",
-    "landlock": "limits",
+    "landlock": "sandbox",
 }
 """Every foreign library, and the packages that know it."""
 

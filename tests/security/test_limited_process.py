@@ -216,10 +216,10 @@ def test_a_process_that_ended_for_want_of_work_is_started_again(
 
 CLOSED = """
 import os, socket
-from memocast import limits
+from memocast import sandbox
 
 def prepare(what):
-    limits.load()
+    sandbox.load()
 
 def tried(deed, *arguments):
     try:
