@@ -23,6 +23,9 @@ _MOST_ENDS = 50
 _ENDS = {70: "took too long", 71: "took too much memory", 77: "crashed", 76: "crashed"}
 """libFuzzer's exit codes."""
 
+_INTERRUPTED = 72
+"""The same, for a process that a signal ended: no input did."""
+
 
 class InUse(Exception):
     """Another process runs harnesses in that folder."""
@@ -67,7 +70,7 @@ class Campaign:
         ends = 0
         while not self._is_over and (left := seconds - figures.read(folder).seconds) > 0:
             code = self._work(name, folder, left)
-            if code == 0 or self._is_over:
+            if code in (0, _INTERRUPTED) or self._is_over:
                 continue
             found = figures.read(folder)
             found.ends[f"ENDED: {_ENDS.get(code, f'exit code {code}')}"] += 1
