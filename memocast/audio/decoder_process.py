@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import json
 import math
@@ -48,8 +47,11 @@ def prepare(what: str) -> None:
     if what in ("sndfile", "ffmpeg", "growing"):
         sandbox.load()
     for name in _MODULES.get(what, ()):
-        with contextlib.suppress(ImportError):  # who needs it tells
+        try:
             importlib.import_module(name)
+        except ImportError:
+            # Who needs it tells, and must not look for it when no file can be opened any more.
+            sys.modules[name] = None  # type: ignore[assignment]
 
 
 def answer(given: bytes, file: IO[bytes] | None) -> dict[str, Any]:

@@ -29,6 +29,6 @@ def warn(command: str, what: str) -> None:
 
 
 def warn_of_key(text: str, command: str) -> None:
-    """Warn if `text`, an argument, contains the key of something private."""
-    if has_key(text):
+    """Warn whoever types it if `text`, an argument, contains the key of something private."""
+    if has_key(text) and console.stderr_is_terminal():
         warn(command, "link with its key")

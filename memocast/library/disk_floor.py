@@ -41,9 +41,14 @@ class DiskFloor:
         free, left = (f"{size / 1e9:.1f} GB" for size in (self.free, self.floor))
         return f"the disk has {free} free, of which memocast leaves {left}"
 
+    @property
+    def is_reached(self) -> bool:
+        """Whether nothing more may be fetched. Raises OSError."""
+        return bool(self.floor) and self.room <= 0
+
     def check(self) -> None:
         """Raise BelowDiskFloor when the floor is reached."""
-        if self.room <= 0:
+        if self.is_reached:
             raise BelowDiskFloor
 
     def watched(self, notify: Callable[[T], None]) -> Callable[[T], None]:

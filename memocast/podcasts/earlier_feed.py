@@ -55,14 +55,10 @@ def answer(given: bytes, file: IO[bytes]) -> dict[str, tuple[str, str]] | None:
         address = item.find("enclosure")
         integrity = item.find(f"{_PODCAST}alternateEnclosure/{_PODCAST}integrity")
         if address is not None and integrity is not None:
-            name = _name_in(address.get("url", ""))
+            try:
+                name = unquote(urlsplit(address.get("url", "")).path.rpartition("/")[2])
+            except ValueError:  # not an address that we wrote
+                return None
             if name and "/" not in name and "\0" not in name:
                 found[item.findtext("guid", "")] = (name, integrity.get("value", ""))
     return found
-
-
-def _name_in(address: str) -> str:
-    try:
-        return unquote(urlsplit(address).path.rpartition("/")[2])
-    except ValueError:
-        return ""

@@ -128,7 +128,7 @@ def test_add_reads_flac_that_came_through_a_pipe(
 def test_seeking_in_piped_flac_starts_there_and_plays_nothing_twice(
     speech: Path, tmp_path: Path
 ) -> None:
-    from memocast.audio.examine import blocks
+    from memocast.audio.decoder import blocks
 
     command = ["ffmpeg", "-v", "error", "-i", speech, "-f", "flac", "pipe:1"]
     piped = subprocess.run(command, check=True, capture_output=True).stdout

@@ -16,12 +16,12 @@ from fuzz.feeds import KEY
 from fuzz.harness import Harness, Target, work_folder
 from helpers.odd_replica_entries import BAD, GOOD, LAST, ODD, part
 from memocast.bittorrent import dht
-from memocast.channels.follow import News
 from memocast.channels.pair import Pairing, _differing, _parts, meeting_place
 from memocast.channels.pair_disputes import Disputes
 from memocast.channels.pair_missing import MissingMemos
 from memocast.channels.pair_pages import PairPages
 from memocast.channels.republish import Republisher
+from memocast.channels.sync_events import News
 from memocast.errors import SwarmTimeout
 from memocast.formats import age, link, mutable_item
 from memocast.formats.replica import BUCKETS, EditStamp, bucket, merge, to_bytes

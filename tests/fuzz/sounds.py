@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from fuzz import sound_seeds
 from fuzz.harness import Harness, Target, work_folder
 from memocast.audio import container_length, riff_chunks, tag_process
-from memocast.audio.examine import identify, whole_ogg_pages
+from memocast.audio.examine import identify
 from memocast.audio.joined_files import MOST_PARTS, PartFile, behind_tags, parts
+from memocast.audio.measure import whole_ogg_pages
 from memocast.errors import MemocastError
 
 if TYPE_CHECKING:
@@ -62,8 +63,8 @@ def _check(path: Path, data: bytes, format_: str) -> None:
         end, pages = whole_ogg_pages(file)
         assert 0 <= end <= len(data)
         assert 27 * pages <= end
-    seconds = container_length.duration(path, format_)
-    assert seconds is None or math.isfinite(seconds)
+        seconds = container_length.duration(file, format_)
+        assert seconds is None or math.isfinite(seconds)
 
 
 def tags(data: bytes) -> str:

@@ -32,14 +32,15 @@ def status(context: typer.Context, json: JsonOption = False) -> None:
     rows = [_row(*found, report) for found in offered]
     floor = DiskFloor(current.root, current.settings.disk_floor)
     with current.library.translated():
-        disk = {"free": floor.free, "floor": floor.floor, "held": floor.room <= 0}
-        said = floor.said
+        is_held = floor.is_reached
+        said = floor.said if is_held else ""
+        disk = {"disk": {"free": floor.free, "floor": floor.floor}} if is_held else {}
     lines = _reach_lines(report)
-    if disk["held"]:
+    if is_held:
         lines.append(("disk", f"{said}: nothing new is fetched from channels"))
     if json:
         seeder = to_json(report) if report else None
-        console.document({"seeder": seeder, "memos": rows, "disk": disk})
+        console.document({"seeder": seeder, "memos": rows, **disk})
     elif console.stdout_is_terminal():
         _status_screen(lines, rows)
     else:

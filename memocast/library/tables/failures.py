@@ -8,7 +8,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memocast import process_limits
 from memocast.errors import DamagedLibrary, LibraryError, NoRoom, ReadOnly
 
 if TYPE_CHECKING:
@@ -34,6 +33,8 @@ def translated(path: Path) -> Iterator[None]:
 def _library_error(path: Path, error: sqlite3.Error) -> LibraryError:
     import shutil
     import sqlite3
+
+    from memocast import process_limits
 
     folder = path.parent
     # The low byte is SQLite's primary result code.
@@ -74,6 +75,8 @@ def no_room(path: Path) -> NoRoom:
 
 def _limit_reached() -> str:
     """Return the letter of `ulimit` for what SQLite lacked, which it does not say; or ''."""
+    from memocast import process_limits
+
     if process_limits.lacks_descriptors():
         return "n"
     return "f" if "f" in process_limits.tight() else ""
@@ -81,6 +84,8 @@ def _limit_reached() -> str:
 
 def library_os_error(path: Path, error: OSError) -> LibraryError:
     """Return the LibraryError for an `error` about the library's file or folder `path`."""
+    from memocast import process_limits
+
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return NoRoom(f"no room for {path}: the disk is full", hint="free some space")
     if error.errno == errno.EROFS:
