@@ -164,6 +164,8 @@ def _told(
     found: dict[str, Any] = _unrefused(path.name, said)
     if "errno" in found:
         number = found["errno"]
+        if number in (errno.EMFILE, errno.ENFILE):  # it was to open something, and may not
+            raise takes_too_much(path.name)
         is_number = isinstance(number, int) and number in errno.errorcode
         raise OSError(number if is_number else errno.EIO, str(found.get("why"))[:100], str(path))
     return found

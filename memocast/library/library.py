@@ -17,7 +17,6 @@ from memocast.formats.memo import Memo, Origin, new_id, now
 from memocast.library import backups
 from memocast.library.draft import Draft, NewMemo, digests_of
 from memocast.library.opening import open_database
-from memocast.library.ports import free_port
 from memocast.library.reserve import Reserve
 from memocast.library.staging import Staging, StagingEntry
 from memocast.library.tables.failures import translated
@@ -304,6 +303,8 @@ class Library:
 
     def listen_port(self, *, lan: bool = False) -> int:
         """Return the port that this library or its LAN worker listens on, chosen once and kept."""
+        from memocast.library.ports import free_port
+
         key = "lan_port" if lan else "listen_port"
         row = self._database.row("SELECT value FROM state WHERE key = ?", (key,))
         if row:

@@ -46,10 +46,10 @@ def structure(data: bytes) -> str:
 
 
 def _check(path: Path, data: bytes, format_: str) -> None:
-    found = parts(path, format_)
-    assert 0 < len(found) <= MOST_PARTS
     at = 0
     with path.open("rb") as file:
+        found = parts("sound", file, format_)
+        assert 0 < len(found) <= MOST_PARTS
         assert 0 <= behind_tags(file) <= 16 * (1 << 28)
         for part in found:
             assert at <= part.begin <= part.end <= len(data), found

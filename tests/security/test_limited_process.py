@@ -236,9 +236,15 @@ def answer(given, file):
         "connect": tried(socket.socket), "copy": tried(os.dup, 0), "write": tried(file.write, b"x"),
         "delete": tried(os.unlink, path), "rename": tried(os.rename, path, path + "2"),
         "cut": tried(os.truncate, path, 0), "folder": tried(os.mkdir, path + "3"),
-        "link": tried(os.symlink, path, path + "4"), "run": tried(os.execv, "/bin/true", ["true"]),
-        "fork": tried(forked),
-    }
+        "link": tried(os.symlink, path, path + "4"), "fork": tried(forked),
+    } | ({"run": tried(os.execv, "/bin/true", ["true"])} if has_landlock() else {})
+
+def has_landlock():
+    try:
+        import landlock
+        return landlock.landlock_abi_version() > 0
+    except (ImportError, OSError):
+        return False
 
 def forked():
     os.setresuid(65534, 65534, 65534)  # root may always
