@@ -39,6 +39,9 @@ _left: list[Any] = []
 """Sessions left to end with the process."""
 
 _LOOK_SECONDS = 0.2
+_RELAY_SECONDS = 1.0
+"""How long a session waits until the relay has told trackers that it leaves."""
+
 _MOST_BANS = 3
 """There may be many listeners behind one address; three bans are more than one's mishap."""
 
@@ -133,13 +136,15 @@ class Session:
         trackers = self._trackers
         if is_empty and not self._is_known:
             self._leave_to_end()
-        elif self._known_by_udp or trackers.are_relayed:
+        elif self._known_by_udp or trackers.know_us:
             # libtorrent closes its UDP socket before its last announces are sent, and while it
             # ends no thread of ours runs.
             self._session.pause()
-            deadline = time.monotonic() + goodbye
-            while (left := deadline - time.monotonic()) > 0:
-                self._session.wait_for_alert(round(left * 1000) + 1)
+            began = time.monotonic()
+            udp_end = began + (goodbye if self._known_by_udp else 0.0)
+            relay_end = began + max(goodbye, _RELAY_SECONDS)
+            while time.monotonic() < (relay_end if trackers.know_us else udp_end):
+                self._session.wait_for_alert(10)
                 self._session.pop_alerts()
         self._handles.clear()
         self._keys.clear()

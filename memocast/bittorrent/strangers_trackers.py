@@ -40,9 +40,9 @@ class StrangersTrackers:
         self._outside: dict[str, bool] = {}
 
     @property
-    def are_relayed(self) -> bool:
-        """Whether one of them is asked by the relay."""
-        return self._relay is not None
+    def know_us(self) -> bool:
+        """Whether the relay has told one that we are there, and not yet that we leave."""
+        return self._relay is not None and self._relay.is_known
 
     def allowed(self, urls: Iterable[str]) -> list[str]:
         """Return those that may be asked."""

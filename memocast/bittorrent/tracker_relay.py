@@ -29,6 +29,8 @@ class TrackerRelay:
         self._secret = secrets.token_hex(16)  # other users of this machine do not know it
         self._trackers: list[str] = []
         self._places: dict[str, str] = {}
+        self._lock = threading.Lock()
+        self._known: set[tuple[str, str, str]] = set()
         self._servers = _servers(self, _hosts(addresses))
         host, port = self._servers[0].server_address[:2]
         if len(self._servers) > 1:
@@ -50,6 +52,21 @@ class TrackerRelay:
         """Return the tracker that the URL stands for; if it is not of this relay, the same."""
         is_ours = place.startswith(self._prefix)
         return self._trackers[int(place.removeprefix(self._prefix))] if is_ours else place
+
+    @property
+    def is_known(self) -> bool:
+        """Whether a tracker was told that we are there, and not yet that we leave."""
+        return bool(self._known)
+
+    def note(self, tracker: str, query: str, host: str) -> None:
+        """Note an announce that a tracker was sent, with that query and from that address."""
+        said = dict(field.partition("=")[::2] for field in query.split("&"))
+        told = (tracker, said.get("info_hash", ""), host)
+        with self._lock:
+            if said.get("event") == "stopped":
+                self._known.discard(told)
+            else:
+                self._known.add(told)
 
     def close(self) -> None:
         """Stop listening, a moment later."""
@@ -105,7 +122,7 @@ def _server(relay: TrackerRelay, host: str, port: int) -> socketserver.TCPServer
         # With the first request, for http.server takes longer to load than most fetches take.
         from memocast.bittorrent.tracker_request import Handler
 
-        Handler(connection, client, server, relay.asked_for)
+        Handler(connection, client, server, relay)
 
     # Not HTTPServer, which looks up its own name.
     class Server(socketserver.ThreadingTCPServer):

@@ -25,7 +25,7 @@ from memocast.public_connection import Guard
 from memocast.public_http import Connection, SecureConnection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from memocast.bittorrent.tracker_relay import TrackerRelay
 
 _SECONDS = 12.0
 """For an answer, as `tracker_completion_timeout` has it."""
@@ -39,28 +39,22 @@ _LOOPBACK = ("127.0.0.1", "::1")
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Passes a request of libtorrent's on, and the answer back.
-
-    `asked_for` tells which tracker a path stands for.
-    """
+    """Passes a request of libtorrent's on, and the answer back."""
 
     timeout = _SECONDS
 
-    def __init__(
-        self,
-        connection: Any,
-        client: Any,
-        server: Any,
-        asked_for: Callable[[str], str | None],
-    ) -> None:
-        self._asked_for = asked_for
+    def __init__(self, connection: Any, client: Any, server: Any, relay: TrackerRelay) -> None:
+        self._relay = relay
         super().__init__(connection, client, server)  # which handles the request
 
     def do_GET(self) -> None:
         """Answer."""
         path, _, query = self.path.partition("?")
-        tracker = self._asked_for(path)
-        answer = self._answer(tracker, query) if tracker else _Answer(http.HTTPStatus.NOT_FOUND)
+        tracker = self._relay.asked_for(path)
+        answer = _Answer(http.HTTPStatus.NOT_FOUND)
+        if tracker:
+            answer = self._answer(tracker, query)
+            self._relay.note(tracker, query, self.client_address[0])
         # Nothing of a stranger's that could end the line, or fill it.
         self.send_response(answer.status, re.sub("[^ -~]", "?", answer.reason[:_MAX_REASON]))
         for name, value in answer.headers.items():
