@@ -18,6 +18,7 @@ def run() -> NoReturn:
     if is_default:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     tell = None
+    has_said = True
     try:
         # Loading creates no garbage, and looking for it takes some milliseconds.
         gc.disable()
@@ -40,9 +41,8 @@ def run() -> NoReturn:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
     except BaseException as error:
-        if not _blame_a_limit(error):
-            raise
-    if tell:
+        has_said = _blame_a_limit(error)
+    if tell and has_said:
         tell()
     # Everything is done and reported. Python's own shutdown takes another 10 ms, in which
     # Ctrl-C would still have an effect.
@@ -56,22 +56,27 @@ def _flush() -> None:
 
 
 def _blame_a_limit(error: BaseException) -> bool:
-    """Report the limit that kept modules from loading, or an error from being reported."""
+    """Report the limit that kept modules from loading, or an error from being reported.
+
+    Returns False if that could not be said for sure. Raises the error if no limit is the cause.
+    """
     try:
         from memocast.process_limits import cause, say
 
         found = cause(error)
         if found:
             say(found)
-        return bool(found)
     except Exception:
-        # Not even that could be loaded.
+        # Not even that could be loaded, or said.
         os.write(
             2,
             b"memocast: error: memory or another limit is far too low for memocast\n"
             b"memocast: hint: raise it and try again; see them all: ulimit -a\n",
         )
-        return True
+        return False
+    if not found:
+        raise error
+    return True
 
 
 if __name__ == "__main__":
