@@ -22,8 +22,8 @@ def run() -> NoReturn:
     try:
         # Loading creates no garbage, and looking for it takes some milliseconds.
         gc.disable()
-        from memocast.crash_watch import divide, end_before_time_is_used_up
-        from memocast.process_limits import tight
+        from memocast.processes.crash_watch import divide, end_before_time_is_used_up
+        from memocast.processes.process_limits import tight
 
         if "f" in tight():
             sys.dont_write_bytecode = True  # Python 3.11 would keep what a limit cut off
@@ -61,7 +61,7 @@ def _blame_a_limit(error: BaseException) -> bool:
     Returns False if that could not be said for sure. Raises the error if no limit is the cause.
     """
     try:
-        from memocast.process_limits import cause, say
+        from memocast.processes.process_limits import cause, say
 
         found = cause(error)
         if found:

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from memocast.audio.decoder_process import HEAD
 from memocast.audio.refusals import check, raise_if_refused, takes_too_much
-from memocast.limited_process import Exceeded, LimitedProcess, Task
+from memocast.processes.limited_process import Exceeded, LimitedProcess, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator

@@ -9,9 +9,9 @@ import struct
 import sys
 import time
 
-from memocast import limited_process_child, sandbox
 from memocast.audio.refusals import to_json
 from memocast.errors import Refused
+from memocast.processes import limited_process_child, sandbox
 
 # Type checkers recognise the name of this flag; what is imported here delays every fetch.
 TYPE_CHECKING = False

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING, Any
 
-from memocast import limited_process_child
 from memocast.audio.sndfile_decoder import BLOCK_SAMPLES, opened, read
 from memocast.errors import Refused
+from memocast.processes import limited_process_child
 from memocast.random_access import RandomAccess
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from memocast import process_limits
 from memocast.errors import DeviceError
+from memocast.processes import process_limits
 
 if TYPE_CHECKING:
     import subprocess

@@ -12,7 +12,7 @@ import importlib
 import json
 from typing import IO, Any
 
-from memocast import sandbox
+from memocast.processes import sandbox
 
 _MOST_CHARS = 10_000
 """Of each text read: more than memocast uses of any."""

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 from memocast.audio.decoder import file_process
 from memocast.errors import MemocastError
 from memocast.formats.memo import DESCRIPTION_MAX_BYTES, TITLE_MAX_BYTES, now, rfc3339
-from memocast.limited_process import Exceeded, Task
+from memocast.processes.limited_process import Exceeded, Task
 from memocast.text import cut
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from memocast.bittorrent.tracker_relay import TrackerRelay
-from memocast.formats.public_addresses import literal_addresses
 from memocast.formats.trackers import WEB_SCHEMES, host_of, is_plain
-from memocast.public_connection import is_outside
+from memocast.network.public_addresses import literal_addresses
+from memocast.network.public_connection import is_outside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -21,8 +21,8 @@ from urllib.parse import urljoin, urlsplit
 
 from memocast.errors import MemocastError
 from memocast.formats.trackers import is_plain
-from memocast.public_connection import Guard
-from memocast.public_http import Connection, SecureConnection
+from memocast.network.public_connection import Guard
+from memocast.network.public_http import Connection, SecureConnection
 
 if TYPE_CHECKING:
     from memocast.bittorrent.tracker_relay import TrackerRelay

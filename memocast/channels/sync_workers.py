@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Self
 from memocast.channels.source_sync import name_of, out_of_time
 from memocast.channels.sync_events import Ended, Event, News, event_of
 from memocast.errors import MemocastError
-from memocast.line_process import LineProcess
+from memocast.processes.line_process import LineProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

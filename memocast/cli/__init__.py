@@ -11,10 +11,10 @@ from typing import Annotated
 import typer
 from typer._click.exceptions import ClickException, UsageError
 
-from memocast import process_limits
 from memocast.cli.lazy_commands import Commands
 from memocast.cli.terminal import console
 from memocast.errors import MemocastError
+from memocast.processes import process_limits
 from memocast.text import redacted
 
 INTERRUPTED = 130

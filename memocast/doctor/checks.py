@@ -11,7 +11,7 @@ from memocast.doctor.network import examine_network
 from memocast.errors import DamagedLibrary, LibraryError, MemocastError, ReadOnly
 from memocast.library.audit import audit
 from memocast.library.seeder_lock import SeederLock
-from memocast.process_limits import hint_for
+from memocast.processes.process_limits import hint_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -11,8 +11,8 @@ from urllib.parse import quote, unquote, urlsplit
 from memocast.errors import NotALink, UsageError
 from memocast.formats.magnet import info_hash, is_channel, is_magnet
 from memocast.formats.magnet import parse as parse_magnet
-from memocast.formats.public_addresses import is_inside_literal
 from memocast.formats.trackers import host_of
+from memocast.network.public_addresses import is_inside_literal
 from memocast.text import shortened
 
 if TYPE_CHECKING:

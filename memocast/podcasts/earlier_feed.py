@@ -9,8 +9,8 @@ from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree as Xml
 
-from memocast import limited_process
 from memocast.podcasts.parser import PODCAST_NAMESPACES
+from memocast.processes import limited_process
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from memocast.library.draft import Draft
     from memocast.library.library import Library
     from memocast.library.tables.feed_items import ListedItem
-    from memocast.public_connection import Guard
+    from memocast.network.public_connection import Guard
     from memocast.settings import Settings
 
 TORRENT_SECONDS = 10.0

@@ -13,8 +13,8 @@ from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
 
 from memocast.errors import MemocastError, NotALink, Refused, SwarmTimeout
+from memocast.network.public_connection import Guard
 from memocast.podcasts.watched_connection import Watch, WatchedHandler
-from memocast.public_connection import Guard
 from memocast.text import shortened
 from memocast.version import __version__
 

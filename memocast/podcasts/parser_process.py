@@ -10,10 +10,10 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import IO
 
-from memocast import limited_process
 from memocast.errors import MemocastError, Refused
 from memocast.formats.feed import FeedItem
 from memocast.podcasts.parser import Podcast, parse
+from memocast.processes import limited_process
 
 SECONDS = 60
 """CPU time. A well-behaved feed of the largest size accepted takes 10 seconds."""

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 from memocast.errors import Refused, UsageError
 from memocast.files import file_stamp
+from memocast.network.public_connection import Guard
 from memocast.podcasts import http_get, parser_process
 from memocast.podcasts.parser import MAX_FEED_BYTES
-from memocast.public_connection import Guard
 
 if TYPE_CHECKING:
     from memocast.library.library import Library

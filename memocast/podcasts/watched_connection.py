@@ -11,12 +11,12 @@ import urllib.request
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from memocast.public_http import Connection, SecureConnection
+from memocast.network.public_http import Connection, SecureConnection
 
 if TYPE_CHECKING:
     import http.client
 
-    from memocast.public_connection import Guard
+    from memocast.network.public_connection import Guard
 
 MIN_RATE = 1_000
 """Bytes a second, averaged over a time-out. A slower server is given up."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from memocast.library.library import Library
     from memocast.library.staging import StagingEntry
-    from memocast.public_connection import Guard
+    from memocast.network.public_connection import Guard
 
 _RESPONSE = "response.json"
 """In the entry: the address, and the response under which the bytes there were received."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from memocast.errors import LibraryError, MemocastError
 from memocast.library.seeder_lock import START_SECONDS, SeederLock
 from memocast.library.tables.failures import translated
-from memocast.self_command import start
+from memocast.processes.self_command import start
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from memocast.errors import MemocastError, UsageError
 from memocast.files import write_atomically
-from memocast.self_command import command
+from memocast.processes.self_command import command
 
 if TYPE_CHECKING:
     from collections.abc import Callable

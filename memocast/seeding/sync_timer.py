@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from memocast.errors import LibraryError
 from memocast.library.tables.failures import translated
-from memocast.self_command import start
+from memocast.processes.self_command import start
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from memocast.library.seeder_report import event_of
 from memocast.library.tables.failures import translated
-from memocast.line_process import LineProcess
+from memocast.processes.line_process import LineProcess
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,8 +15,8 @@ from helpers.network_namespaces import Host, ip
 from helpers.podcast_feeds import item, problem, rss, titles
 from helpers.web_server import Reply, WebServer
 from memocast.errors import MemocastError, Refused
+from memocast.network.public_connection import Guard
 from memocast.podcasts import http_get
-from memocast.public_connection import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

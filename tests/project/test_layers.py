@@ -34,58 +34,29 @@ class Package(NamedTuple):
 PACKAGES = [
     Package("errors", "every failure, with its exit code", ""),
     Package("version", "the version of this release", ""),
-    Package("process_limits", "limits that a shell sets, and what to say of them", "errors"),
-    Package(
-        "crash_watch",
-        "a parent that speaks for a command where limits are low",
-        "errors process_limits",
-    ),
-    Package("self_command", "starting memocast from memocast", "crash_watch"),
+    Package("processes", "starting memocast from memocast; limits, and life under them", "errors"),
     Package("text", "what of a stranger's text may reach a terminal or a file name", ""),
     Package("random_access", "seeking in a file that is not one", ""),
     Package("files", "writing, hashing and locking files", ""),
+    Package("network", "which addresses are public, and connections to those", "errors"),
     Package(
-        "line_process", "a memocast that works for another one and reports to it", "self_command"
+        "formats", "what travels: memos, links, torrents, feeds, keys", "errors files network text"
     ),
-    Package("sandbox", "what a process gives up before it reads what strangers sent", ""),
-    Package(
-        "limited_process_child",
-        "the process that imports our modules, and divides itself for each answer",
-        "sandbox",
-    ),
-    Package(
-        "limited_process_answer",
-        "what such a fork gets and sends",
-        "errors limited_process_child",
-    ),
-    Package(
-        "limited_process",
-        "processes with little memory, time and rights, for what strangers send",
-        "limited_process_answer limited_process_child",
-    ),
-    Package("formats", "what travels: memos, links, torrents, feeds, keys", "errors files text"),
-    Package(
-        "public_connection",
-        "connections to public addresses only",
-        "errors formats",
-    ),
-    Package("public_http", "the same over HTTP", "public_connection"),
     Package("settings", "what a user can change", "errors formats text"),
     Package(
         "audio",
         "microphone, speaker, and all between a file and its samples",
-        "errors formats limited_process limited_process_child process_limits random_access sandbox"
-        " text",
+        "errors formats processes random_access text",
     ),
     Package(
         "bittorrent",
         "libtorrent, the DHT, STUN",
-        "errors formats public_connection public_http settings version",
+        "errors formats network settings version",
     ),
     Package(
         "library",
         "the folder and the database that hold the memos",
-        "audio errors files formats process_limits settings",
+        "audio errors files formats processes settings",
     ),
     Package("webpage", "the listening page", "errors files formats settings"),
     Package(
@@ -96,29 +67,28 @@ PACKAGES = [
     Package(
         "seeding",
         "the seeder: a supervisor and its workers",
-        "bittorrent errors files formats library line_process self_command settings version",
+        "bittorrent errors files formats library processes settings version",
     ),
     Package(
         "doctor",
         "what is wrong with library, machine and network",
-        "audio bittorrent errors formats library process_limits settings",
+        "audio bittorrent errors formats library processes settings",
     ),
     Package(
         "podcasts",
         "RSS and Atom, in both directions",
-        "bittorrent errors fetching files formats library limited_process public_connection"
-        " public_http settings text version",
+        "bittorrent errors fetching files formats library network processes settings text version",
     ),
     Package(
         "channels",
         "publishing, following, and pairing one's own devices",
-        "bittorrent errors fetching files formats library line_process podcasts settings text",
+        "bittorrent errors fetching files formats library podcasts processes settings text",
     ),
     Package(
         "cli",
         "the commands, and what a terminal shows",
-        "audio bittorrent channels doctor errors fetching files formats library podcasts"
-        " process_limits seeding settings text version webpage",
+        "audio bittorrent channels doctor errors fetching files formats library podcasts processes"
+        " seeding settings text version webpage",
     ),
     Package(
         "api",
@@ -126,7 +96,7 @@ PACKAGES = [
         "channels errors fetching formats library seeding settings",
     ),
     Package("__init__", "the names that it gives", "api errors formats library settings version"),
-    Package("__main__", "what `memocast` runs", "cli crash_watch process_limits"),
+    Package("__main__", "what `memocast` runs", "cli processes"),
 ]
 
 LIBRARIES = {
@@ -143,7 +113,7 @@ LIBRARIES = {
     "av": "audio",
     "mutagen": "audio",
     "numpy": "audio",
-    "landlock": "sandbox",
+    "landlock": "processes",
 }
 """Every foreign library, and the packages that know it."""
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 EVIL = """
 import json, os, struct, time
-from memocast import limited_process_child as child
+from memocast.processes import limited_process_child as child
 
 def prepare(what):
     pass

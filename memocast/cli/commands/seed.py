@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from memocast import process_limits
 from memocast.cli import signals
 from memocast.cli.commands import seed_view
 from memocast.cli.context import AppContext, JsonOption, OptionalMemosArgument, app_context
 from memocast.cli.terminal import console
 from memocast.errors import MemocastError, UsageError
+from memocast.processes import process_limits
 
 if TYPE_CHECKING:
     from memocast.library.seeder_lock import SeederLock

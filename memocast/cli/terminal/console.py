@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import typer
 
 from memocast.errors import Interrupted, MemocastError
-from memocast.process_limits import hint_for
+from memocast.processes.process_limits import hint_for
 from memocast.text import acts_on_terminal, redacted
 
 if TYPE_CHECKING:

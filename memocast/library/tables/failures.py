@@ -34,7 +34,7 @@ def _library_error(path: Path, error: sqlite3.Error) -> LibraryError:
     import shutil
     import sqlite3
 
-    from memocast import process_limits
+    from memocast.processes import process_limits
 
     folder = path.parent
     # The low byte is SQLite's primary result code.
@@ -75,7 +75,7 @@ def no_room(path: Path) -> NoRoom:
 
 def _limit_reached() -> str:
     """Return the letter of `ulimit` for what SQLite lacked, which it does not say; or ''."""
-    from memocast import process_limits
+    from memocast.processes import process_limits
 
     if process_limits.lacks_descriptors():
         return "n"
@@ -84,7 +84,7 @@ def _limit_reached() -> str:
 
 def library_os_error(path: Path, error: OSError) -> LibraryError:
     """Return the LibraryError for an `error` about the library's file or folder `path`."""
-    from memocast import process_limits
+    from memocast.processes import process_limits
 
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return NoRoom(f"no room for {path}: the disk is full", hint="free some space")

@@ -10,8 +10,8 @@ import time
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
-from memocast import limited_process_child as child
 from memocast.errors import MemocastError
+from memocast.processes import limited_process_child as child
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -13,7 +13,7 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
-from memocast.process_limits import limit, say, sentence, tight
+from memocast.processes.process_limits import limit, say, sentence, tight
 
 if TYPE_CHECKING:
     from collections.abc import Callable

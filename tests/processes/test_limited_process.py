@@ -16,12 +16,12 @@ import pytest
 
 from helpers.hostile.lying_audio import silent_vorbis
 from helpers.waiting import wait_for
-from memocast import limited_process
 from memocast.audio.examine import examine
 from memocast.channels.pair_missing import MissingMemos
 from memocast.errors import MemocastError, NotALink, Refused, SwarmTimeout
 from memocast.formats.replica import EditStamp, ReplicaEntry
 from memocast.library.library import Library
+from memocast.processes import limited_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 WORKER = """
 import os, signal, sys, time
-from memocast import limited_process_child
+from memocast.processes import limited_process_child
 
 def channel():
     return limited_process_child._Channel.socket.fileno()
@@ -112,7 +112,7 @@ def test_an_add_whose_decoder_was_killed_says_so_and_can_be_run_again(
 
     def decoder() -> int | None:
         found = subprocess.run(
-            ["pgrep", "-P", str(process.pid), "-f", "memocast.limited_process"],
+            ["pgrep", "-P", str(process.pid), "-f", "memocast.processes.limited_process"],
             capture_output=True,
             text=True,
         )
@@ -171,7 +171,7 @@ def test_each_thread_learns_how_its_own_process_ended(run: Callable[..., object]
 
 ORPHANS = r"""
 import sys
-from memocast.limited_process import LimitedProcess, Task
+from memocast.processes.limited_process import LimitedProcess, Task
 
 process = LimitedProcess()
 code = b"limited_process_child.say([os.getppid(), os.getpid()])\nwhile True: pass"
@@ -216,7 +216,7 @@ def test_a_process_that_ended_for_want_of_work_is_started_again(
 
 CLOSED = """
 import os, socket
-from memocast import sandbox
+from memocast.processes import sandbox
 
 def prepare(what):
     sandbox.load()

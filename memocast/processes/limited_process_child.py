@@ -21,7 +21,7 @@ import stat
 import struct
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from memocast import sandbox
+from memocast.processes import sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ import time
 from typing import Any
 
 from memocast.errors import Refused
-from memocast.formats.public_addresses import is_inside_literal, is_public, plain_host
+from memocast.network.public_addresses import is_inside_literal, is_public, plain_host
 
 MOST_ADDRESSES = 8
 """Of one name that are dialled, one after another."""

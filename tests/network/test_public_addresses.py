@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memocast.formats.public_addresses import is_inside_literal, is_public, plain_host
+from memocast.network.public_addresses import is_inside_literal, is_public, plain_host
 
 INSIDE = """
     0.0.0.0 0.1.2.3 10.0.0.1 10.255.255.255 100.64.0.1 100.127.255.255 127.0.0.1 127.255.255.254

@@ -13,7 +13,7 @@ import subprocess
 import time
 from typing import IO, TYPE_CHECKING, Any
 
-from memocast.self_command import start
+from memocast.processes.self_command import start
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

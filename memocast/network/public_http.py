@@ -6,7 +6,7 @@ import http.client
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from memocast.public_connection import Guard
+    from memocast.network.public_connection import Guard
 
 
 class Connection(http.client.HTTPConnection):

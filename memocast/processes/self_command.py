@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import IO, TYPE_CHECKING
 
-from memocast.crash_watch import STARTED_BY_US
+from memocast.processes.crash_watch import STARTED_BY_US
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,8 +15,8 @@ import sys
 import threading
 from typing import IO, TYPE_CHECKING, Any
 
-from memocast import limited_process_child as child
-from memocast.limited_process_answer import (
+from memocast.processes import limited_process_child as child
+from memocast.processes.limited_process_answer import (
     ENDING_SECONDS,
     Conversation,
     Ended,
@@ -24,14 +24,14 @@ from memocast.limited_process_answer import (
     parsed,
     stopped,
 )
-from memocast.limited_process_answer import Exceeded as Exceeded
-from memocast.limited_process_answer import Task as Task
+from memocast.processes.limited_process_answer import Exceeded as Exceeded
+from memocast.processes.limited_process_answer import Task as Task
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable, Generator
 
-    from memocast.limited_process_answer import Messages
+    from memocast.processes.limited_process_answer import Messages
 
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 """numpy would reserve memory for each core, and a process with threads should not fork."""
@@ -179,7 +179,7 @@ class LimitedProcess:
             self._control, theirs = socket.socketpair()
             with theirs:
                 serve = f"serve({theirs.fileno()}, {self._idle})"
-                code = f"from memocast.limited_process_child import serve; {serve}"
+                code = f"from memocast.processes.limited_process_child import serve; {serve}"
                 self._process = subprocess.Popen(
                     # -P: do not import from a folder 'memocast' in the current directory.
                     [sys.executable, "-P", "-c", code],

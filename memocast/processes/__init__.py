@@ -1,0 +1,1 @@
+"""Starting memocast from memocast, and processes with limits."""
