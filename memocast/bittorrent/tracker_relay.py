@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from memocast.formats.addresses import address
 from memocast.formats.trackers import PLAIN_PATH
+from memocast.network.public_addresses import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_LOOPBACK = ("127.0.0.1", "::1")
 
 
 class TrackerRelay:
@@ -82,7 +81,7 @@ class TrackerRelay:
         import ipaddress
 
         at = {str(server.server_address[0]) for server in self._servers}
-        if at & set(_LOOPBACK):
+        if at & set(LOOPBACK):
             return ipaddress.ip_address(host).is_loopback
         return host in at
 
@@ -99,9 +98,9 @@ def _hosts(addresses: Sequence[str]) -> list[str]:
 
     found = [ipaddress.ip_address(each) for each in addresses]
     loopback = {
-        _LOOPBACK[each.version == 6] for each in found if each.is_unspecified or each.is_loopback
+        LOOPBACK[each.version == 6] for each in found if each.is_unspecified or each.is_loopback
     }
-    return sorted(loopback) or [str(each) for each in found[:1]] or [_LOOPBACK[0]]
+    return sorted(loopback) or [str(each) for each in found[:1]] or [LOOPBACK[0]]
 
 
 def _servers(relay: TrackerRelay, hosts: Sequence[str]) -> list[socketserver.TCPServer]:
@@ -133,7 +132,7 @@ def _server(relay: TrackerRelay, host: str, port: int) -> socketserver.TCPServer
 
         def verify_request(self, _: Any, client: Any) -> bool:
             # This machine; from elsewhere nothing comes to loopback.
-            return host in _LOOPBACK or bool(client[0] == host)
+            return host in LOOPBACK or bool(client[0] == host)
 
         def handle_error(self, *_: object) -> None:
             """Say nothing of a client that left."""

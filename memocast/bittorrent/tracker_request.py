@@ -21,6 +21,7 @@ from urllib.parse import urljoin, urlsplit
 
 from memocast.errors import MemocastError
 from memocast.formats.trackers import is_plain
+from memocast.network.public_addresses import LOOPBACK
 from memocast.network.public_connection import Guard
 from memocast.network.public_http import Connection, SecureConnection
 
@@ -35,7 +36,6 @@ _MOST_REDIRECTS = 5
 _MAX_REASON = 200
 _PASSED_ON = ("User-Agent", "Accept-Encoding")
 _PASSED_BACK = ("Content-Type", "Content-Encoding")
-_LOOPBACK = ("127.0.0.1", "::1")
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -110,7 +110,7 @@ class _Dial(Guard):
     def __init__(self, own: str, source: str) -> None:
         super().__init__(own, socket.AF_INET6 if ":" in source else socket.AF_INET)
         # From loopback itself nothing else could be reached.
-        self._source = None if source in _LOOPBACK else (source, 0)
+        self._source = None if source in LOOPBACK else (source, 0)
         self._dialled: socket.socket | None = None
 
     def dial(

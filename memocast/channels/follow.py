@@ -224,8 +224,10 @@ class Follower:
         for listed in items.wanted(channel):
             if self._must_wait(listed):
                 continue
-            size = listed.item.size
-            if self._floor.room < (max(size, 1) if size <= _max_size(channel) else 1):
+            # What is larger than the channel's limit is refused, however much room there is.
+            if self._floor.is_reached or (
+                self._floor.room < listed.item.size <= _max_size(channel)
+            ):
                 news.held += 1
                 continue
             try:

@@ -10,6 +10,8 @@ from urllib.parse import unquote
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
+LOOPBACK = ("127.0.0.1", "::1")
+
 _INSIDE = (
     # IANA's special-purpose registry for IPv4 (RFC 6890), each range with all of its exceptions.
     "0.0.0.0/8",

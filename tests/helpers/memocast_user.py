@@ -109,9 +109,15 @@ class Memocast:
 
     def shell(self, script: str, expect: int = 0) -> Result:
         """Run a POSIX shell script, as a user's would."""
+        result = self.program("sh", "-c", script)
+        assert result.code == expect, result
+        return result
+
+    def program(self, *command: str) -> Result:
+        """Run any program as the user would."""
         with self.host.entered() if self.host else contextlib.nullcontext():
             done = subprocess.run(
-                ["sh", "-c", script],
+                command,
                 env=self.environment,
                 cwd=self.home,
                 capture_output=True,
@@ -120,7 +126,6 @@ class Memocast:
                 check=False,
                 stdin=subprocess.DEVNULL,
             )
-        assert done.returncode == expect, done
         return Result(done.returncode, done.stdout, done.stderr)
 
     def add(self, path: Path, **options: str) -> str:

@@ -21,24 +21,14 @@ NOBODY = "ab" * 20
 def limited(user: Memocast, limit: str, *command: str, code: str = "") -> Result:
     """Run a command in a shell with that limit; `code` is a libtorrent that does that instead."""
     # Python 3.11 would keep compiled modules that a limit on the size of files cut off.
-    environment = {**user.environment, "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {"PYTHONDONTWRITEBYTECODE": "1"}
     if code:
         folder = user.home / "libraries"
         folder.mkdir(exist_ok=True)
         (folder / "libtorrent.py").write_text(code)
         environment["PYTHONPATH"] = str(folder)
     script = f'ulimit -c 0; {limit} && exec python -m memocast "$@"'
-    done = subprocess.run(
-        ["bash", "-c", script, "bash", *command],
-        env=environment,
-        cwd=user.home,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    return Result(done.returncode, done.stdout, done.stderr)
+    return user.with_(**environment).program("bash", "-c", script, "bash", *command)
 
 
 def assert_said(result: Result, what: str, letter: str, codes: tuple[int, ...] = (1, 8)) -> None:
@@ -135,20 +125,10 @@ def test_who_may_start_no_thread_is_told() -> None:
     )
     with tempfile.TemporaryDirectory(prefix="mc-") as folder:
         Path(folder).chmod(0o755)
-        user = Memocast(Path(folder) / "home")
+        user = Memocast(Path(folder) / "home", PYTHONDONTWRITEBYTECODE="1")
         os.chown(user.home, 12_345, 12_345)
         for words in (["fetch", NOBODY], ["doctor"], ["seed"], ["identity"]):
-            done = subprocess.run(
-                [*command, *words],
-                env={**user.environment, "PYTHONDONTWRITEBYTECODE": "1"},
-                cwd=user.home,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=60,
-                check=False,
-            )
-            result = Result(done.returncode, done.stdout, done.stderr)
+            result = user.program(*command, *words)
             if words[0] == "identity":
                 assert result.code == 0, "what needs no thread works"
             else:
