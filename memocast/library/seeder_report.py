@@ -8,7 +8,6 @@ supervisor passes the events on to `seed --json` and writes its `SeederReport` t
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, is_dataclass
-from functools import cache
 from typing import Any
 
 
@@ -283,19 +282,23 @@ def seeder_report_of(document: object) -> SeederReport | None:
         return None
 
 
-@cache
-def _names_of(kind: type[Any]) -> tuple[str, ...]:
-    """Return the names of a dataclass's fields.
+_FIELDS: dict[type[Any], tuple[str, ...]] = {}
+"""The names of each dataclass's fields, once they were needed.
 
-    Found once: each `fields` leaves a tuple in a free list of CPython 3.11, which in a seeder, with
-    some reports a second, grew by megabytes.
-    """
-    return tuple(part.name for part in fields(kind))
+Kept since each `fields` leaves a tuple in CPython's free lists, by which a seeder, which needs them
+several times a second, grew by megabytes.
+"""
+
+
+def _fields(kind: type[Any]) -> tuple[str, ...]:
+    if kind not in _FIELDS:
+        _FIELDS[kind] = tuple(part.name for part in fields(kind))
+    return _FIELDS[kind]
 
 
 def _plain(value: Any) -> Any:
     if is_dataclass(value):
-        return {name: _plain(getattr(value, name)) for name in _names_of(type(value))}
+        return {name: _plain(getattr(value, name)) for name in _fields(type(value))}
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return value
@@ -310,7 +313,7 @@ _NESTED: dict[str, type[Any]] = {
 
 
 def _typed(kind: type[Any], document: dict[str, Any]) -> Any:
-    given = {name: document[name] for name in _names_of(kind) if name in document}
+    given = {name: document[name] for name in _fields(kind) if name in document}
     for name, value in given.items():
         if name in _NESTED and value is not None:
             given[name] = _typed(_NESTED[name], value)
