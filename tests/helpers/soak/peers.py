@@ -237,7 +237,14 @@ KINDS: dict[str, Callable[[World, random.Random], None]] = {
 
 
 def _connect(world: World, chances: random.Random) -> socket.socket:
-    return socket.create_connection(world.address, 5, (world.somewhere(chances), 0))
+    """Connect; once the network is back, libtorrent closes its sockets for a moment."""
+
+    def accepted() -> socket.socket | None:
+        with contextlib.suppress(ConnectionRefusedError):
+            return socket.create_connection(world.address, 5, (world.somewhere(chances), 0))
+        return None
+
+    return wait_for("somebody who listens", accepted)
 
 
 def _wire(world: World, chances: random.Random) -> Wire:
