@@ -244,7 +244,7 @@ def _connect(world: World, chances: random.Random) -> socket.socket:
             return socket.create_connection(world.address, 5, (world.somewhere(chances), 0))
         return None
 
-    return wait_for("somebody who listens", accepted)
+    return wait_for("somebody who listens", accepted, _PATIENCE)
 
 
 def _wire(world: World, chances: random.Random) -> Wire:
