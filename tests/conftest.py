@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 
 pytest.register_assert_rewrite("helpers")  # before any of it is imported: it has asserts too
 
-from helpers.full_or_short import scaled
+from helpers.full_or_short import FULL, scaled
 from helpers.made_sounds import encoded
 from helpers.memocast_user import Memocast
 from memocast.library.library import Library
@@ -45,6 +45,8 @@ def pytest_collection_modifyitems(
 ) -> Generator[None, None, None]:
     """Mark what needs a real browser: it is run apart from what needs real-time sound.
 
+    What is marked `full` is left out of all but a full run.
+
     Each worker is given as many tests in a row. What is long is mostly waiting: it is spread over
     all of them and over their time, so that something else keeps the processor busy meanwhile, and
     none is left with it at the end.
@@ -52,6 +54,10 @@ def pytest_collection_modifyitems(
     for item in items:
         if "net" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.browser)
+    if not FULL:
+        full = [item for item in items if item.get_closest_marker("full")]
+        items[:] = [item for item in items if not item.get_closest_marker("full")]
+        config.hook.pytest_deselected(items=full)
     yield  # which leaves those that were chosen
     workers = getattr(config, "workerinput", {}).get("workercount", 1)
     long = [item for item in items if item.get_closest_marker("long")]

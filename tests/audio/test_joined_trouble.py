@@ -86,7 +86,9 @@ def of_rate(rate: int) -> bytes:
     )
 
 
-@pytest.mark.parametrize(("first", "second"), [(768_000, 1), (768_000, 7_000), (1, 768_000)])
+@pytest.mark.parametrize(
+    ("first", "second"), [(768_000, 7_000), (768_000, 1), (1, 768_000)][: scaled(3, 1)]
+)
 def test_parts_whose_rates_are_too_far_apart_are_refused(
     first: int, second: int, tmp_path: Path
 ) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from helpers.full_or_short import scaled
 from helpers.heard_sounds import alignment, voice
 from helpers.processes import running
 from helpers.recording_process import end, staged, start_recording
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from helpers.sound_card import SoundCard
 
 
-@pytest.mark.parametrize("format_", ["opus", "flac", "wav"])
+@pytest.mark.parametrize("format_", ["opus", "flac", "wav"][: scaled(3, 2)])
 @pytest.mark.long
 def test_what_is_recorded_is_what_was_spoken(
     speaking_anna: Memocast, sound_card: SoundCard, speech: Path, format_: str
@@ -162,7 +163,7 @@ def test_a_disk_that_fills_up_ends_with_8_and_what_was_kept_can_be_shared(
     assert speaking_anna.add(path), "it is a whole file, that others accept"
 
 
-@pytest.mark.parametrize("gap", [0, 0.01, 0.05])
+@pytest.mark.parametrize("gap", [0.01, 0, 0.05][: scaled(3, 1)])
 def test_a_second_signal_right_after_the_first_changes_nothing(
     speaking_anna: Memocast, sound_card: SoundCard, gap: float
 ) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 import soundfile
 
+from helpers.full_or_short import scaled
 from helpers.heard_sounds import alignment, voice
 from helpers.mounted_folder import mounted
 from helpers.processes import running
@@ -38,7 +39,7 @@ def fill_up(folder: Path) -> None:
         os.close(fill)
 
 
-@pytest.mark.parametrize("format_", ["opus", "wav", "flac"])
+@pytest.mark.parametrize("format_", ["opus", "wav", "flac"][: scaled(3, 1)])
 def test_a_disk_that_fills_up_is_said_at_once_and_what_fits_is_kept(
     memocast: Callable[..., Memocast],
     sound_card: SoundCard,

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from helpers.full_or_short import scaled
 from helpers.fake_microphone import BLOCK_FRAMES, RATE, FakeMicrophone, in_real_time
 from helpers.waiting import wait_for
 from memocast.audio.examine import examine
@@ -42,7 +43,7 @@ def record(path: Path, format_: str, blocks: list[bytes]) -> Captured:
     return recorder.stop()
 
 
-@pytest.mark.parametrize("format_", ["wav", "flac"])
+@pytest.mark.parametrize("format_", ["flac", "wav"][: scaled(2, 1)])
 def test_the_waveform_of_a_recording_is_that_of_its_file(
     speech: Path, tmp_path: Path, format_: str
 ) -> None:

@@ -195,7 +195,7 @@ GOOD: dict[str, Callable[[], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("name", list(HOSTILE)[:: scaled(1, 8)])
+@pytest.mark.parametrize("name", list(HOSTILE)[:: scaled(1, 12)])
 def test_hostile_tags_take_neither_long_nor_much_memory_and_leave_no_part(
     anna: Memocast, tmp_path: Path, name: str
 ) -> None:

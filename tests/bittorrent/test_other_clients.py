@@ -145,8 +145,11 @@ V2 = lt.create_torrent.v2_only
 
 @pytest.mark.parametrize(
     ("version", "topics"),
-    [(HYBRID, ("btih", "btmh")), (HYBRID, ("btmh",)), (V2, ("btmh",))],
-    ids=["hybrid", "hybrid by its v2 hash", "v2 only"],
+    [
+        pytest.param(HYBRID, ("btih", "btmh"), id="hybrid", marks=pytest.mark.full),
+        pytest.param(HYBRID, ("btmh",), id="hybrid by its v2 hash"),
+        pytest.param(V2, ("btmh",), id="v2 only"),
+    ],
 )
 def test_a_hybrid_or_v2_memo_is_fetched_and_then_shared_again_in_the_same_swarm(
     memocast: Callable[..., Memocast],

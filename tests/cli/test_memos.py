@@ -14,6 +14,7 @@ import mutagen
 import pytest
 import soundfile
 
+from helpers.full_or_short import scaled
 from helpers.made_sounds import encoded
 
 if TYPE_CHECKING:
@@ -344,7 +345,7 @@ def test_export_with_force_replaces_files_and_links_but_nothing_else(
     assert (anna.home / "real.opus").read_text() == "old"
 
 
-@pytest.mark.parametrize("extension", ["opus", "flac", "mp3", "wav", "m4a"])
+@pytest.mark.parametrize("extension", ["opus", "m4a", "flac", "mp3", "wav"][: scaled(5, 2)])
 def test_export_with_tags_leaves_the_audio_as_it_is(
     anna: Memocast, speech: Path, tmp_path: Path, extension: str
 ) -> None:

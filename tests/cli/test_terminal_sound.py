@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from helpers.full_or_short import scaled
 from helpers.heard_sounds import alignment, voice
 from helpers.made_sounds import RATE, encoded, noise, silence, tone, wav
 from helpers.processes import running
@@ -287,7 +288,9 @@ def test_play_that_is_terminated_leaves_the_terminal_usable(
         assert_usable(terminal)
 
 
-@pytest.mark.parametrize("codec", [("OGG", "OPUS"), ("FLAC", "PCM_16")], ids=["opus", "flac"])
+@pytest.mark.parametrize(
+    "codec", [("OGG", "OPUS"), ("FLAC", "PCM_16")][: scaled(2, 1)], ids=" ".join
+)
 @pytest.mark.long
 def test_fetch_with_play_is_heard_while_it_arrives_and_obeys_the_keys(
     anna: Memocast, speaking_anna: Memocast, ben: Memocast, tmp_path: Path, codec: tuple[str, str]

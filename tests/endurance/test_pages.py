@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from helpers.full_or_short import FULL, chances, pause, record, scaled
+from helpers.full_or_short import chances, pause, record, scaled
 from helpers.listening_page import card, until
 from helpers.processes import is_running
 from helpers.waiting import wait_for
@@ -150,7 +150,7 @@ def test_people_who_wait_are_served_whatever_becomes_of_others_at_their_address(
     )
 
 
-@pytest.mark.skipif(not FULL, reason="measures; the full endurance run does it")
+@pytest.mark.full
 def test_a_page_sounds_soon(net: Net, memocast: Callable[..., Memocast], megabyte: Path) -> None:
     """How long from opening the link to the first sound and to the whole, for 1 MB.
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from helpers.full_or_short import FULL, record
+from helpers.full_or_short import record
 from helpers.processes import running
 from helpers.soak import disturbances, peers
 from helpers.soak.journal import Journal
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 SOAK = Path(__file__).with_name("soak.py")
 EVENTS = 260
 """A minute's worth: enough to tell descriptors and threads, and too few for memory."""
-
-only_in_full = pytest.mark.skipif(not FULL, reason="takes a minute; the full endurance run does it")
 
 
 # -- what it concludes -----------------------------------------------------------------
@@ -132,7 +130,7 @@ def soak(folder: Path, *options: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # type: ignore[arg-type]
 
 
-@only_in_full
+@pytest.mark.full
 @pytest.mark.long
 @pytest.mark.timeout(600)
 def test_the_seeder_holds_no_more_after_a_minute_of_everything(tmp_path: Path) -> None:
@@ -149,7 +147,7 @@ def test_the_seeder_holds_no_more_after_a_minute_of_everything(tmp_path: Path) -
     record("soak", events=done + EVENTS, seconds=round(Journal(tmp_path).seconds))
 
 
-@only_in_full
+@pytest.mark.full
 @pytest.mark.long
 @pytest.mark.timeout(600)
 def test_a_leak_of_a_descriptor_a_peer_is_seen_in_a_minute(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from helpers.full_or_short import scaled
 from helpers.processes import running
 from helpers.shared_memo import address_of, assert_same_memo, info_hash
 from helpers.trackers import HttpTracker
@@ -34,7 +35,7 @@ def long_wav(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM][: scaled(3, 2)])
 @pytest.mark.long
 def test_an_interrupted_fetch_goes_on_where_it_stopped(
     anna: Memocast, ben: Memocast, long_wav: Path, number: int

@@ -159,13 +159,10 @@ CASES = {
 }
 
 ORDINARY = [
-    "publish",
-    "retract both",
     "publish privately",
     "follow",
     "end pairing",
     "share privately",
-    "unshare",
     "remove what is published",
     "repair",
 ]

@@ -30,7 +30,7 @@ SOME = [0, 3, 10, 25, 75][:: scaled(1, 3)]
 """How many pages of 4 kB are left: 0, 12, 40, 100 and 300 kB."""
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=KINDS[:: scaled(1, 2)])
 def disk(request: pytest.FixtureRequest, tmp_path: Path, anna: Memocast) -> Iterator[Path]:
     """A disk of 16 MB with Anna's library on it."""
     with mounted(tmp_path / "disk", "16m", request.param) as disk:

@@ -193,6 +193,7 @@ def test_a_command_that_met_a_full_disk_completes_once_there_is_room(
         record(f"'{name}' on a disk with ever more room", failures=failures)
 
 
+@pytest.mark.full
 @pytest.mark.long
 def test_a_follower_who_was_killed_while_memos_came_and_went_has_each_of_them_once(
     someone: Callable[..., Memocast], opus: Path
@@ -244,6 +245,7 @@ def test_a_device_that_was_killed_while_it_synced_comes_to_the_state_of_the_othe
     assert [title for title, _ in state(laptop)["memos"]] == ["Changed", "Comes"]
 
 
+@pytest.mark.full
 def test_a_device_that_was_killed_while_it_published_its_state_publishes_it(
     memocast: Callable[..., Memocast], opus: Path
 ) -> None:

@@ -92,10 +92,16 @@ def test_with_little_memory_a_command_works_or_says_so(anna: Memocast, speech: P
     ("code", "limit", "what", "letter"),
     [
         ("import os; os.abort()", "ulimit -v 1900000", "crashed (SIGABRT)", "v"),
-        ("import os; os._exit(3)", "ulimit -d 500000", "crashed (exit code 3)", "d"),
+        pytest.param(
+            *("import os; os._exit(3)", "ulimit -d 500000", "crashed (exit code 3)", "d"),
+            marks=pytest.mark.full,
+        ),
         ("import os; os.kill(os.getpid(), 11)", "ulimit -s 900", "crashed (SIGSEGV)", "s"),
         ("while True: pass", "ulimit -t 1", "processor time is too low: 1 s", "t"),
-        ("while True: pass", "ulimit -t 3", "processor time is too low: 3 s", "t"),
+        pytest.param(
+            *("while True: pass", "ulimit -t 3", "processor time is too low: 3 s", "t"),
+            marks=pytest.mark.full,
+        ),
         ('raise RuntimeError("can\'t start new thread")', "true", "processes and threads", "u"),
         ("import os; raise OSError(23, 'Too many')", "true", "all programs together", "n"),
     ],

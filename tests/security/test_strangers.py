@@ -28,7 +28,7 @@ def test_the_corpus_has_at_least_a_hundred_cases_and_every_ending() -> None:
 
 
 @pytest.mark.parametrize(
-    "case", [pytest.param(case, id=case.name) for case in CASES[:: scaled(1, 16)]]
+    "case", [pytest.param(case, id=case.name) for case in CASES[:: scaled(1, 24)]]
 )
 def test_a_stranger_does_no_harm(case: Case, tmp_path: Path) -> None:
     check(case, tmp_path)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from helpers.browser import why_no_browser
-from helpers.full_or_short import FULL
 from helpers.network_namespaces import two_hosts
 from helpers.processes import running
 from helpers.repository import TESTS
@@ -27,7 +26,7 @@ SECONDS = 110
 
 
 @pytest.mark.long
-@pytest.mark.skipif(not FULL, reason="waits up to a minute; the full endurance run does it")
+@pytest.mark.full
 @pytest.mark.skipif(bool(why_no_browser()), reason="needs the tracker for browsers")
 @pytest.mark.parametrize("address", ["10.73.0.50", "10.73.0.51"])
 def test_browsers_find_the_seeder_at_its_new_address(

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from helpers.full_or_short import FULL
 from helpers.listening_page import wait_whole
 from helpers.processes import running
 from helpers.seeder_report import seeding
@@ -159,7 +158,7 @@ def test_without_a_tracker_for_browsers_there_is_no_web_session(anna: Memocast, 
     assert anna.seeder()["for_browsers"] is False
 
 
-@pytest.mark.skipif(not FULL, reason="waits half a minute; the full endurance run does it")
+@pytest.mark.full
 def test_a_tracker_that_restarts_is_found_again(net: Net, anna: Memocast, opus: Path) -> None:
     tracker = WebTracker(net.here)
     anna.environment["MEMOCAST_TRACKERS"] = tracker.url
