@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,24 @@ def portaudio() -> Any:
 def _sounddevice() -> Any:
     import sounddevice
 
+    if not _handlers:
+        _silence_alsa()
     return sounddevice
+
+
+_handlers: list[Any] = []
+"""What ALSA calls, which must stay."""
+
+
+def _silence_alsa() -> None:
+    """Have ALSA print nothing: it tells of underruns, which it recovers from, on standard error."""
+    import ctypes
+
+    # File, line, function, error and format (alsa/error.h); the values that follow are not read.
+    arguments = [ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p]
+    _handlers.append(ctypes.CFUNCTYPE(None, *arguments)(lambda *_: None))
+    with contextlib.suppress(OSError, AttributeError):  # a system without ALSA
+        ctypes.CDLL("libasound.so.2").snd_lib_error_set_handler(_handlers[0])
 
 
 def devices() -> list[Device]:

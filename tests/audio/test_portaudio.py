@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import tempfile
 from typing import TYPE_CHECKING
 
@@ -73,6 +75,25 @@ def test_what_alsa_prints_reaches_no_terminal(anna: Memocast) -> None:
         lines = terminal.run("memocast record; memocast devices")
     assert sum(f"memocast: error: {what}" in line for line in lines) == 2
     assert not [line for line in lines if "ALSA lib" in line]
+
+
+SILENT = """
+import ctypes
+from memocast.audio import devices
+if {is_asked}:
+    devices.portaudio()
+    devices.portaudio()
+# As ALSA does of an underrun, in the thread that plays.
+found = ctypes.c_void_p()
+assert ctypes.CDLL("libasound.so.2").snd_pcm_open(ctypes.byref(found), b"no such device", 0, 0) < 0
+"""
+
+
+@pytest.mark.parametrize("is_asked", [False, True])
+def test_what_alsa_says_while_it_plays_is_not_heard(is_asked: bool) -> None:
+    code = SILENT.format(is_asked=is_asked)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ("ALSA lib" in done.stderr) != is_asked
 
 
 @pytest.mark.long

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from helpers.full_or_short import scaled
 from helpers.fake_microphone import BLOCK_FRAMES, RATE, FakeMicrophone, in_real_time
+from helpers.full_or_short import scaled
 from helpers.waiting import wait_for
 from memocast.audio.examine import examine
 from memocast.audio.peaks import Peaks

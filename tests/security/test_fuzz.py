@@ -37,6 +37,12 @@ def empty_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder.mkdir()
     with contextlib.chdir(folder):
         yield folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def work_folder() -> Iterator[None]:
+    """Harnesses keep libraries in theirs, and a worker may come back to this module later."""
+    yield
     remove_work_folder()
 
 

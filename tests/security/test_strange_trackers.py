@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 import pytest
 
-from helpers.full_or_short import scaled
 from helpers.fake_internet import METADATA, PUBLIC, ROUTER, Internet, internet
+from helpers.full_or_short import scaled
 from helpers.podcast_feeds import item, rss
 from helpers.trackers import HttpTracker
 from helpers.waiting import wait_for
