@@ -51,6 +51,18 @@ class SeederLock:
             self._write({"pid": os.getpid()} if seeding else {})
         return True
 
+    def last_stop(self) -> int:
+        """Return the time of the last `stop`, in ns; nothing else changes it.
+
+        A process that waits to become the seeder gives up when it has changed. It is the time of
+        modification of the lock, which needs no room on a full disk. Raises OSError.
+        """
+        descriptor = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            return os.fstat(descriptor).st_mtime_ns
+        finally:
+            os.close(descriptor)
+
     @property
     def descriptor(self) -> int:
         """The lock's descriptor; a child that inherits it holds the lock until it ends too."""
@@ -105,7 +117,13 @@ class SeederLock:
         return document if isinstance(document, dict) else {}
 
     def stop(self) -> bool:
-        """Stop the running seeder and wait until it has ended; return False if there was none."""
+        """Stop the running seeder and wait until it has ended; return False if there was none.
+
+        Those that wait to become the seeder, or are about to, see by `last_stop` that they may not.
+        """
+        moment = time.time_ns()
+        with contextlib.suppress(OSError):  # there was never one, or the disk is read-only
+            os.utime(self._lock_path, ns=(moment, moment))
         if not self.is_running():
             return False
         deadline = time.monotonic() + STOP_SECONDS

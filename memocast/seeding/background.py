@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _POLL_SECONDS = 0.02
+_TAKE_OVER_SECONDS = 2.0
 
 
 def start_seeder(root: Path) -> int:
@@ -27,16 +28,23 @@ def start_seeder(root: Path) -> int:
     seeder_lock = SeederLock(root)
     with translated(log), log.open("ab") as output:
         begin = output.tell()
-        seeder = start(root, "seed", "--detached", stdout=output, stderr=output)
+        last_stop = str(seeder_lock.last_stop())
+        seeder = start(
+            root, *("seed", "--detached", "--last-stop", last_stop), stdout=output, stderr=output
+        )
     deadline = time.monotonic() + START_SECONDS
     while True:
         report = seeder_lock.report()
         if report:
             return report.pid
         ended = seeder.poll()
-        # It exits with 0 when another seeder was first; that one will report.
+        # It exits with 0 when another seeder was first; that one will report. It does so, too, when
+        # seeders were stopped meanwhile, perhaps by one that takes over.
+        was_stopped = ended == 0 and str(seeder_lock.last_stop()) != last_stop
+        if was_stopped:
+            deadline = min(deadline, time.monotonic() + _TAKE_OVER_SECONDS)
         if ended or time.monotonic() > deadline:
-            raise _failure(log, begin, ended)
+            raise _stopped() if was_stopped else _failure(log, begin, ended)
         time.sleep(_POLL_SECONDS)
 
 
@@ -44,6 +52,12 @@ def start_backup(root: Path) -> None:
     """Back up the library's database in a background process."""
     with translated(root):
         start(root, "doctor", "--back-up")
+
+
+def _stopped() -> MemocastError:
+    return MemocastError(
+        "the seeder was stopped while it started", hint="memocast seed --background"
+    )
 
 
 def _failure(log: Path, begin: int, ended: int | None) -> MemocastError:

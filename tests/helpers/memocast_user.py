@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from helpers.command_spawner import spawner
 from helpers.private_settings import PRIVATE
-from helpers.processes import detached_seeders
+from helpers.processes import processes_of
 from helpers.waiting import wait_for
 from memocast.library.seeder_lock import SeederLock
 from memocast.library.seeder_report import to_json
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from helpers.network_namespaces import Host
+
+
+LEFT = 20.0
+"""Seconds in which what still works in the background must have ended."""
 
 
 @dataclass(frozen=True)
@@ -162,11 +167,15 @@ class Memocast:
         } | {"rows": json.dumps(self.run("list", "--json").json).encode()}
 
     def stop(self) -> None:
-        """End the library's seeder, if one runs."""
+        """End the library's seeder, if one runs; nothing of memocast's may be left then."""
         if (self.library / "seeder.lock").exists():
-            # One that was started beside another ends once it sees that; it would take over else.
-            wait_for("late seeders", lambda: len(detached_seeders(self.library)) <= 1)
             self.run("seed", "--stop", expect=None)
+        try:
+            wait_for("the end of its processes", lambda: not processes_of(self.library), LEFT)
+        finally:
+            for number in processes_of(self.library):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(number, signal.SIGKILL)
 
 
 def _is_for_the_interpreter(environment: Mapping[str, str]) -> bool:

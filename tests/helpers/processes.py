@@ -31,12 +31,12 @@ def is_running(number: int) -> bool:
     return command.exists() and bool(command.read_bytes())
 
 
-def detached_seeders(library: Path) -> list[int]:
-    """The seeders of that library in the background, and those that are about to be one."""
+def processes_of(library: Path) -> list[int]:
+    """The processes of memocast that were told to work on that library: seeders above all."""
     found = []
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
             words = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdigit() else []
-            if b"--detached" in words and str(library).encode() in words:
+            if b"memocast" in words and str(library).encode() in words:
                 found.append(int(entry.name))
     return found

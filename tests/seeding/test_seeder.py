@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from helpers.mounted_folder import mounted
-from helpers.processes import is_running, running
+from helpers.processes import is_running, processes_of, running
 from helpers.seeder_report import pid, seeding
 from helpers.trackers import HttpTracker
 from helpers.waiting import wait_for
+from memocast.library.seeder_lock import SeederLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +45,27 @@ def test_starting_many_at_once_leaves_one(anna: Memocast) -> None:
     notes = [process.communicate(timeout=30)[1] for process in processes]
     assert [process.returncode for process in processes] == [0] * 4, notes
     assert all(f"(pid {pid(anna)})" in note for note in notes)
+
+
+def test_stopped_means_stopped_also_for_those_that_wait(anna: Memocast) -> None:
+    anna.run("list")
+    other = SeederLock(anna.library)
+    assert other.claim(seeding=False)
+    with (
+        running(anna.start("seed", "--background")) as first,
+        running(anna.start("seed", "--background")) as second,
+    ):
+        wait_for("two that wait", lambda: len(processes_of(anna.library)) == 2)
+        before = other.last_stop()
+        with running(anna.start("seed", "--stop")) as stopping:
+            wait_for("it to be told", lambda: other.last_stop() != before)
+            other.release()
+            assert stopping.communicate(timeout=30)[1] == "memocast: the seeder has stopped\n"
+        for process in (first, second):
+            assert "the seeder was stopped while it started" in process.communicate(timeout=30)[1]
+            assert process.returncode == 1
+    wait_for("their end", lambda: not processes_of(anna.library))
+    anna.run("seed", "--background")
 
 
 def test_a_second_seed_takes_over(anna: Memocast) -> None:

@@ -36,6 +36,7 @@ def seed(
     ] = False,
     uninstall: Annotated[bool, typer.Option("--uninstall", help="Remove that service.")] = False,
     detached: Annotated[bool, typer.Option("--detached", hidden=True)] = False,
+    last_stop: Annotated[int, typer.Option("--last-stop", hidden=True)] = 0,
     session: Annotated[bool, typer.Option("--session", hidden=True)] = False,
     web: Annotated[bool, typer.Option("--web", hidden=True)] = False,
     lan: Annotated[bool, typer.Option("--lan", hidden=True)] = False,
@@ -75,7 +76,7 @@ def seed(
     elif background:
         _start_in_background(current, seeder_lock)
     elif detached:
-        if _claim_unless_served(seeder_lock):
+        if _claim_unless_served(seeder_lock, last_stop):
             signals.outlive_terminal()
             _run(current, seeder_lock, only, seed_view.Quiet())
     else:
@@ -105,22 +106,33 @@ def _start_in_background(current: AppContext, seeder_lock: SeederLock) -> None:
     )
 
 
-def _claim_unless_served(seeder_lock: SeederLock) -> bool:
-    """Claim the lock, waiting for a seeder that is stopping; return False if another is running."""
+def _claim_unless_served(seeder_lock: SeederLock, last_stop: int) -> bool:
+    """Claim the lock, waiting for a seeder that is stopping; return False if another is running.
+
+    Returns False, too, if seeders were stopped since `last_stop`.
+    """
     deadline = time.monotonic() + _TAKE_OVER_SECONDS
     while not seeder_lock.claim():
         if seeder_lock.report() or time.monotonic() > deadline:
             return False
-    return True
+    if seeder_lock.last_stop() == last_stop:
+        return True
+    seeder_lock.release()
+    return False
 
 
 def _take_over(seeder_lock: SeederLock) -> None:
     deadline = time.monotonic() + _TAKE_OVER_SECONDS
+    last_stop = seeder_lock.last_stop()
     while not seeder_lock.claim():
         if time.monotonic() > deadline:
             raise MemocastError("another seeder keeps starting", hint="memocast seed --stop")
         if seeder_lock.stop():
+            last_stop = seeder_lock.last_stop()
             console.note("the running seeder has stopped; this one takes over")
+    if seeder_lock.last_stop() != last_stop:
+        seeder_lock.release()
+        raise MemocastError("seeders were stopped meanwhile", hint="memocast seed")
 
 
 def _run(
