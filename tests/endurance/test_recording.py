@@ -73,7 +73,7 @@ def spread(values: list[float]) -> dict[str, float]:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.long
+@pytest.mark.alone
 def test_at_most_400_ms_of_what_was_spoken_are_missing_after_a_kill(
     speaking_anna: Memocast, sound_card: SoundCard, tmp_path: Path
 ) -> None:

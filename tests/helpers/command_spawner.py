@@ -28,6 +28,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from helpers import limited_process_fork
 from helpers.network_namespaces import Host
 from helpers.repository import TESTS
 
@@ -149,9 +150,10 @@ def _load() -> None:
     families = {home.partition(":")[0] for home in HOMES.values()}
     names = [f"memocast.cli.commands.{family}" for family in families]
     names += [f"memocast.{module}" for module in used]
-    others = ("libtorrent", "numpy", "soundfile", "mutagen", "pyrage", "rich.console", "sqlite3")
+    others = ("libtorrent", "pyrage", "rich.console", "sqlite3")
     for name in (*names, *others, "cryptography.hazmat.primitives.asymmetric.ed25519"):
         importlib.import_module(name)
+    limited_process_fork.load()
 
 
 def _serve(descriptor: int) -> None:
@@ -263,6 +265,7 @@ def _become(request: list[Any], streams: Sequence[int]) -> NoReturn:
     os.chdir(folder)
     random.seed()
     sys.argv = ["memocast", *arguments]
+    limited_process_fork.use()
     from memocast.__main__ import run
 
     run()
