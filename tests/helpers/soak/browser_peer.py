@@ -15,9 +15,9 @@ import libtorrent as lt
 from helpers.bare_session import bare_session
 from helpers.soak.clients import added
 
-SECONDS = 120.0
-"""A browser that died may keep its place for half a minute, and one that follows asks again only
-after another while."""
+SECONDS = 300.0
+"""The network fails several times a minute. After each time a browser that died may keep its place
+for half a minute, and one that follows asks again only after another while."""
 
 
 def main(link: str, folder: str) -> int:
