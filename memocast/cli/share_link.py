@@ -9,6 +9,7 @@ from memocast.cli.context import AppContext
 from memocast.cli.output_file import write
 from memocast.cli.terminal import console
 from memocast.cli.terminal.display import Counter
+from memocast.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,8 +27,13 @@ def shared_link(
     *,
     direct: bool = False,
     torrent_file: Path | None = None,
+    for_page: bool = False,
 ) -> tuple[Share, str]:
-    """Share the memo, by default as the settings say; return the share and its magnet link."""
+    """Share the memo, by default as the settings say; return the share and its magnet link.
+
+    Raises UsageError for a memo that stays on the local network, with a `torrent_file` or where
+    the link is `for_page`.
+    """
     from memocast.library import sharing
     from memocast.library.reachable_addresses import reachable_addresses
 
@@ -36,6 +42,8 @@ def shared_link(
     counter = Counter("sealing")
 
     def write_torrent(share: Share) -> None:
+        if share.lan and (torrent_file or for_page):
+            raise only_a_magnet_link()
         if torrent_file:
             _write_torrent(torrent_file, share.torrent, share.trackers(current.settings.trackers))
 
@@ -57,6 +65,15 @@ def shared_link(
     settings = current.settings.on_lan() if share.lan else current.settings
     peers = reachable_addresses(settings, library.listen_port(lan=share.lan)) if direct else []
     return share, share.link(current.settings.trackers, peers)
+
+
+def only_a_magnet_link() -> UsageError:
+    """The error of asking for another form of a link that is for the local network."""
+    return UsageError(
+        "--lan works only with a magnet link: a .torrent file cannot express it, and browsers"
+        " cannot obey it",
+        hint="leave out --torrent and --page",
+    )
 
 
 def _tell_of(memo: Memo, share: Share, before: list[Share], *, asked_for_lan: bool) -> None:

@@ -35,6 +35,12 @@ def test_what_a_lan_link_cannot_be_is_refused(
     anna: Memocast, memo: str, options: list[str]
 ) -> None:
     assert "--lan works only with a magnet link" in anna.run("share", memo, *options, expect=2).err
+    # Nor when it was shared on the LAN before.
+    anna.run("share", memo, "--lan", "--no-seed")
+    later = anna.run("share", memo, "--no-seed", *options[1:], expect=2)
+    assert "--lan works only with a magnet link" in later.err
+    assert later.out == ""
+    assert not list(anna.home.glob("*.torrent"))
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from memocast.cli.context import (
     app_context,
 )
 from memocast.cli.output_file import check_target
-from memocast.cli.share_link import ensure_seeder, shared_link
+from memocast.cli.share_link import ensure_seeder, only_a_magnet_link, shared_link
 from memocast.cli.terminal import console
 from memocast.cli.terminal.qr_code import draw_qr
 from memocast.errors import UsageError
@@ -97,11 +97,7 @@ def share(
     if torrent and (all_ or (memo and len(memo) > 1)):
         raise UsageError("--torrent writes one memo's file", hint="share them one by one")
     if lan and (torrent or page):
-        raise UsageError(
-            "--lan works only with a magnet link: a .torrent file cannot express it, and browsers"
-            " cannot obey it",
-            hint="leave out --torrent and --page",
-        )
+        raise only_a_magnet_link()
     if to and page:
         raise UsageError(
             "browsers have no identities, so --to needs a magnet link", hint="leave out --page"
@@ -112,7 +108,9 @@ def share(
     attempts = console.Attempts()
 
     def share_one(found: Memo) -> tuple[Memo, Share, str]:
-        share, link = shared_link(current, found, wish, direct=direct, torrent_file=torrent)
+        share, link = shared_link(
+            current, found, wish, direct=direct, torrent_file=torrent, for_page=bool(page_url)
+        )
         if page_url:
             from memocast.formats.link import listening_page_link
 
