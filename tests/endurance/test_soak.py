@@ -60,14 +60,14 @@ def words(journal: Journal) -> dict[tuple[str, str], str]:
 
 
 def test_what_only_comes_and_goes_with_the_peers_is_flat(tmp_path: Path) -> None:
-    journal = journal_of(tmp_path, 2, 1_000, lambda _life, _age: 30)
+    journal = journal_of(tmp_path, 2, 2_000, lambda _life, _age: 30)
     assert set(words(journal).values()) == {"flat"}
     assert judge(journal).exit_code == 0
 
 
 @pytest.mark.parametrize("every", [1, 10, 50])
 def test_a_descriptor_that_is_lost_every_so_many_peers_is_seen(tmp_path: Path, every: int) -> None:
-    journal = journal_of(tmp_path, 2, 1_000, lambda _life, age: 30 + age // every)
+    journal = journal_of(tmp_path, 2, 2_000, lambda _life, age: 30 + age // every)
     found = words(journal)
     assert found.pop(("classic", "descriptors")) == "grows"
     assert set(found.values()) == {"flat"}
@@ -76,14 +76,14 @@ def test_a_descriptor_that_is_lost_every_so_many_peers_is_seen(tmp_path: Path, e
 
 @pytest.mark.parametrize("kb", [3, 10])
 def test_memory_that_is_lost_with_each_peer_is_seen(tmp_path: Path, kb: int) -> None:
-    journal = journal_of(tmp_path, 2, 1_000, lambda _life, _age: 30)
+    journal = journal_of(tmp_path, 2, 2_000, lambda _life, _age: 30)
     for line in journal.of("sample"):
-        line["held"]["classic"]["private_kb"] += kb * (line["event"] % 1_000)
+        line["held"]["classic"]["private_kb"] += kb * (line["event"] % 2_000)
     assert words(journal)["classic", "private_kb"] == "grows"
 
 
 def test_what_fills_up_at_the_beginning_is_flat(tmp_path: Path) -> None:
-    journal = journal_of(tmp_path, 2, 1_000, lambda _life, age: 30 + min(age, 90))
+    journal = journal_of(tmp_path, 2, 2_000, lambda _life, age: 30 + min(age, 90))
     assert words(journal)["classic", "descriptors"] == "flat"
 
 
@@ -99,7 +99,7 @@ def test_too_few_events_are_said_to_be_too_few(tmp_path: Path) -> None:
 
 
 def test_an_event_that_failed_is_told(tmp_path: Path) -> None:
-    journal = journal_of(tmp_path, 2, 1_000, lambda _life, _age: 30)
+    journal = journal_of(tmp_path, 2, 2_000, lambda _life, _age: 30)
     journal.append("event", number=2_001, name="network", failed="no fetch within 30 s")
     assert judge(journal).exit_code == 1
     assert "FAILED: event 2001, network" in judge(journal).lines()
