@@ -70,6 +70,24 @@ def test_an_interruption_right_after_the_row_loses_nothing(
     assert library.path(library.get(draft.id)).read_bytes() == opus.read_bytes()
 
 
+def test_a_memo_whose_audio_was_moved_back_gets_it_again(library: Library, opus: Path) -> None:
+    entry = library.staging.create("recording")
+    draft = library.draft("Kept", "", "opus", "recorded")
+    entry.note(draft.to_facts())
+    entry.audio("opus").write_bytes(opus.read_bytes())
+    library.keep(entry, NewMemo(draft, 5000, b"\1"))
+    # As an interrupt right after the row does: the file goes back to where it was staged.
+    again = library.staging.create("recording")
+    again.note(draft.to_facts())
+    kept = library.path(library.get(draft.id))
+    kept.rename(again.audio("opus"))
+    again.release()
+    assert adopted(library) == []
+    assert kept.read_bytes() == opus.read_bytes()
+    assert [memo.id for memo in library.memos()] == [draft.id]
+    assert not list((library.root / "incoming").glob("recording-*"))
+
+
 def test_a_recording_whose_notes_cannot_be_read_is_kept(library: Library, opus: Path) -> None:
     entry = library.staging.create("recording")
     (entry.folder / "entry.json").write_text("{torn")

@@ -144,6 +144,18 @@ def test_fetching_twice_keeps_one_memo(anna: Memocast, ben: Memocast, memo: str)
     assert len(ben.run("list").lines) == 1
 
 
+def test_a_memo_whose_file_was_lost_can_be_fetched_again(
+    anna: Memocast, ben: Memocast, memo: str
+) -> None:
+    link = anna.run("share", memo, "--direct").out.strip()
+    lost = ben.run("fetch", link).out.strip()
+    ben.audio(lost).unlink()
+    again = ben.run("fetch", link).out.strip()
+    assert ben.audio(again).read_bytes() == anna.audio(memo).read_bytes()
+    assert [found["id"] for found in ben.run("list", "--json").json] == [again]
+    ben.run("export", again, "-o", "copy.opus")
+
+
 def test_two_processes_that_fetch_at_once_keep_one_memo(
     anna: Memocast, ben: Memocast, memo: str
 ) -> None:

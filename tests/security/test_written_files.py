@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 import signal
+import stat
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -21,7 +22,7 @@ from helpers.waiting import wait_for
 from memocast.files import copy, creating
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from helpers.memocast_user import Memocast
@@ -218,6 +219,31 @@ def test_what_was_written_is_on_disk_before_it_has_its_name_and_the_name_is_afte
     )
     # A file's content, its name, the folder; a temporary name that is a second one goes last.
     assert re.fullmatch("(snsu?)+", order), calls
+
+
+@pytest.mark.parametrize("replace", [True, False])
+def test_contents_are_on_disk_before_the_name_and_the_name_before_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, replace: bool
+) -> None:
+    calls: list[str] = []
+
+    def noted(name: str) -> Callable[..., None]:
+        call = getattr(os, name)
+
+        def note(*arguments: Any, **options: Any) -> None:
+            call(*arguments, **options)
+            is_folder = name == "fsync" and stat.S_ISDIR(os.fstat(arguments[0]).st_mode)
+            calls.append("fsync of the folder" if is_folder else name)
+
+        return note
+
+    for name in ("fsync", "replace", "link"):
+        monkeypatch.setattr(os, name, noted(name))
+    with creating(tmp_path / "new", replace=replace) as file:
+        file.write(b"x" * 100_000)
+        assert calls == []
+    assert calls == ["fsync", "replace" if replace else "link", "fsync of the folder"]
+    assert (tmp_path / "new").read_bytes() == b"x" * 100_000
 
 
 @pytest.mark.parametrize("error", ["EPERM", "EOPNOTSUPP"][: scaled(2, 1)])
