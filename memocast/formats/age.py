@@ -92,8 +92,12 @@ def recipients(texts: Iterable[str]) -> tuple[str, ...]:
     """
     found: dict[str, None] = {}
     for text in texts:
-        lines = _lines(text.encode(errors="replace"))
-        for line in lines if _looks_like_recipient(text) else _recipients_in(text):
+        is_given = _looks_like_recipient(text)
+        lines = _lines(text.encode(errors="replace") if is_given else _read(_file(text)))
+        if not lines:
+            where = shortened(text, 40) if is_given else text
+            raise UsageError(f"there is no recipient in '{where}'", hint=_RECIPIENTS_HINT)
+        for line in lines:
             recipient = _without_comment(line)
             _recipient(recipient)
             found[recipient] = None
@@ -109,7 +113,7 @@ def _looks_like_recipient(text: str) -> bool:
     return "\n" in text.strip() or text.strip().startswith(("age1", "ssh-"))
 
 
-def _recipients_in(text: str) -> list[str]:
+def _file(text: str) -> Path:
     try:
         is_file = Path(text).is_file()
     except (OSError, ValueError):
@@ -118,10 +122,7 @@ def _recipients_in(text: str) -> list[str]:
         raise UsageError(
             f"'{shortened(text, 40)}' is neither a recipient nor a file", hint=_RECIPIENTS_HINT
         )
-    lines = _lines(_read(Path(text)))
-    if not lines:
-        raise UsageError(f"there is no recipient in '{text}'", hint=_RECIPIENTS_HINT)
-    return lines
+    return Path(text)
 
 
 def _without_comment(line: str) -> str:

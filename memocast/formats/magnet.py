@@ -60,7 +60,7 @@ class Magnet:
         for host, port in self.peers:
             parts.append(f"x.pe={quote(address(host, port), safe=':[]')}")
         if self.age_identity:
-            parts.append(f"x.age={self.age_identity}")
+            parts.append(f"x.age={quote(self.age_identity, safe='')}")
         if self.lan:
             parts.append(f"x.scope={_LAN}")
         return SCHEME + "&".join(parts)

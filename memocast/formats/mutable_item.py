@@ -80,13 +80,13 @@ def to_pem(secret: bytes) -> str:
 
 def from_pem(text: str) -> bytes:
     """Return the private key in a PEM text. Raises Refused when there is none."""
-    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.exceptions import InternalError, UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     try:
         key = serialization.load_pem_private_key(text.encode(), None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm, InternalError) as error:
         raise Refused("the private key is damaged", hint="copy the file again") from error
     if not isinstance(key, Ed25519PrivateKey):
         raise Refused("the private key is not an Ed25519 key", hint="use an Ed25519 key")

@@ -172,3 +172,9 @@ def test_half_characters_of_a_channels_link_go_nowhere(fields: str) -> None:
     assert HALF not in f"{link.name}{link.trackers}{link.age_identity}"
     with pytest.raises(WrongKey):
         age.identity(f"AGE-SECRET-KEY-1{HALF}")
+
+
+@pytest.mark.parametrize("identity", ["AGE-SECRET-KEY-1Q", "AGE+SECRET:KEY&S=1", "%41", "Ü #"])
+def test_an_identity_in_a_channels_link_is_read_back_whatever_it_is(identity: str) -> None:
+    link = channel.ChannelLink(bytes(32), b"notes", "A name", age_identity=identity)
+    assert channel.parse(str(link)) == link  # that some are none is said when they are used

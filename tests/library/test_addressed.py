@@ -64,6 +64,7 @@ def test_a_memo_for_an_ssh_key(
         (["--to", "age1nonsense"], "'age1nonsense' is not a recipient"),
         (["--to", "/nowhere"], "'/nowhere' is neither a recipient nor a file"),
         (["--to", "ssh-dss AAAA"], "'ssh-dss AAAA' is not a recipient"),
+        (["--to", "# nobody\n# at all"], "there is no recipient in '# nobody"),
         (["--private", "--public"], "choose only one of --private, --public and --to"),
     ],
 )
