@@ -11,12 +11,11 @@ from memocast.fetching.progress import Preview, Stage
 
 @dataclass(slots=True)
 class News:
-    """The result of a sync: a count of new items `listed`, new memos by id, and problems.
+    """The result of a sync: new memos by id, and problems.
 
     `removed` and `changed` count memos. `held` counts new memos for which the disk has no room.
     """
 
-    listed: int = 0
     memos: list[str] = field(default_factory=list)
     removed: int = 0
     changed: int = 0
