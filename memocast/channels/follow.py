@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from memocast.bittorrent import dht
@@ -46,6 +48,26 @@ _FIRST_PAUSE = 300
 _DAY = 24 * 3600
 
 
+@dataclass(slots=True)
+class _Walk:
+    """Pages of a feed from `head` to ever older ones; those that are here already are None.
+
+    `older` is the page after them, empty behind the oldest.
+    """
+
+    head: str
+    pages: dict[str, tuple[StoredPage, Sequence[FeedItem]] | None] = field(default_factory=dict)
+    older: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.older = self.head
+
+    @property
+    def new(self) -> list[tuple[StoredPage, Sequence[FeedItem]]]:
+        """The pages that were downloaded, newest first, with their items."""
+        return [page for page in self.pages.values() if page]
+
+
 class Follower:
     """Fetches new memos of channels. `timeout`: seconds without progress, for each torrent.
 
@@ -83,7 +105,7 @@ class Follower:
         problem = ""
         self._expire(channel, news)  # on a full disk, this makes room for the rest
         try:
-            self.read(channel, news)
+            self.read(channel)
         except BelowDiskFloor:
             news.held += 1
         except LibraryError:
@@ -97,69 +119,62 @@ class Follower:
 
     # -- the feed --------------------------------------------------------------------
 
-    def read(self, channel: Channel, news: News) -> None:
+    def read(self, channel: Channel) -> None:
         """Update the feed to its newest signed item. Raises MemocastError."""
         if channel.source:
-            self._read_podcast(channel, news)
+            self._read_podcast(channel)
             return
+        channel = self._library.channels.refreshed(channel)
         item, _ = self._republisher.refresh(channel)
         if item is None:
             raise SwarmTimeout(
                 f"the channel '{channel.name}' was not found in the DHT",
                 hint="its owner or a follower has to be online; try again later",
             )
-        head = dht.target_of(item.value)
-        if head == channel.head and not channel.problem:
-            return
-        with contextlib.ExitStack() as pages:
-            found: list[tuple[StoredPage, FeedPage]] = []
+        walked = _Walk(dht.target_of(item.value))
+        with contextlib.ExitStack() as files:
             try:
-                self._walk(channel, head, found, pages)
-            finally:
-                if found:  # pages read before an error are good
-                    self._take(channel, found, news)
+                self._walk(channel, walked, files)
+            finally:  # pages read before an error are good
+                if walked.new or (walked.pages and walked.head != channel.head):
+                    self._take(channel, walked)
 
-    def _read_podcast(self, channel: Channel, news: News) -> None:
+    def _read_podcast(self, channel: Channel) -> None:
         channels = self._library.channels
         podcast, state = look(channel.source, channels.state(channel), self._timeout)
         if podcast:
-            news.listed = self._library.feed_items.take_podcast(channel, podcast.items, state)
+            self._library.feed_items.take_podcast(channel, podcast.items, state)
 
-    def _walk(
-        self,
-        channel: Channel,
-        info_hash: str,
-        found: list[tuple[StoredPage, FeedPage]],
-        pages: contextlib.ExitStack,
-    ) -> None:
-        """Add pages to `found`, newest first, until one is known or there are enough items."""
+    def _walk(self, channel: Channel, walked: _Walk, files: contextlib.ExitStack) -> None:
+        """Go on to ever older pages, to the oldest one, or until there are enough items.
+
+        Pages that are here already are passed: an earlier walk may have ended before the oldest.
+        """
         wanted = 0 if channel.is_own else channel.limits.newest
         items = 0
-        seen: set[str] = set()
-        while info_hash and not (wanted and items >= wanted):
-            if info_hash in seen or len(seen) >= MOST_PAGES:
+        while info_hash := walked.older:
+            is_here = (older := self._library.feed_pages.older(channel, info_hash)) is not None
+            if not is_here and wanted and items >= wanted:
+                return
+            if info_hash in walked.pages or (not is_here and len(walked.pages) >= MOST_PAGES):
                 raise Refused(
                     f"the feed of '{channel.name}' loops or never ends",
                     hint="tell its owner",
                 )
-            seen.add(info_hash)
-            older = self._library.feed_pages.older(channel, info_hash)
             if older is not None:
-                if not channel.problem:
-                    return
+                walked.pages[info_hash] = None
                 if wanted:
                     items += len(self._library.feed_items.items(channel, page=info_hash))
-                info_hash = older
-                continue
-            if not channel.is_own:
-                self._floor.check()
-            came = pages.enter_context(self._download(channel, info_hash))
-            page = self._page(channel, came)
-            older = _info_hash(page.next)
-            content = came.torrent.content
-            found.append((StoredPage(came.torrent.info_hash, older, content, came.file), page))
-            items += len(page.items)
-            info_hash = older
+            else:
+                if not channel.is_own:
+                    self._floor.check()
+                came = files.enter_context(self._download(channel, info_hash))
+                page = self._page(channel, came)
+                older = _info_hash(page.next)
+                stored = StoredPage(info_hash, older, came.torrent.content, came.file)
+                walked.pages[info_hash] = stored, page.items
+                items += len(page.items)
+            walked.older = older
 
     def _download(
         self, channel: Channel, info_hash: str
@@ -173,33 +188,34 @@ class Follower:
         identities = self._identities(channel)
         return parse_page(age.unseal(content, identities) if identities else content)
 
-    def _take(
-        self, channel: Channel, found: Sequence[tuple[StoredPage, FeedPage]], news: News
-    ) -> None:
+    def _take(self, channel: Channel, walked: _Walk) -> None:
+        """Make the pages that were walked the channel's feed."""
         feeds, pages = self._library.feed_items, self._library.feed_pages
-        last = found[-1][0]
         listed: dict[str, FeedItem] = {}
-        for _, page in found:
-            for item in page.items:
+        for _, items in walked.new:
+            for item in items:
                 listed.setdefault(item.id, item)
-        gone: list[ListedItem] = []
-        if not last.next or pages.older(channel, last.next) is not None:
-            # The new pages and those that stay are the whole feed.
-            left = pages.chain(channel, channel.head, {last.next})
+        with self._library.atomically():
+            found = self._library.channels.numbered(channel.number)
+            if found is None or found.head != channel.head:
+                return  # another process changed the feed meanwhile; the next sync reads it again
+            before = pages.chain(channel, channel.head, ())
+            left = list(itertools.takewhile(lambda page: page not in walked.pages, before))
+            joins = len(left) < len(before)
             gone = [
                 known
-                for info_hash in left
-                for known in feeds.items(channel, page=info_hash)
-                if known.item.id not in listed
+                for known in feeds.items(channel)
+                if known.page
+                and known.page not in walked.pages
+                and known.item.id not in listed
+                # Otherwise it may be on an older page, which was not reached.
+                and (not walked.older or (joins and known.page in left))
             ]
-        unknown = sum(feeds.get(channel, id_) is None for id_ in listed)
-        with self._library.atomically():
             renamed = feeds.rename(channel, listed.values(), gone)
             gone = [known for known in gone if known.number not in renamed]
-            pages.replace(channel, [(stored, page.items) for stored, page in found], gone)
+            pages.replace(channel, walked.head, walked.new, gone)
             for known in gone:
                 self._let_go(known)
-        news.listed = unknown - len(renamed)
 
     def _let_go(self, listed: ListedItem) -> None:
         """Stop seeding a memo that its channel retracted; the user keeps it."""
@@ -224,10 +240,7 @@ class Follower:
         for listed in items.wanted(channel):
             if self._must_wait(listed):
                 continue
-            # What is larger than the channel's limit is refused, however much room there is.
-            if self._floor.is_reached or (
-                self._floor.room < listed.item.size <= _max_size(channel)
-            ):
+            if self._has_no_room(channel, listed):
                 news.held += 1
                 continue
             try:
@@ -248,6 +261,16 @@ class Follower:
             items.settle(listed.number, memo)
             news.memos.append(memo)
             arrived(memo)
+
+    def _has_no_room(self, channel: Channel, listed: ListedItem) -> bool:
+        if self._floor.is_reached:
+            return True
+        size, room = listed.item.size, self._floor.room
+        # What is larger than the channel's limit is refused, however much room there is.
+        if not room < size <= _max_size(channel):
+            return False
+        with self._library.translated():
+            return room + self._library.staging.bytes_of_item(listed.number) < size
 
     def _must_wait(self, listed: ListedItem) -> bool:
         pause = min(_FIRST_PAUSE * 2**listed.tries, _DAY)
@@ -284,7 +307,10 @@ class Follower:
         if not days or channel.is_own:
             return
         for id_ in self._library.feed_items.expired(channel, int(time.time()) - days * _DAY):
-            memo = self._library.get(id_)
+            try:
+                memo = self._library.get(id_)
+            except NoSuchMemo:  # its audio is missing, which 'doctor' reports
+                continue
             if memo.origin == "fetched" and not memo.shared:
                 self._library.remove(memo)
                 news.removed += 1

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from memocast.bittorrent import dht
 from memocast.channels.follow import Follower
 from memocast.channels.republish import Republisher
-from memocast.channels.sync_events import News
 from memocast.errors import MemocastError, UsageError
 from memocast.formats import age, mutable_item, torrent
 from memocast.formats.channel import ChannelLink, checked_name
@@ -71,7 +70,7 @@ class Publisher:
             return
         republisher = Republisher(self._library, self._settings)
         with contextlib.suppress(MemocastError):  # it must not keep anyone from publishing
-            Follower(self._library, self._settings, republisher).read(self.channel, News())
+            Follower(self._library, self._settings, republisher).read(self.channel)
 
     def announce(self) -> int:
         """Announce the newest page in the DHT; return how many nodes have it now.
@@ -166,7 +165,7 @@ class Publisher:
             stored = self._stored(group, older, folder / f"page-{len(pages)}")
             pages.insert(0, (stored, group))
             older = stored.info_hash
-        self._library.feed_pages.replace(channel, pages, gone)
+        self._library.feed_pages.replace(channel, older, pages, gone)
         self._library.channels.sign_next(channel, dht.pointer(older))
 
     def _stored(self, items: Sequence[FeedItem], older: str, file: Path) -> StoredPage:

@@ -12,7 +12,7 @@ from memocast.channels.pair import Pairing
 from memocast.channels.republish import Republisher
 from memocast.channels.sync_events import Arrived, Ended, Event, Moved, News
 from memocast.channels.time_limit import OutOfTime, time_limit
-from memocast.errors import BelowDiskFloor, MemocastError, SwarmTimeout
+from memocast.errors import BelowDiskFloor, LibraryError, MemocastError, SwarmTimeout
 from memocast.fetching.progress import Encrypting, Stage, Waiting
 from memocast.files import lock
 from memocast.library.disk_floor import DiskFloor
@@ -61,8 +61,7 @@ def sync_source(
             if held is not None:
                 _sync(library, settings, source, limits, news, hear)
     except OutOfTime:
-        news.problems.append(out_of_time(source, limits))
-        library.channels.note_time(source, slow=True)
+        news.problems += out_of_time(library, source, limits)
     except MemocastError as error:
         news.problems.append(error)
     finally:
@@ -71,12 +70,19 @@ def sync_source(
     hear(Ended(source.number, news if held is not None or news.problems else None))
 
 
-def out_of_time(source: Channel, limits: SyncLimits) -> MemocastError:
-    """Return the error for a source whose time is over."""
-    return SwarmTimeout(
-        f"{name_of(source)} took longer than {limits.source_seconds:g} s",
-        hint="what has arrived is kept, and the next sync goes on from there",
-    )
+def out_of_time(library: Library, source: Channel, limits: SyncLimits) -> list[MemocastError]:
+    """Note that the source's time is over, so that it comes last next time; return the errors."""
+    problems: list[MemocastError] = [
+        SwarmTimeout(
+            f"{name_of(source)} took longer than {limits.source_seconds:g} s",
+            hint="what has arrived is kept, and the next sync goes on from there",
+        )
+    ]
+    try:
+        library.channels.note_time(source, slow=True)
+    except LibraryError as error:
+        problems.append(error)
+    return problems
 
 
 def name_of(source: Channel) -> str:

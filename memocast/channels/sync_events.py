@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, get_args
 
 from memocast.errors import MemocastError
-from memocast.fetching.progress import Preview, Stage
+from memocast.fetching.progress import Stage
+from memocast.processes import dataclass_json
+from memocast.processes.dataclass_json import from_json
 
 
 @dataclass(slots=True)
 class News:
-    """The result of a sync: a count of new items `listed`, new memos by id, and problems.
+    """The result of a sync: new memos by id, and problems.
 
     `removed` and `changed` count memos. `held` counts new memos for which the disk has no room.
     """
 
-    listed: int = 0
     memos: list[str] = field(default_factory=list)
     removed: int = 0
     changed: int = 0
@@ -55,35 +56,28 @@ _STAGES: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Stage)
 
 def to_json(event: Event) -> dict[str, Any]:
     """Return the JSON of the event's line."""
-    match event:
-        case Moved(source=source, stage=stage):
-            if isinstance(stage, Preview):
-                stage = replace(stage, peaks=stage.peaks.hex())  # type: ignore[arg-type]
-            return {"moved": source, "stage": type(stage).__name__, "values": asdict(stage)}
-        case Arrived(source=source, memo=memo):
-            return {"arrived": source, "memo": memo}
-        case Ended(source=source, news=news):
-            if news is None:
-                return {"ended": source, "news": None}
-            problems = [[one.exit_code, one.message, one.hint] for one in news.problems]
-            document = asdict(replace(news, problems=[]))
-            return {"ended": source, "news": document, "problems": problems}
+    document: dict[str, Any] = dataclass_json.to_json(event)
+    if isinstance(event, Moved):
+        document["stage"]["kind"] = type(event.stage).__name__
+    elif isinstance(event, Ended) and event.news:
+        document["news"]["problems"] = [
+            [one.exit_code, one.message, one.hint] for one in event.news.problems
+        ]
+    return {"event": type(event).__name__, **document}
 
 
 def event_of(document: dict[str, Any]) -> Event:
     """Return the event in a line from a worker of this version."""
-    if "moved" in document:
-        stage = _STAGES[document["stage"]](**document["values"])
-        if isinstance(stage, Preview):
-            stage = replace(stage, peaks=bytes.fromhex(document["values"]["peaks"]))
-        return Moved(document["moved"], stage)
-    if "arrived" in document:
-        return Arrived(document["arrived"], document["memo"])
-    if document["news"] is None:
-        return Ended(document["ended"], None)
-    news = News(**document["news"])
-    news.problems = [_error(*problem) for problem in document["problems"]]
-    return Ended(document["ended"], news)
+    match document["event"]:
+        case "Moved":
+            stage = document["stage"]
+            return Moved(document["source"], from_json(_STAGES[stage["kind"]], stage))
+        case "Arrived":
+            return from_json(Arrived, document)
+    ended = from_json(Ended, document)
+    if ended.news:
+        ended.news.problems = [_error(*problem) for problem in document["news"]["problems"]]
+    return ended
 
 
 def _error(exit_code: int, message: str, hint: str) -> MemocastError:

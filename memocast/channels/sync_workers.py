@@ -17,10 +17,10 @@ from memocast.processes.line_process import LineProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from memocast.channels.source_sync import SyncLimits
     from memocast.formats.channel import Channel
+    from memocast.library.library import Library
 
 AT_ONCE = 4
 """Sources. Most of a turn is waiting for others, and a worker takes about 50 MB."""
@@ -28,7 +28,9 @@ AT_ONCE = 4
 _GRACE_SECONDS = 20.0
 """How long a worker may take to end a turn whose time is over. Then it is killed."""
 
-_STOP_SECONDS = 5.0
+_STOP_SECONDS = 3.0
+"""How long workers may take to stop: less than the seeder gives the `sync` that they belong to."""
+
 _LOOK_SECONDS = 0.5
 
 
@@ -46,15 +48,19 @@ class _Worker(LineProcess):
 
 
 class SyncWorkers:
-    """Worker processes on the library in `root`, ended with the block.
+    """Worker processes on the library, ended with the block.
 
     `arguments` are those of the command that the workers are; they write errors to `errors`.
     """
 
     def __init__(
-        self, root: Path, arguments: Sequence[str], errors: int | IO[bytes], limits: SyncLimits
+        self,
+        library: Library,
+        arguments: Sequence[str],
+        errors: int | IO[bytes],
+        limits: SyncLimits,
     ) -> None:
-        self._root = root
+        self._library = library
         self._arguments = arguments
         self._errors = errors
         self._limits = limits
@@ -89,14 +95,15 @@ class SyncWorkers:
             for worker in busy:
                 if worker.source and time.monotonic() > worker.until:
                     worker.kill()
-                    yield self._ended(worker, out_of_time(worker.source, self._limits))
+                    problems = out_of_time(self._library, worker.source, self._limits)
+                    yield self._ended(worker, problems)
 
     def _assign(self, waiting: deque[Channel]) -> None:
         idle = [worker for worker in self._workers if not worker.source]
         while waiting and (idle or len(self._workers) < AT_ONCE):
             if not idle:
                 try:
-                    worker = _Worker(self._root, *self._arguments, errors=self._errors)
+                    worker = _Worker(self._library.root, *self._arguments, errors=self._errors)
                 except OSError as error:
                     if self._workers:  # those that run do it, one after the other
                         return
@@ -119,12 +126,13 @@ class SyncWorkers:
                 f"syncing {name_of(worker.source)} crashed: {how}",
                 hint="the next sync tries again; what has arrived is kept",
             )
-            yield self._ended(worker, error)
+            yield self._ended(worker, [error])
 
-    def _ended(self, worker: _Worker, problem: MemocastError) -> Ended:
+    def _ended(self, worker: _Worker, problems: list[MemocastError]) -> Ended:
         """Dismiss the worker; return the end of its turn."""
         assert worker.source is not None, "it was given one"
         number = worker.source.number
         self._workers.remove(worker)
+        worker.ask_to_end()
         worker.await_end(time.monotonic())
-        return Ended(number, News(problems=[problem]))
+        return Ended(number, News(problems=problems))

@@ -7,8 +7,11 @@ supervisor passes the events on to `seed --json` and writes its `SeederReport` t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from memocast.processes import dataclass_json
+from memocast.processes.dataclass_json import from_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +252,7 @@ _NAMES: dict[str, type[Any]] = {
 
 def to_json(event: Event) -> dict[str, Any]:
     """Return the JSON of an event's line, or of the report in `seeder.json`."""
-    document: dict[str, Any] = _plain(event)
+    document: dict[str, Any] = dataclass_json.to_json(event)
     if isinstance(event, SeederReport):
         return document
     if isinstance(event, Transfer):
@@ -264,8 +267,8 @@ def event_of(document: dict[str, Any]) -> Event:
     """Return the event in a line from a worker of this version."""
     kind = _NAMES[document["event"]]
     if kind is Transfer:
-        return Transfer(document["id"], document["info_hash"], _typed(Uploads, document))
-    found: Event = _typed(kind, document)
+        return Transfer(document["id"], document["info_hash"], from_json(Uploads, document))
+    found: Event = from_json(kind, document)
     return found
 
 
@@ -277,46 +280,6 @@ def seeder_report_of(document: object) -> SeederReport | None:
     if not isinstance(document, dict) or not isinstance(document.get("pid"), int):
         return None
     try:
-        return _typed(SeederReport, document) if "reach" in document else None
+        return from_json(SeederReport, document) if "reach" in document else None
     except (AttributeError, TypeError, ValueError):
         return None
-
-
-_FIELDS: dict[type[Any], tuple[str, ...]] = {}
-"""The names of each dataclass's fields, once they were needed.
-
-Kept since each `fields` leaves a tuple in CPython's free lists, by which a seeder, which needs them
-several times a second, grew by megabytes.
-"""
-
-
-def _fields(kind: type[Any]) -> tuple[str, ...]:
-    if kind not in _FIELDS:
-        _FIELDS[kind] = tuple(part.name for part in fields(kind))
-    return _FIELDS[kind]
-
-
-def _plain(value: Any) -> Any:
-    if is_dataclass(value):
-        return {name: _plain(getattr(value, name)) for name in _fields(type(value))}
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return value
-
-
-_NESTED: dict[str, type[Any]] = {
-    "reach": Reach,
-    "last_crash": Crash,
-    "web": WebSummary,
-    "lan": LanSummary,
-}
-
-
-def _typed(kind: type[Any], document: dict[str, Any]) -> Any:
-    given = {name: document[name] for name in _fields(kind) if name in document}
-    for name, value in given.items():
-        if name in _NESTED and value is not None:
-            given[name] = _typed(_NESTED[name], value)
-        elif name in ("memos", "torrents"):
-            given[name] = {key: _typed(Uploads, said) for key, said in value.items()}
-    return kind(**given)

@@ -34,6 +34,9 @@ SEALED = "sealed"
 _ITEM = "item"
 """In an entry: the number of the feed's item that it is for. Nobody asked for it by its link."""
 
+_BLOCK = 512
+"""The unit of `st_blocks`, in bytes. A download's size tells nothing: it may have holes."""
+
 _ROOM = "room"
 _ROOM_BYTES = 1 << 19
 """Bytes. A new row takes a few pages of the database and its write-ahead log."""
@@ -164,6 +167,15 @@ class Staging:
         for entry in entries:
             if entry:
                 entry.discard()
+
+    def bytes_of_item(self, number: int) -> int:
+        """Return the bytes that unfinished downloads of that item take on the disk."""
+        found = 0
+        for noted in self.folder.glob(f"download-*/{_ITEM}"):
+            if _number_in(noted) == number:
+                with contextlib.suppress(FileNotFoundError):  # it is being discarded
+                    found += sum(path.stat().st_blocks for path in noted.parent.iterdir())
+        return found * _BLOCK
 
     def left_behind(self) -> Iterator[StagingEntry]:
         """Claim and yield all entries without an owner; the caller must release each one."""

@@ -106,6 +106,7 @@ class Episodes:
             entry = library.staging.download(f"web-{listed.number}", listed.number)
         if entry is None:
             raise MemocastError("another process is fetching it", hint="try again later")
+        download: WebDownload | None = None
         is_refused = False
         try:
             download = WebDownload(library, entry)
@@ -117,7 +118,7 @@ class Episodes:
             is_refused = True
             raise
         finally:
-            if is_refused or not download.has_something:
+            if is_refused or (download and not download.has_something):
                 entry.discard()
             entry.release()
 

@@ -19,6 +19,7 @@ _JITTER = 0.25
 """A fraction of the interval, so that a channel's followers do not all ask at once."""
 
 _STOP_SECONDS = 5.0
+"""How long a sync may take to stop. It may have to kill its own processes meanwhile."""
 
 
 class SyncTimer:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,13 +15,21 @@ from helpers.podcast_feeds import item, rss, titles
 from helpers.processes import is_running, running
 from helpers.waiting import wait_for
 from helpers.web_server import Reply, WebServer
-from memocast.channels.sync_workers import AT_ONCE
+from memocast.channels.source_sync import SyncLimits, sync_source
+from memocast.channels.sync_events import Ended, Event
+from memocast.channels.sync_workers import AT_ONCE, SyncWorkers
+from memocast.channels.time_limit import OutOfTime
+from memocast.errors import LibraryError
+from memocast.formats.channel import SALT, ChannelLink
+from memocast.library.tables.channels import Channels
+from memocast.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from http.server import BaseHTTPRequestHandler
 
     from helpers.memocast_user import Memocast
+    from memocast.library.library import Library
 
 SLOW = AT_ONCE
 """Slow shows, so that the honest one comes after them."""
@@ -108,6 +117,64 @@ def test_a_worker_that_dies_or_hangs_costs_its_own_source_alone(
         assert process.returncode == 1
         assert f"syncing 'Slow 0' crashed: {how.name}" in err
     assert not is_running(worker)
+
+
+def test_a_source_whose_worker_was_killed_comes_last_the_next_time(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hang(*_: object, **__: object) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(["sleep", "60"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    monkeypatch.setattr("memocast.processes.line_process.start", hang)
+    monkeypatch.setattr("memocast.channels.sync_workers._GRACE_SECONDS", 0.0)
+    stuck, honest = (
+        library.channels.add(ChannelLink(name.encode() * 32, SALT, name)) for name in "ab"
+    )
+    assert library.channels.in_turn() == [stuck, honest]
+    limits = SyncLimits(source_seconds=0.1)
+    with SyncWorkers(library, [], subprocess.DEVNULL, limits) as workers:
+        (ended,) = workers.sync([stuck])
+    assert isinstance(ended, Ended)
+    assert ended.news
+    assert [str(problem) for problem in ended.news.problems] == ["'a' took longer than 0.1 s"]
+    assert library.channels.in_turn() == [honest, stuck]
+
+
+def test_what_was_fetched_is_told_even_if_the_library_cannot_be_written_any_more(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fetch_one(*arguments: Any) -> None:
+        arguments[4].memos.append("abcdefgh")
+        raise OutOfTime
+
+    def refuse(*_: object, **__: object) -> None:
+        raise LibraryError("the disk is full")
+
+    monkeypatch.setattr("memocast.channels.source_sync._sync", fetch_one)
+    monkeypatch.setattr(Channels, "note_time", refuse)
+    heard: list[Event] = []
+    channel = library.channels.add(ChannelLink(bytes(32), SALT, "Anna"))
+    sync_source(library, Settings(), channel, SyncLimits(source_seconds=9), heard.append)
+    (ended,) = heard
+    assert isinstance(ended, Ended)
+    assert ended.news
+    assert ended.news.memos == ["abcdefgh"]
+    problems = [str(problem) for problem in ended.news.problems]
+    assert problems == ["'Anna' took longer than 9 s", "the disk is full"]
+
+
+def test_what_nobody_waits_for_is_synced_in_a_process_that_can_be_killed(
+    ben: Memocast, server: WebServer
+) -> None:
+    server.replies["/slow.opus"] = Reply(b"OggS" + bytes(9_999), stall_at=9_999)
+    follow(ben, server, "Slow", "slow.opus")
+    with running(ben.start("sync", "--quiet")) as process:
+        wait_for("the slow show", lambda: "/slow.opus" in server.paths())
+        commands = [Path(f"/proc/{pid}/cmdline").read_text() for pid in children(process.pid)]
+        assert any("--worker" in command for command in commands)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+    assert process.returncode == 130
 
 
 def children(parent: int) -> list[int]:

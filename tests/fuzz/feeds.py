@@ -45,7 +45,7 @@ def kept(data: bytes) -> str:
     stored = StoredPage("cd" * 20, older or "", b"d4:infode", file)
     try:
         with library.atomically():
-            library.feed_pages.replace(channel, [(stored, page.items)])
+            library.feed_pages.replace(channel, stored.info_hash, [(stored, page.items)])
             listed = [found.item for found in library.feed_items.items(channel)]
             assert listed == list(page.items)
             raise _Undo

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json as json_
 import math
 import sys
@@ -13,7 +14,7 @@ from memocast.cli import option_values, signals
 from memocast.cli.context import AppContext, JsonOption, app_context
 from memocast.cli.terminal import console
 from memocast.cli.terminal.display import Display
-from memocast.errors import Interrupted
+from memocast.errors import Interrupted, NoSuchMemo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -137,7 +138,8 @@ class _SyncRun:
             self._view = SyncView(
                 display, {number: name_of(one) for number, one in self._sources.items()}
             )
-            if len(self._sources) == 1:
+            # Without a worker nothing ends it but the user: a library's call may not return.
+            if len(self._sources) == 1 and limits.eager:
                 (source,) = self._sources.values()
                 sync_source(library, settings, source, limits, self._hear)
             else:
@@ -152,7 +154,7 @@ class _SyncRun:
         arguments = ["sync", "--worker", f"--timeout={limits.timeout}"]
         arguments += [f"--deadline={limits.source_seconds}"]
         arguments += [] if limits.eager else ["--quiet"]
-        with SyncWorkers(self._current.root, arguments, sys.stderr.fileno(), limits) as workers:
+        with SyncWorkers(self._current.library, arguments, sys.stderr.fileno(), limits) as workers:
             for event in workers.sync(list(self._sources.values())):
                 self._hear(event)
 
@@ -167,7 +169,9 @@ class _SyncRun:
                 self._view.clear()
                 if self._json:
                     name = source.name if source.kind == "channel" else None
-                    console.document({**self._current.library.get(memo).to_json(), "channel": name})
+                    with contextlib.suppress(NoSuchMemo):  # it was removed just now
+                        found = self._current.library.get(memo)
+                        console.document({**found.to_json(), "channel": name})
                 else:
                     console.data(memo)
             case Ended(news=news):

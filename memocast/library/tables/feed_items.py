@@ -135,8 +135,8 @@ class FeedItems:
         )
         return [row["memo"] for row in rows]
 
-    def take_podcast(self, channel: Channel, items: Sequence[FeedItem], state: str) -> int:
-        """Store these items of a podcast, newest first; return how many are new.
+    def take_podcast(self, channel: Channel, items: Sequence[FeedItem], state: str) -> None:
+        """Store these items of a podcast, newest first.
 
         Items that left the feed before they arrived are deleted. `state` is kept for the next
         read of the feed.
@@ -159,7 +159,6 @@ class FeedItems:
             self._database.execute(
                 "UPDATE channel SET state = ? WHERE number = ?", (state, channel.number)
             )
-        return len(listed) - len(renamed) - len(known) + len(gone)
 
     def rename(
         self, channel: Channel, items: Iterable[FeedItem], gone: Iterable[ListedItem]
@@ -189,6 +188,14 @@ class FeedItems:
         newest = self.items(channel, channel.limits.newest or None)
         missing = [one for one in reversed(newest) if one.arrived is None]
         return sorted(missing, key=lambda one: one.tried if one.problem else 0)
+
+    def move_up(self, channel: Channel, page: str) -> None:
+        """Make the page's items the newest, inside the caller's transaction."""
+        for listed in reversed(self.items(channel, page=page)):
+            self._database.execute(
+                "UPDATE item SET number = (SELECT max(number) + 1 FROM item) WHERE number = ?",
+                (listed.number,),
+            )
 
     def insert(self, channel: Channel, item: FeedItem, page: str | None) -> None:
         """Insert or update an item on `page`, an info-hash, inside the caller's transaction."""

@@ -71,29 +71,37 @@ class FeedPages:
     def replace(
         self,
         channel: Channel,
+        head: str,
         pages: Sequence[tuple[StoredPage, Sequence[FeedItem]]],
         gone: Iterable[ListedItem] = (),
     ) -> None:
-        """Make these pages, newest first, the beginning of the channel's feed.
+        """Store these pages, newest first, and make `head` the newest page of the channel's feed.
 
-        The older pages that they lead to stay. The items in `gone` are deleted now, and pages
-        that are no longer linked are deleted after some time.
+        The pages that it leads to stay. The items in `gone` are deleted now, and pages that are
+        no longer linked are deleted after some time.
         """
-        stays = {stored.info_hash for stored, _ in pages} | {pages[-1][0].next}
+        new = {stored.info_hash: items for stored, items in pages}
         with self._database.transaction():
-            left = self.chain(channel, channel.head, stays)
-            for stored, items in reversed(pages):
+            before = self.chain(channel, channel.head, ())
+            for stored, _ in reversed(pages):
                 self._store(channel, stored)
-                for item in reversed(items):
-                    self._items.insert(channel, item, stored.info_hash)
+            stays = self.chain(channel, head, ())
+            has_older = False
+            for info_hash in reversed(stays):
+                if info_hash in new:
+                    has_older = True
+                    for item in reversed(new[info_hash]):
+                        self._items.insert(channel, item, info_hash)
+                elif has_older:
+                    self._items.move_up(channel, info_hash)
             self._database.execute(
-                "UPDATE channel SET head = ? WHERE number = ?",
-                (pages[0][0].info_hash, channel.number),
+                "UPDATE channel SET head = ? WHERE number = ?", (head, channel.number)
             )
             self._database.executemany(
                 "DELETE FROM item WHERE number = ?", [(listed.number,) for listed in gone]
             )
-            self._retire(channel, left)
+            known = set(stays)
+            self._retire(channel, [page for page in before if page not in known])
         self._pending_deletes.finish()
 
     def hold(self, channel: Channel, stored: Sequence[StoredPage], kept: Collection[str]) -> None:
