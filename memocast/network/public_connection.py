@@ -24,18 +24,24 @@ _HINT = "nothing was requested there; if you trust it, follow a feed at that hos
 
 
 class Guard:
-    """Dials public addresses, and any address of the host `own`; only of that `family` if given."""
+    """Dials public addresses, and any address of the host `own`; only of that `family` if given.
 
-    def __init__(self, own: str = "", family: int = socket.AF_UNSPEC) -> None:
+    Unless `is_inside` says it, the first connection to `own` decides whether that host is inside.
+    If it was public, its name may not lead inside later.
+    """
+
+    def __init__(
+        self, own: str = "", family: int = socket.AF_UNSPEC, *, is_inside: bool | None = None
+    ) -> None:
         self._own = plain_host(own)
         self._family = family
-        self.went_inside = False
-        """Whether a connection was made to an address inside."""
+        self.is_inside = is_inside
+        """Whether the host `own` is inside; None while that is open."""
 
     @property
     def has_own(self) -> bool:
         """Whether there is a host that may be inside."""
-        return bool(self._own)
+        return bool(self._own) and self.is_inside is not False
 
     def owns(self, host: str) -> bool:
         """Return whether it is the host that may be inside."""
@@ -45,6 +51,15 @@ class Guard:
         """Check a host without looking it up. Raises Refused if it is plainly inside."""
         if not self.owns(host) and is_inside_literal(host):
             raise refused(host)
+
+    def leave_to_proxy(self, host: str) -> None:
+        """Check a host that a proxy looks up and dials. Raises Refused if it is plainly inside."""
+        self.check_literal(host)
+        self._decide(host, is_inside=is_inside_literal(host))
+
+    def _decide(self, host: str, *, is_inside: bool) -> None:
+        if self.is_inside is None and self.owns(host):
+            self.is_inside = is_inside
 
     def dial(
         self,
@@ -78,7 +93,7 @@ class Guard:
                 problem = error
                 continue
             connection.settimeout(timeout)
-            self.went_inside |= not is_public_entry(entry)
+            self._decide(host, is_inside=not is_public_entry(entry))
             return connection
         raise problem
 
