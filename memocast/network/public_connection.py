@@ -11,10 +11,13 @@ import ipaddress
 import socket
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from memocast.errors import Refused
 from memocast.network.public_addresses import is_inside_literal, is_public, plain_host
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 MOST_ADDRESSES = 8
 """Of one name that are dialled, one after another."""
@@ -103,20 +106,26 @@ def is_public_entry(entry: tuple[Any, ...]) -> bool:
     return is_public(ipaddress.ip_address(entry[4][0]))
 
 
-def is_outside(host: str, seconds: float) -> bool:
-    """Look a host up; return whether it has addresses, all of them public, within `seconds`."""
-    found: list[tuple[Any, ...]] = []
+def are_outside(hosts: Collection[str], seconds: float) -> dict[str, bool]:
+    """Look hosts up, all at once; return whether all of a host's addresses are public.
 
-    def look_up() -> None:
+    Only for those that have addresses, and are found within `seconds`.
+    """
+    found: dict[str, bool] = {}
+
+    def look_up(host: str) -> None:
         with contextlib.suppress(OSError, ValueError):
-            found.extend(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM))
+            entries = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+            found[host] = all(map(is_public_entry, entries))
 
     # The resolver has no time-out of ours.
-    thread = threading.Thread(target=look_up, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    entries = found[:]
-    return bool(entries) and all(map(is_public_entry, entries))
+    threads = [threading.Thread(target=look_up, args=(host,), daemon=True) for host in hosts]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + seconds
+    for thread in threads:
+        thread.join(max(deadline - time.monotonic(), 0.0))
+    return found.copy()
 
 
 def _connected(
