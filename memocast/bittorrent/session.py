@@ -11,11 +11,15 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
-from memocast.bittorrent import session_settings
+from memocast.bittorrent import left_sessions, session_settings
 from memocast.bittorrent.download import Download, parameters
 from memocast.bittorrent.events import (
     Added,
     Completed,
+    FileFailed,
+    PieceCorrupted,
+    PieceRead,
+    ResumeData,
     TorrentInvalid,
     TrackerAnswered,
     TrackerFailed,
@@ -35,9 +39,7 @@ if TYPE_CHECKING:
     from memocast.formats.link import Link
     from memocast.settings import Settings
 
-_left: list[Any] = []
-"""Sessions left to end with the process."""
-
+_OF_A_TORRENT = (FileFailed, PieceCorrupted, PieceRead, ResumeData, TorrentInvalid)
 _LOOK_SECONDS = 0.2
 _RELAY_SECONDS = 1.0
 """How long a session waits until the relay has told trackers that it leaves."""
@@ -61,7 +63,8 @@ class Session:
         self._trackers = StrangersTrackers(settings.trackers, [host for host, _ in addresses])
         self._schemes = schemes
         self._is_web = schemes == WEB_SCHEMES
-        self._session: Any = lt.session(pack)
+        self._pack = pack
+        self._session: Any = left_sessions.begin(pack)
         # Without a filter, the rate limits leave out loopback and LAN peers.
         everyone = lt.ip_filter()
         limited = 1 << self._session.global_peer_class_id
@@ -130,12 +133,11 @@ class Session:
     def close(self, goodbye: float = 0.2, *, is_empty: bool = False) -> None:
         """Leave every swarm; allow `goodbye` seconds for telling UDP trackers that know us.
 
-        An empty session that no tracker knows is left to end with the process: libtorrent would
-        wait for former peers to confirm that their uTP connections are closed.
+        An empty session that no tracker knows is left (see `left_sessions`).
         """
         trackers = self._trackers
         if is_empty and not self._is_known:
-            self._leave_to_end()
+            left_sessions.leave(self._session, self._pack)
         elif self._known_by_udp or trackers.know_us:
             # libtorrent closes its UDP socket before its last announces are sent, and while it
             # ends no thread of ours runs.
@@ -146,15 +148,15 @@ class Session:
             while time.monotonic() < (relay_end if trackers.know_us else udp_end):
                 self._session.wait_for_alert(10)
                 self._session.pop_alerts()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Forget the session, which ends by that unless it was left."""
         self._handles.clear()
         self._keys.clear()
         self._active.clear()
         del self._session
-        if not _left or _left[-1][1] is not trackers:
-            trackers.close()
-
-    def _leave_to_end(self) -> None:
-        _left.append((self._session, self._trackers))
+        self._trackers.close()
 
     def poll(self, seconds: float) -> list[Event]:
         """Wait up to `seconds` for events; return all that happened."""
@@ -193,6 +195,8 @@ class Session:
                 return Completed(key) if alert.handle.status().is_seeding else None
             case _:
                 event = translate(alert, key)
+                if not key and isinstance(event, _OF_A_TORRENT):
+                    return None  # of one that was dropped, perhaps before the session was left
                 if isinstance(event, TrackerAnswered | TrackerFailed):
                     url = self._trackers.named(event.url, alert.local_endpoint[0])
                     if not url:
