@@ -7,7 +7,6 @@ chosen by the caller.
 from __future__ import annotations
 
 import time
-from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -25,6 +24,7 @@ from memocast.bittorrent.events import (
     TrackerFailed,
     translate,
 )
+from memocast.bittorrent.peer_filter import PeerFilter
 from memocast.bittorrent.strangers_trackers import StrangersTrackers
 from memocast.bittorrent.tcp_options import send_at_once
 from memocast.bittorrent.torrent_status import TorrentStatus, torrent_status
@@ -44,9 +44,6 @@ _LOOK_SECONDS = 0.2
 _RELAY_SECONDS = 1.0
 """How long a session waits until the relay has told trackers that it leaves."""
 
-_MOST_BANS = 3
-"""There may be many listeners behind one address; three bans are more than one's mishap."""
-
 
 class Session:
     """A running libtorrent session. Only `poll` takes libtorrent's alerts."""
@@ -58,26 +55,18 @@ class Session:
         schemes: tuple[str, ...],
         addresses: Sequence[tuple[str, int]] = (),
     ) -> None:
-        import libtorrent as lt
-
         self._trackers = StrangersTrackers(settings.trackers, [host for host, _ in addresses])
         self._schemes = schemes
         self._is_web = schemes == WEB_SCHEMES
         self._pack = pack
         self._session: Any = left_sessions.begin(pack)
-        # Without a filter, the rate limits leave out loopback and LAN peers.
-        everyone = lt.ip_filter()
-        limited = 1 << self._session.global_peer_class_id
-        everyone.add_rule("0.0.0.0", "255.255.255.255", limited)  # noqa: S104
-        everyone.add_rule("::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", limited)
-        self._session.set_peer_class_filter(everyone)
+        self._filter = PeerFilter(self._session)
         self._handles: dict[str, Any] = {}
         self._keys: dict[Any, str] = {}
         self._active: dict[str, Any] = {}
         self._fetched: set[str] = set()
         self._adding: set[str] = set()
         self._dropped: set[str] = set()  # before they were added
-        self._bans: Counter[str] = Counter()
         self._places = session_settings.EVERYBODY
         self._next_look = 0.0
         self._is_known = self._known_by_udp = False
@@ -101,18 +90,8 @@ class Session:
         pack = session_settings.classic(settings, addresses, exact_port=exact_port, brief=brief)
         session = cls(settings, pack, CLASSIC_SCHEMES, addresses)
         if lan:
-            session._keep_to_lan()
+            session._filter.keep_to_lan()
         return session
-
-    def _keep_to_lan(self) -> None:
-        import libtorrent as lt
-
-        rules = lt.ip_filter()
-        for first, last in (("0.0.0.0", "255.255.255.255"), ("::", f"{'ffff:' * 7}ffff")):  # noqa: S104
-            rules.add_rule(first, last, 1)
-        for first, last in session_settings.LAN_ADDRESSES:
-            rules.add_rule(first, last, 0)
-        self._session.set_ip_filter(rules)
 
     def listen_anywhere(self) -> None:
         """Listen on ports chosen by the system, because the configured ones are taken."""
@@ -155,7 +134,7 @@ class Session:
         self._handles.clear()
         self._keys.clear()
         self._active.clear()
-        del self._session
+        del self._session, self._filter
         self._trackers.close()
 
     def poll(self, seconds: float) -> list[Event]:
@@ -187,7 +166,7 @@ class Session:
             case "session_stats_alert":
                 self.dht_nodes = alert.values["dht.dht_nodes"]
             case "peer_ban_alert":
-                self._count_ban(alert.endpoint[0])
+                self._filter.count_ban(alert.endpoint[0])
             case "torrent_finished_alert" if key in self._fetched:
                 # Finished in memory; the flush tells when it is on disk.
                 alert.handle.flush_cache()
@@ -207,18 +186,6 @@ class Session:
                     self._known_by_udp |= event.url.startswith("udp://")
                 return event
         return None
-
-    def _count_ban(self, host: str) -> None:
-        """Block a machine that keeps sending corrupt pieces.
-
-        With several connections per address, libtorrent bans only the port
-        that they came from, and the next connection has another.
-        """
-        self._bans[host] += 1
-        if self._bans[host] == _MOST_BANS:
-            rules = self._session.get_ip_filter()
-            rules.add_rule(host, host, 1)
-            self._session.set_ip_filter(rules)
 
     # -- seeding ---------------------------------------------------------------
 
@@ -293,12 +260,7 @@ class Session:
 
     def cut(self, host: str) -> None:
         """Close this machine's connections; it may connect again at once."""
-        rules = self._session.get_ip_filter()
-        if rules.access(host):
-            return  # blocked for good
-        for flags in (1, 0):  # block, then unblock
-            rules.add_rule(host, host, flags)
-            self._session.set_ip_filter(rules)
+        self._filter.cut(host)
 
     def serve(self, places: int) -> None:
         """Set the number of interested peers that may request pieces; -1 for all of them."""
