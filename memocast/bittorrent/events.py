@@ -138,7 +138,7 @@ def translate(alert: Any, key: str) -> Event | None:
 
 
 def _torrent_error(alert: Any, key: str) -> Event:
-    if alert.error.category().name() not in ("system", "generic"):
+    if alert.error.category().name() not in _OF_THE_SYSTEM:
         return TorrentInvalid(key, alert.error.message())
     return _file_error(alert, key)  # from the operating system, not from the torrent
 
@@ -158,8 +158,6 @@ def _resume_data(alert: Any, key: str) -> Event:
 
 
 def _listen_failed(alert: Any, key: str) -> Event:
-    import errno
-
     taken = alert.error.value() == errno.EADDRINUSE
     return ListenFailed(key, str(alert.address), alert.port, taken, alert.error.message())
 

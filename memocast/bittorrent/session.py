@@ -7,20 +7,24 @@ chosen by the caller.
 from __future__ import annotations
 
 import time
-from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
-from memocast.bittorrent import session_settings
+from memocast.bittorrent import left_sessions, session_settings
 from memocast.bittorrent.download import Download, parameters
 from memocast.bittorrent.events import (
     Added,
     Completed,
+    FileFailed,
+    PieceCorrupted,
+    PieceRead,
+    ResumeData,
     TorrentInvalid,
     TrackerAnswered,
     TrackerFailed,
     translate,
 )
+from memocast.bittorrent.peer_filter import PeerFilter
 from memocast.bittorrent.strangers_trackers import StrangersTrackers
 from memocast.bittorrent.tcp_options import send_at_once
 from memocast.bittorrent.torrent_status import TorrentStatus, torrent_status
@@ -35,15 +39,10 @@ if TYPE_CHECKING:
     from memocast.formats.link import Link
     from memocast.settings import Settings
 
-_left: list[Any] = []
-"""Sessions left to end with the process."""
-
+_OF_A_TORRENT = (FileFailed, PieceCorrupted, PieceRead, ResumeData, TorrentInvalid)
 _LOOK_SECONDS = 0.2
 _RELAY_SECONDS = 1.0
 """How long a session waits until the relay has told trackers that it leaves."""
-
-_MOST_BANS = 3
-"""There may be many listeners behind one address; three bans are more than one's mishap."""
 
 
 class Session:
@@ -56,25 +55,18 @@ class Session:
         schemes: tuple[str, ...],
         addresses: Sequence[tuple[str, int]] = (),
     ) -> None:
-        import libtorrent as lt
-
         self._trackers = StrangersTrackers(settings.trackers, [host for host, _ in addresses])
         self._schemes = schemes
         self._is_web = schemes == WEB_SCHEMES
-        self._session: Any = lt.session(pack)
-        # Without a filter, the rate limits leave out loopback and LAN peers.
-        everyone = lt.ip_filter()
-        limited = 1 << self._session.global_peer_class_id
-        everyone.add_rule("0.0.0.0", "255.255.255.255", limited)  # noqa: S104
-        everyone.add_rule("::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", limited)
-        self._session.set_peer_class_filter(everyone)
+        self._pack = pack
+        self._session: Any = left_sessions.begin(pack)
+        self._filter = PeerFilter(self._session)
         self._handles: dict[str, Any] = {}
         self._keys: dict[Any, str] = {}
         self._active: dict[str, Any] = {}
         self._fetched: set[str] = set()
         self._adding: set[str] = set()
         self._dropped: set[str] = set()  # before they were added
-        self._bans: Counter[str] = Counter()
         self._places = session_settings.EVERYBODY
         self._next_look = 0.0
         self._is_known = self._known_by_udp = False
@@ -98,18 +90,8 @@ class Session:
         pack = session_settings.classic(settings, addresses, exact_port=exact_port, brief=brief)
         session = cls(settings, pack, CLASSIC_SCHEMES, addresses)
         if lan:
-            session._keep_to_lan()
+            session._filter.keep_to_lan()
         return session
-
-    def _keep_to_lan(self) -> None:
-        import libtorrent as lt
-
-        rules = lt.ip_filter()
-        for first, last in (("0.0.0.0", "255.255.255.255"), ("::", f"{'ffff:' * 7}ffff")):  # noqa: S104
-            rules.add_rule(first, last, 1)
-        for first, last in session_settings.LAN_ADDRESSES:
-            rules.add_rule(first, last, 0)
-        self._session.set_ip_filter(rules)
 
     def listen_anywhere(self) -> None:
         """Listen on ports chosen by the system, because the configured ones are taken."""
@@ -130,12 +112,11 @@ class Session:
     def close(self, goodbye: float = 0.2, *, is_empty: bool = False) -> None:
         """Leave every swarm; allow `goodbye` seconds for telling UDP trackers that know us.
 
-        An empty session that no tracker knows is left to end with the process: libtorrent would
-        wait for former peers to confirm that their uTP connections are closed.
+        An empty session that no tracker knows is left (see `left_sessions`).
         """
         trackers = self._trackers
         if is_empty and not self._is_known:
-            self._leave_to_end()
+            left_sessions.leave(self._session, self._pack)
         elif self._known_by_udp or trackers.know_us:
             # libtorrent closes its UDP socket before its last announces are sent, and while it
             # ends no thread of ours runs.
@@ -146,15 +127,15 @@ class Session:
             while time.monotonic() < (relay_end if trackers.know_us else udp_end):
                 self._session.wait_for_alert(10)
                 self._session.pop_alerts()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Forget the session, which ends by that unless it was left."""
         self._handles.clear()
         self._keys.clear()
         self._active.clear()
-        del self._session
-        if not _left or _left[-1][1] is not trackers:
-            trackers.close()
-
-    def _leave_to_end(self) -> None:
-        _left.append((self._session, self._trackers))
+        del self._session, self._filter
+        self._trackers.close()
 
     def poll(self, seconds: float) -> list[Event]:
         """Wait up to `seconds` for events; return all that happened."""
@@ -185,7 +166,7 @@ class Session:
             case "session_stats_alert":
                 self.dht_nodes = alert.values["dht.dht_nodes"]
             case "peer_ban_alert":
-                self._count_ban(alert.endpoint[0])
+                self._filter.count_ban(alert.endpoint[0])
             case "torrent_finished_alert" if key in self._fetched:
                 # Finished in memory; the flush tells when it is on disk.
                 alert.handle.flush_cache()
@@ -193,6 +174,8 @@ class Session:
                 return Completed(key) if alert.handle.status().is_seeding else None
             case _:
                 event = translate(alert, key)
+                if not key and isinstance(event, _OF_A_TORRENT):
+                    return None  # of one that was dropped, perhaps before the session was left
                 if isinstance(event, TrackerAnswered | TrackerFailed):
                     url = self._trackers.named(event.url, alert.local_endpoint[0])
                     if not url:
@@ -203,18 +186,6 @@ class Session:
                     self._known_by_udp |= event.url.startswith("udp://")
                 return event
         return None
-
-    def _count_ban(self, host: str) -> None:
-        """Block a machine that keeps sending corrupt pieces.
-
-        With several connections per address, libtorrent bans only the port
-        that they came from, and the next connection has another.
-        """
-        self._bans[host] += 1
-        if self._bans[host] == _MOST_BANS:
-            rules = self._session.get_ip_filter()
-            rules.add_rule(host, host, 1)
-            self._session.set_ip_filter(rules)
 
     # -- seeding ---------------------------------------------------------------
 
@@ -289,12 +260,7 @@ class Session:
 
     def cut(self, host: str) -> None:
         """Close this machine's connections; it may connect again at once."""
-        rules = self._session.get_ip_filter()
-        if rules.access(host):
-            return  # blocked for good
-        for flags in (1, 0):  # block, then unblock
-            rules.add_rule(host, host, flags)
-            self._session.set_ip_filter(rules)
+        self._filter.cut(host)
 
     def serve(self, places: int) -> None:
         """Set the number of interested peers that may request pieces; -1 for all of them."""

@@ -12,19 +12,25 @@ A tracker of a link must not be a way to request anything at all inside the user
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import TYPE_CHECKING
 
 from memocast.bittorrent.tracker_relay import TrackerRelay
 from memocast.formats.trackers import WEB_SCHEMES, host_of, is_plain
 from memocast.network.public_addresses import literal_addresses
-from memocast.network.public_connection import is_outside
+from memocast.network.public_connection import are_outside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _LOOK_UP_SECONDS = 2.0
-_MOST_LOOK_UPS = 100
-"""In one session; a link can name thirty hosts."""
+"""For all hosts of a link."""
+
+_AGAIN_SECONDS = 60.0
+"""How long a host that was not found is not looked up again: perhaps there was no network."""
+
+_MOST_HOSTS = 100
+"""That are looked up in one session; a link can name thirty."""
 
 _AMBIGUOUS = set("@\\")
 """Characters after which libtorrent could read another host than we do."""
@@ -38,6 +44,7 @@ class StrangersTrackers:
         self._addresses = addresses
         self._relay: TrackerRelay | None = None
         self._outside: dict[str, bool] = {}
+        self._again: dict[str, float] = {}
 
     @property
     def know_us(self) -> bool:
@@ -45,26 +52,32 @@ class StrangersTrackers:
         return self._relay is not None and self._relay.is_known
 
     def allowed(self, urls: Iterable[str]) -> list[str]:
-        """Return those that may be asked."""
-        return [
-            url
-            for url in urls
-            if url in self._own or not url.startswith(WEB_SCHEMES) or self._may_dial(url)
-        ]
+        """Return those that may be asked. Waits for names to be found for at most two seconds."""
+        hosts = {url: self._decisive_host(url) for url in urls}
+        self._look_up([host for host in hosts.values() if host])
+        return [url for url, host in hosts.items() if host is None or self._outside.get(host)]
 
-    def _may_dial(self, url: str) -> bool:
-        if is_plain(url):
-            return True
+    def _decisive_host(self, url: str) -> str | None:
+        """Return the host that must be outside; None if the tracker may be asked wherever it is.
+
+        Empty if it may not be asked at all.
+        """
+        if url in self._own or not url.startswith(WEB_SCHEMES) or is_plain(url):
+            return None
         host = host_of(url)
         # Without a certificate, a name could lead elsewhere when libtorrent looks it up.
         is_tied = url.startswith("wss://") or bool(literal_addresses(host))
-        if not is_tied or set(url) & _AMBIGUOUS:
-            return False
-        if host not in self._outside:
-            if len(self._outside) >= _MOST_LOOK_UPS:
-                return False
-            self._outside[host] = is_outside(host, _LOOK_UP_SECONDS)
-        return self._outside[host]
+        return host if is_tied and not set(url) & _AMBIGUOUS else ""
+
+    def _look_up(self, hosts: Iterable[str]) -> None:
+        moment = time.monotonic()
+        wanted = []
+        for host in dict.fromkeys(hosts):
+            has_room = host in self._again or len(self._again) < _MOST_HOSTS
+            if host not in self._outside and has_room and moment >= self._again.get(host, 0.0):
+                self._again[host] = moment + _AGAIN_SECONDS
+                wanted.append(host)
+        self._outside |= are_outside(wanted, _LOOK_UP_SECONDS)
 
     def placed(self, urls: Iterable[str]) -> list[str]:
         """Return what libtorrent is to ask for these trackers."""
@@ -90,6 +103,6 @@ class StrangersTrackers:
         return tracker
 
     def close(self) -> None:
-        """Ask no more. The session must have ended."""
+        """Ask no more. The session must have ended, or have no torrents any more."""
         if self._relay:
             self._relay.close()

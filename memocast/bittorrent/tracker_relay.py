@@ -54,17 +54,21 @@ class TrackerRelay:
 
     @property
     def is_known(self) -> bool:
-        """Whether a tracker was told that we are there, and not yet that we leave."""
+        """Whether a tracker has heard that we are there, and not yet that we leave."""
         return bool(self._known)
 
-    def note(self, tracker: str, query: str, host: str) -> None:
-        """Note an announce that a tracker was sent, with that query and from that address."""
+    def note(self, tracker: str, query: str, host: str, *, is_heard: bool) -> None:
+        """Note an announce to a tracker, with that query and from that address.
+
+        `is_heard`: whether the tracker accepted it. One that does not hear our last announce
+        gets no other.
+        """
         said = dict(field.partition("=")[::2] for field in query.split("&"))
         told = (tracker, said.get("info_hash", ""), host)
         with self._lock:
             if said.get("event") == "stopped":
                 self._known.discard(told)
-            else:
+            elif is_heard:
                 self._known.add(told)
 
     def close(self) -> None:

@@ -54,7 +54,8 @@ class Handler(BaseHTTPRequestHandler):
         answer = _Answer(http.HTTPStatus.NOT_FOUND)
         if tracker:
             answer = self._answer(tracker, query)
-            self._relay.note(tracker, query, self.client_address[0])
+            is_heard = answer.status == http.HTTPStatus.OK
+            self._relay.note(tracker, query, self.client_address[0], is_heard=is_heard)
         # Nothing of a stranger's that could end the line, or fill it.
         self.send_response(answer.status, re.sub("[^ -~]", "?", answer.reason[:_MAX_REASON]))
         for name, value in answer.headers.items():
@@ -112,17 +113,22 @@ class _Dial(Guard):
         # From loopback itself nothing else could be reached.
         self._source = None if source in LOOPBACK else (source, 0)
         self._dialled: socket.socket | None = None
+        self._is_cut = False
 
     def dial(
         self, address: tuple[str, int], timeout: float | None = None, _: object = None
     ) -> socket.socket:
-        """Connect."""
+        """Connect. Raises also TimeoutError if it was cut meanwhile."""
         connection = super().dial(address, timeout, self._source)
         self._dialled = connection.dup()  # TLS detaches the socket's own descriptor
+        if self._is_cut:
+            connection.close()
+            raise TimeoutError("timed out")
         return connection
 
     def cut(self) -> None:
-        """Shut the connection down."""
+        """Shut the connection down, or the one that is still being made."""
+        self._is_cut = True
         if self._dialled:
             with contextlib.suppress(OSError):
                 self._dialled.shutdown(socket.SHUT_RDWR)
@@ -144,9 +150,12 @@ class _Request:
         if left <= 0:
             raise TimeoutError("timed out")
         kind = SecureConnection if parts.scheme == "https" else Connection
-        self._connection = kind(parts.hostname, parts.port, timeout=left)
+        # Without a port, the end of an IPv6 address would be taken for one.
+        port = kind.default_port if parts.port is None else parts.port
+        self._connection = kind(parts.hostname, port, timeout=left)
         self._connection.guard = self._dial = dial
-        self._target = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
+        path = parts.path or "/"
+        self._target = parts._replace(scheme="", netloc="", path=path, fragment="").geturl()
         self._headers = headers
         # A socket's own time-out restarts with every byte.
         self._timer = threading.Timer(left, dial.cut)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from memocast.bittorrent import session_settings, stun
+from memocast.bittorrent import left_sessions, session_settings, stun
 from memocast.bittorrent.session import Session
 from memocast.formats.trackers import WEB_SCHEMES
 
@@ -68,8 +68,7 @@ class WebRtcSession(Session):
     def close(self, goodbye: float = 0.2, *, is_empty: bool = False) -> None:
         """Leave every swarm, and stop asking the STUN server; write what is still in memory.
 
-        The session is left to end with the process: libtorrent would wait, without a limit, for
-        WebSocket trackers that have taken a connection and are silent.
+        The session is left (see `left_sessions`).
         """
         if self._stun:
             self._stun.close()
@@ -88,5 +87,5 @@ class WebRtcSession(Session):
                 if type(alert).__name__ == "cache_flushed_alert":
                     unwritten.discard(self._keys.get(alert.handle, ""))
             moment = time.monotonic()
-        self._leave_to_end()
-        super().close(is_empty=True)
+        left_sessions.leave(self._session, self._pack)
+        self._let_go()

@@ -11,10 +11,13 @@ import ipaddress
 import socket
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from memocast.errors import Refused
 from memocast.network.public_addresses import is_inside_literal, is_public, plain_host
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 MOST_ADDRESSES = 8
 """Of one name that are dialled, one after another."""
@@ -24,18 +27,24 @@ _HINT = "nothing was requested there; if you trust it, follow a feed at that hos
 
 
 class Guard:
-    """Dials public addresses, and any address of the host `own`; only of that `family` if given."""
+    """Dials public addresses, and any address of the host `own`; only of that `family` if given.
 
-    def __init__(self, own: str = "", family: int = socket.AF_UNSPEC) -> None:
+    Unless `is_inside` says it, the first connection to `own` decides whether that host is inside.
+    If it was public, its name may not lead inside later.
+    """
+
+    def __init__(
+        self, own: str = "", family: int = socket.AF_UNSPEC, *, is_inside: bool | None = None
+    ) -> None:
         self._own = plain_host(own)
         self._family = family
-        self.went_inside = False
-        """Whether a connection was made to an address inside."""
+        self.is_inside = is_inside
+        """Whether the host `own` is inside; None while that is open."""
 
     @property
     def has_own(self) -> bool:
         """Whether there is a host that may be inside."""
-        return bool(self._own)
+        return bool(self._own) and self.is_inside is not False
 
     def owns(self, host: str) -> bool:
         """Return whether it is the host that may be inside."""
@@ -45,6 +54,15 @@ class Guard:
         """Check a host without looking it up. Raises Refused if it is plainly inside."""
         if not self.owns(host) and is_inside_literal(host):
             raise refused(host)
+
+    def leave_to_proxy(self, host: str) -> None:
+        """Check a host that a proxy looks up and dials. Raises Refused if it is plainly inside."""
+        self.check_literal(host)
+        self._decide(host, is_inside=is_inside_literal(host))
+
+    def _decide(self, host: str, *, is_inside: bool) -> None:
+        if self.is_inside is None and self.owns(host):
+            self.is_inside = is_inside
 
     def dial(
         self,
@@ -78,7 +96,7 @@ class Guard:
                 problem = error
                 continue
             connection.settimeout(timeout)
-            self.went_inside |= not is_public_entry(entry)
+            self._decide(host, is_inside=not is_public_entry(entry))
             return connection
         raise problem
 
@@ -88,20 +106,26 @@ def is_public_entry(entry: tuple[Any, ...]) -> bool:
     return is_public(ipaddress.ip_address(entry[4][0]))
 
 
-def is_outside(host: str, seconds: float) -> bool:
-    """Look a host up; return whether it has addresses, all of them public, within `seconds`."""
-    found: list[tuple[Any, ...]] = []
+def are_outside(hosts: Collection[str], seconds: float) -> dict[str, bool]:
+    """Look hosts up, all at once; return whether all of a host's addresses are public.
 
-    def look_up() -> None:
+    Only for those that have addresses, and are found within `seconds`.
+    """
+    found: dict[str, bool] = {}
+
+    def look_up(host: str) -> None:
         with contextlib.suppress(OSError, ValueError):
-            found.extend(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM))
+            entries = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+            found[host] = all(map(is_public_entry, entries))
 
     # The resolver has no time-out of ours.
-    thread = threading.Thread(target=look_up, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    entries = found[:]
-    return bool(entries) and all(map(is_public_entry, entries))
+    threads = [threading.Thread(target=look_up, args=(host,), daemon=True) for host in hosts]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + seconds
+    for thread in threads:
+        thread.join(max(deadline - time.monotonic(), 0.0))
+    return found.copy()
 
 
 def _connected(

@@ -110,6 +110,7 @@ def get(
     """
     address = checked_url(url)
     host = urlsplit(address).hostname or ""
+    guard = guard or Guard(host)
     headers = {"User-Agent": f"memocast/{__version__}", "Accept-Encoding": "identity"}
     if known and known.etag:
         headers["If-None-Match"] = known.etag
@@ -122,11 +123,11 @@ def get(
     watch = Watch(timeout)
     try:
         with _translated(host, watch):
-            response = _asked(request, timeout, watch, guard or Guard(host))
+            response = _asked(request, timeout, watch, guard)
         with response:
             said = Response(response.url, *[response.headers.get(name, "") for name in _KEPT])
             if response.status == http.HTTPStatus.PARTIAL_CONTENT:
-                _check_part(response, host, have)
+                _check_part(response, host, have, part)
             else:
                 target.seek(0)
                 target.truncate()
@@ -146,12 +147,17 @@ def get(
         watch.end()
 
 
-def _check_part(response: Any, host: str, have: int) -> None:
-    """Raise Refused unless the response is all that follows `have` bytes (RFC 9110, 14.4)."""
+def _check_part(response: Any, host: str, have: int, part: Response | None) -> None:
+    """Raise Refused unless the response is all that follows `have` bytes of `part`'s version.
+
+    By its Content-Range and its ETag (RFC 9110, 14.4 and 15.3.7): there are servers that have
+    another version and do not heed If-Range.
+    """
     said = str(response.headers.get("Content-Range", ""))
     numbers = re.fullmatch(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15}|\*)", said)
     begin, last, size = numbers.groups() if numbers else ("", "", "")
-    if not have or begin != str(have) or (size != "*" and int(last) + 1 != int(size)):
+    is_rest = begin == str(have) and (size == "*" or int(last) + 1 == int(size))
+    if not (part and have and is_rest and response.headers.get("ETag") == part.etag):
         raise Refused(f"{host} sent another part than was asked for", hint=_LATER)
 
 
@@ -235,6 +241,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
     ) -> urllib.request.Request | None:
         """Return the request for the redirect's target."""
+        fp.close()  # of a body urllib would read all, without a limit
         try:
             address = checked_url(newurl)
         except NotALink:

@@ -52,25 +52,24 @@ def look(source: str, state: str, timeout: float) -> tuple[Podcast | None, str]:
     in `http_get.get`. Raises NotALink, UsageError, SwarmTimeout, Refused and MemocastError.
 
     The first look tells whether the source's host is inside the user's own network, and the state
-    keeps that: what was public then may not lead there later.
+    keeps that: what was public then may not lead there later, not even after a redirect.
     """
     if not is_on_web(source):
         return _look_in_file(Path(source), state)
     known, inside = _remembered(state)
-    guard = Guard(_host(source) if inside is not False else "")
+    guard = Guard(_host(source), is_inside=inside)
     content = io.BytesIO()
     answer = http_get.get(source, content, MAX_FEED_BYTES, timeout, known, guard=guard)
     if answer is None:
         return None, state
     podcast = parser_process.read(content.getvalue(), answer.url, answer.kind)
-    inside = guard.went_inside if inside is None else inside
-    return podcast, json.dumps({**asdict(answer), _INSIDE: inside})
+    return podcast, json.dumps({**asdict(answer), _INSIDE: bool(guard.is_inside)})
 
 
 def guard_of(source: str, state: str) -> Guard:
     """Return the guard for what the feed at `source` leads to: where it may, by its `state`."""
     _, inside = _remembered(state) if is_on_web(source) else (None, None)
-    return Guard(_host(source) if inside else "")
+    return Guard(_host(source), is_inside=bool(inside))
 
 
 def _host(source: str) -> str:

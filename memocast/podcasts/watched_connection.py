@@ -39,9 +39,11 @@ class Watch:
         self._thread.start()
 
     def begin(self, connection: socket.socket) -> None:
-        """Watch this connection too."""
+        """Watch this connection too. Raises TimeoutError if the time is over."""
         # With its own descriptor: TLS detaches the socket's.
         self._connections.append(socket.socket(fileno=os.dup(connection.fileno())))
+        if self.is_over:  # the thread that would shut it down may have ended
+            raise TimeoutError("timed out")
 
     def hear(self, done: int) -> None:
         """Note that `done` bytes have arrived; 0 when the answer's header has."""
@@ -101,7 +103,7 @@ class WatchedHandler(urllib.request.HTTPSHandler, urllib.request.HTTPHandler):
         # A proxy looks the name up, and is itself where its user says, mostly inside.
         has_proxy = req.has_proxy() or getattr(req, "_tunnel_host", None) is not None
         if has_proxy:
-            self._guard.check_literal(host)
+            self._guard.leave_to_proxy(host)
 
         def make(host: str, **options: Any) -> _Connection:
             connection = kind(host, **options)

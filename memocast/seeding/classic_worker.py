@@ -14,7 +14,8 @@ from memocast.errors import LibraryError, MemocastError
 from memocast.formats.addresses import address
 from memocast.formats.trackers import web_trackers
 from memocast.library.seeder_report import Listening, PortMapped, Reach, WorkerReport
-from memocast.seeding.worker import Worker, raise_descriptor_limit
+from memocast.processes.descriptor_limit import raise_descriptor_limit
+from memocast.seeding.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping

@@ -10,7 +10,8 @@ from memocast.bittorrent.session_settings import MOST_WEB_TRACKERS, WEBRTC_OFFER
 from memocast.bittorrent.tcp_options import end_when_dead
 from memocast.bittorrent.webrtc_session import WebRtcSession
 from memocast.formats.trackers import web_trackers
-from memocast.seeding.worker import OK, Worker, raise_descriptor_limit
+from memocast.processes.descriptor_limit import raise_descriptor_limit
+from memocast.seeding.worker import OK, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping

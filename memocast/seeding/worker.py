@@ -34,7 +34,6 @@ TICK_SECONDS = 0.2
 _REPORT_SECONDS = 1.0
 _TALLY_SECONDS = 10.0
 _SETTLE_SECONDS = 1.0
-_MOST_DESCRIPTORS = 65_536
 
 
 class Worker:
@@ -143,19 +142,3 @@ class Worker:
         if self.trackers.get(event.url) != said:
             self.trackers[event.url] = said
             self.notify(event)
-
-
-def raise_descriptor_limit() -> int:
-    """Raise this process's limit of open files as far as allowed; return the new limit.
-
-    Each peer and each open file takes a descriptor; many systems begin at 256 or 1,024.
-    """
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _MOST_DESCRIPTORS
-    if hard != resource.RLIM_INFINITY:
-        wanted = min(hard, wanted)
-    if soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    return max(soft, wanted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from helpers.podcast_feeds import item, rss, titles
 from helpers.shared_memo import sha256
 from helpers.waiting import wait_for
 from helpers.web_server import Reply
+from memocast.errors import Refused
+from memocast.podcasts import http_get
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,6 +85,21 @@ def test_a_server_that_sends_another_part_is_asked_for_the_whole(
     memo = ben.run("sync").out.strip()
     assert sha256(ben.audio(memo)) == sha256(opus)
     assert asked_for(server)[-1] is None
+
+
+@pytest.mark.parametrize("etag", ['"two"', 'W/"one"', None])
+def test_the_rest_of_another_version_is_not_taken(server: WebServer, etag: str | None) -> None:
+    rest = Reply(b"cd", status=206, headers={"Content-Range": "bytes 2-3/4"})
+    rest.headers |= {"ETag": etag} if etag else {}
+    server.replies["/1.opus"] = rest
+    url, target = f"{server.url}/1.opus", io.BytesIO(b"ab")
+    part = http_get.Response(url, etag='"one"')
+    with pytest.raises(Refused, match="sent another part than was asked for"):
+        http_get.get(url, target, 4, 5, part=part)
+    assert target.getvalue() == b"ab"
+    rest.headers["ETag"] = '"one"'
+    http_get.get(url, target, 4, 5, part=part)
+    assert target.getvalue() == b"abcd"
 
 
 def test_without_an_etag_that_is_sure_an_episode_comes_whole(

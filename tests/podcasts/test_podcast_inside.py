@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import socket
 import sqlite3
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from helpers.web_server import Reply, WebServer
 from memocast.errors import MemocastError, Refused
 from memocast.network.public_connection import Guard
 from memocast.podcasts import http_get
+from memocast.podcasts.source import look
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,6 +125,67 @@ def test_no_trick_in_an_address_leads_inside(alone: WebServer, host: str) -> Non
     with pytest.raises(MemocastError):
         http_get.get(f"http://{host}:{alone.url[17:]}/", io.BytesIO(), 1, 2, guard=Guard())
     assert alone.asked == []
+
+
+@pytest.fixture
+def evil(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[list[str], WebServer, WebServer]]:
+    """The addresses of `evil.example`, each for a look-up, and servers: a public one, one inside.
+
+    Every address leads back to that name.
+    """
+    host = Host("127.0.0.1")
+    addresses: list[str] = []
+
+    real = socket.getaddrinfo
+
+    def look_up(name: str, port: int | None, *rest: Any, **more: Any) -> Any:
+        is_name = name == "evil.example" and not more.get("flags")
+        return real(addresses.pop(0) if is_name else name, port, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    with contextlib.closing(host), host.entered():
+        ip("link", "set", "lo", "up")
+        ip("address", "add", f"{PUBLIC}/32", "dev", "lo")
+        with WebServer(PUBLIC, 80) as public, WebServer("127.0.0.1", 6379) as inside:
+            back = Reply(status=302, headers={"Location": "http://evil.example:6379/any?path"})
+            public.replies["/feed"] = inside.replies["/feed"] = back
+            inside.replies["/any"] = Reply(rss(item(1, "1.opus")))
+            yield addresses, public, inside
+
+
+def test_a_name_that_was_public_does_not_lead_inside_later_in_the_first_look(
+    evil: tuple[list[str], WebServer, WebServer],
+) -> None:
+    addresses, public, inside = evil
+    addresses += [PUBLIC, "127.0.0.1"]
+    with pytest.raises(Refused, match=f"evil.example {INSIDE}"):
+        look("http://evil.example/feed", "", 5)
+    assert public.paths() == ["/feed"]
+    assert inside.asked == []
+
+
+def test_a_host_that_was_inside_first_may_be_asked_there_again(
+    evil: tuple[list[str], WebServer, WebServer],
+) -> None:
+    addresses, _, inside = evil
+    addresses += ["127.0.0.1", "127.0.0.1"]
+    _, state = look("http://evil.example:6379/feed", "", 5)
+    assert inside.paths() == ["/feed", "/any"]
+    assert json.loads(state)["inside"] is True
+
+
+def test_what_a_proxy_was_asked_for_is_not_dialled_inside_later(
+    evil: tuple[list[str], WebServer, WebServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    addresses, public, inside = evil
+    addresses += ["127.0.0.1"]
+    monkeypatch.setenv("https_proxy", "")
+    monkeypatch.setenv("http_proxy", public.url)
+    to_tls = Reply(status=302, headers={"Location": "https://evil.example:6379/any"})
+    public.replies["/feed"] = to_tls
+    with pytest.raises(Refused, match=f"evil.example {INSIDE}"):
+        look("http://evil.example/feed", "", 5)
+    assert inside.asked == []
 
 
 def test_a_public_feed_leads_nowhere_inside(ben: Memocast, world: World, opus: Path) -> None:

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from helpers.podcast_feeds import item, problem, rss, titles
+from helpers.waiting import wait_for
 from helpers.web_server import Reply, WebServer
 from memocast.errors import Refused, SwarmTimeout
 from memocast.podcasts import earlier_feed, http_get, parser_process
 from memocast.podcasts.parser import parse
+from memocast.podcasts.watched_connection import Watch
 
 if TYPE_CHECKING:
     from http.server import BaseHTTPRequestHandler
@@ -177,6 +179,32 @@ def test_a_server_that_trickles_is_given_up(server: WebServer) -> None:
     server.replies["/body"] = Reply(send=trickle)
     with pytest.raises(SwarmTimeout, match=r"127.0.0.1 is too slow: [0-9]+ bytes so far"):
         http_get.get(f"{server.url}/body", io.BytesIO(), 1 << 20, 0.5)
+
+
+def test_the_body_of_a_redirect_is_not_read(server: WebServer) -> None:
+    sent: list[bool] = []
+
+    def large(request: BaseHTTPRequestHandler) -> None:
+        sent.append(False)
+        for _ in range(64):
+            request.wfile.write(bytes(1 << 20))
+        sent.append(True)
+
+    server.replies["/moved"] = Reply(status=302, headers={"Location": "/feed"}, send=large)
+    server.replies["/feed"] = Reply(b"a feed")
+    target = io.BytesIO()
+    http_get.get(f"{server.url}/moved", target, 100, 5)
+    assert target.getvalue() == b"a feed"
+    assert sent == [False]
+
+
+def test_a_connection_that_is_made_when_the_time_is_over_is_given_up() -> None:
+    watch = Watch(0.01)
+    wait_for("the end of the time", lambda: watch.is_over)
+    here, there = socket.socketpair()
+    with here, there, pytest.raises(TimeoutError):
+        watch.begin(here)
+    watch.end()
 
 
 def test_a_server_that_trickles_its_header_is_given_up() -> None:

@@ -76,6 +76,10 @@ def _work(current: AppContext, limits: SyncLimits) -> None:
     """Sync the sources named on standard input, and write what happens as lines of JSON."""
     from memocast.channels.source_sync import sync_source
     from memocast.channels.sync_events import Ended, to_json
+    from memocast.processes.descriptor_limit import raise_descriptor_limit
+
+    # Sessions of slow fetches are left (`bittorrent/left_sessions.py`).
+    raise_descriptor_limit()
 
     def hear(event: Event) -> None:
         console.data(json_.dumps(to_json(event)))
