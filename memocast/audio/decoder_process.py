@@ -9,7 +9,7 @@ import struct
 import sys
 import time
 
-from memocast.audio.refusals import to_json
+from memocast.audio.refusals import INCOMING, missing_decoder, to_json
 from memocast.errors import Refused
 from memocast.processes import limited_process_child, sandbox
 
@@ -38,6 +38,9 @@ _MODULES = {
     "growing": _GROWING,
 }
 
+_missing: dict[str, tuple[str, str]] = {}
+"""For each module that cannot be imported: the package to blame, and what is wrong with it."""
+
 
 def prepare(what: str) -> None:
     """Import what is needed to read a container, or to decode by libsndfile or FFmpeg.
@@ -49,9 +52,20 @@ def prepare(what: str) -> None:
     for name in _MODULES.get(what, ()):
         try:
             importlib.import_module(name)
-        except ImportError:
+        except (ImportError, OSError, MemoryError) as error:
             # Who needs it tells, and must not look for it when no file can be opened any more.
-            sys.modules[name] = None  # type: ignore[assignment]
+            _note_missing(name, error)
+
+
+def _note_missing(name: str, error: Exception) -> None:
+    """Let each later import of that module fail at once, and remember why."""
+    culprit = error.name if isinstance(error, ImportError) and error.name else name
+    why = "" if isinstance(error, ModuleNotFoundError) else str(error) or type(error).__name__
+    found = _missing.get(culprit) or (culprit.partition(".")[0], why)
+    for each in (name, culprit):
+        if sys.modules.get(each) is None:
+            sys.modules[each] = None  # type: ignore[assignment]
+            _missing.setdefault(each, found)
 
 
 def answer(given: bytes, file: IO[bytes] | None) -> dict[str, Any]:
@@ -64,6 +78,10 @@ def answer(given: bytes, file: IO[bytes] | None) -> dict[str, Any]:
         return _DEEDS[asked["do"]](asked, file)
     except Refused as error:
         return to_json(error)
+    except ImportError as error:
+        package = (error.name or "").partition(".")[0]
+        package, why = _missing.get(error.name or "", (package, str(error)))
+        return to_json(missing_decoder(asked.get("name", INCOMING), package, why))
     except OSError as error:
         return {"errno": error.errno, "why": error.strerror}
 

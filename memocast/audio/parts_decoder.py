@@ -11,7 +11,8 @@ import math
 from typing import IO, TYPE_CHECKING
 
 from memocast.audio import ffmpeg_decoder, sndfile_decoder
-from memocast.audio.ffmpeg_decoder import DEMUXERS, FfmpegDecoder
+from memocast.audio.codecs import DEMUXERS
+from memocast.audio.ffmpeg_decoder import FfmpegDecoder
 from memocast.audio.joined_files import Part, parts
 from memocast.audio.refusals import too_long
 from memocast.audio.resampler import Resampler
