@@ -143,11 +143,13 @@ class LimitedProcess:
             if self._was_killed():
                 self._forget()
                 raise stopped()
-            # One that has just ended is found out by the status.
-            with contextlib.suppress(OSError):
+            failure = None
+            try:
                 self._send(task, descriptors)
+            except OSError as error:  # one that has just ended is found out by the status
+                failure = error
             if self._process is None:
-                raise stopped()
+                raise stopped() from failure
             return self._process
 
     def _discard(self, process: subprocess.Popen[bytes]) -> None:
@@ -176,8 +178,9 @@ class LimitedProcess:
         if self._process and self._process.poll() is not None:
             self._forget()
         if self._control is None:
-            self._control, theirs = socket.socketpair()
-            with theirs:
+            ours, theirs = socket.socketpair()
+            with theirs, contextlib.ExitStack() as undo:
+                undo.enter_context(ours)
                 serve = f"serve({theirs.fileno()}, {self._idle})"
                 code = f"from memocast.processes.limited_process_child import serve; {serve}"
                 self._process = subprocess.Popen(
@@ -189,6 +192,8 @@ class LimitedProcess:
                     pass_fds=[theirs.fileno()],
                     env={**os.environ, **_ONE_THREAD},
                 )
+                undo.pop_all()
+            self._control = ours
         return self._control
 
     def _forget(self) -> None:

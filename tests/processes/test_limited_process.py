@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -21,7 +21,7 @@ from memocast.channels.pair_missing import MissingMemos
 from memocast.errors import MemocastError, NotALink, Refused, SwarmTimeout
 from memocast.formats.replica import EditStamp, ReplicaEntry
 from memocast.library.library import Library
-from memocast.processes import limited_process
+from memocast.processes import limited_process, process_limits, sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -243,7 +243,7 @@ def has_landlock():
     try:
         import landlock
         return landlock.landlock_abi_version() > 0
-    except (ImportError, OSError):
+    except Exception:
         return False
 
 def forked():
@@ -268,10 +268,41 @@ def test_a_decoder_can_open_nothing_and_change_nothing(
     landlock = pytest.importorskip("landlock")
     try:
         landlock.landlock_abi_version()
-    except OSError:  # a kernel without it
+    except Exception:  # a kernel without it
         done = {deed: done[deed] for deed in everywhere}
     assert {deed for deed, how in done.items() if how == "done"} == set(), done
     assert other.read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("release", ["6.12.41+deb13-amd64", "6.18.39+rpt-rpi-v8", "4.19", ""])
+def test_a_kernel_without_landlock_refuses_nothing(
+    monkeypatch: pytest.MonkeyPatch, release: str
+) -> None:
+    plumbing = pytest.importorskip("landlock.plumbing")
+    monkeypatch.setattr(plumbing.platform, "release", lambda: release)
+    monkeypatch.setattr(plumbing.ctypes, "get_errno", lambda: errno.EOPNOTSUPP)
+    sandbox.load()
+    sandbox.forbid_changes()
+
+
+def test_a_process_that_could_not_be_started_is_started_for_the_next_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_more(*_: object, **__: object) -> NoReturn:
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    with contextlib.closing(limited_process.LimitedProcess()) as process:
+        task = limited_process.Task("memocast.podcasts.earlier_feed", 5, b"")
+        before = len(list(Path("/proc/self/fd").iterdir()))
+        with monkeypatch.context() as patched:
+            patched.setattr(subprocess, "Popen", no_more)
+            process.load(task.module)
+            with pytest.raises(MemocastError, match="was stopped") as failed:
+                process.ask(task)
+        assert "ulimit -u" in process_limits.hint_for(failed.value)
+        assert len(list(Path("/proc/self/fd").iterdir())) == before
+        with pytest.raises(limited_process.Exceeded):  # it needs a file, and began to look
+            process.ask(task)
 
 
 @pytest.mark.parametrize(
