@@ -47,6 +47,7 @@ def run(
     file: IO[bytes] | None = None,
     tell: Callable[[Any], object] = lambda _: None,
     patience: float | None = None,
+    json_bytes: int = 1 << 20,
 ) -> Any:
     """Return what `module.answer(given, file)` returns in a process of its own, as JSON.
 
@@ -56,7 +57,7 @@ def run(
     Raises Exceeded, and MemocastError when something else ended or delayed the process.
     """
     with contextlib.closing(LimitedProcess()) as process:
-        return process.ask(Task(module, seconds, given, "", file, patience), tell)
+        return process.ask(Task(module, seconds, given, "", file, patience, json_bytes), tell)
 
 
 class LimitedProcess:

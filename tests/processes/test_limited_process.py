@@ -6,10 +6,12 @@ import contextlib
 import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
@@ -21,7 +23,13 @@ from memocast.channels.pair_missing import MissingMemos
 from memocast.errors import MemocastError, NotALink, Refused, SwarmTimeout
 from memocast.formats.replica import EditStamp, ReplicaEntry
 from memocast.library.library import Library
-from memocast.processes import limited_process, process_limits, sandbox
+from memocast.processes import (
+    limited_process,
+    limited_process_answer,
+    limited_process_child,
+    process_limits,
+    sandbox,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,6 +78,45 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., object
 def test_what_it_does_by_itself_it_would_do_again(run: Callable[..., object], code: str) -> None:
     with pytest.raises(limited_process.Exceeded):
         run(code)
+
+
+def test_only_who_asks_for_a_feed_gets_a_long_answer(run: Callable[..., object]) -> None:
+    code = "limited_process_child.say('x' * (2 << 20))"
+    with pytest.raises(limited_process.Exceeded):
+        run(code)
+    said: list[object] = []
+    run(code, tell=said.append, json_bytes=3 << 20)
+    assert len(str(said[0])) == 2 << 20
+
+
+class Interrupted:
+    """A channel to a fork; the command is stopped (Ctrl-Z) for an hour as it first waits."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self.settimeout, self.send = channel.settimeout, channel.send
+        self._channel = channel
+        self.now = 0.0
+
+    def recv(self, most: int) -> bytes:
+        if not self.now:
+            self.now = 3600.0
+            raise TimeoutError
+        return self._channel.recv(most)
+
+
+def test_a_command_that_is_stopped_for_an_hour_goes_on_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ours, theirs = socket.socketpair()
+    channel: Any = Interrupted(ours)
+    clock = SimpleNamespace(monotonic=lambda: channel.now)
+    monkeypatch.setattr(limited_process_answer, "time", clock)
+    with ours, theirs:
+        theirs.send(limited_process_child.FRAME.pack(b"a", 1) + b"7")
+        task = limited_process.Task("worker", 2, patience=60.0)
+        with pytest.raises(StopIteration) as done:
+            next(limited_process_answer.Conversation(channel, ours, task, None).messages())
+    assert done.value.value == 7
 
 
 @pytest.mark.parametrize(
