@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import IO, Any
 
+    from memocast.audio.joined_files import Part
     from memocast.audio.sndfile_decoder import Samples
 
 HEAD = struct.Struct(">II")
@@ -95,6 +96,7 @@ def _lasts(asked: dict[str, Any], file: IO[bytes]) -> dict[str, Any]:
 
 def _measure(asked: dict[str, Any], file: IO[bytes]) -> dict[str, Any]:
     """Decode the file, and return its duration and peaks."""
+    from memocast.audio.joined_files import parts
     from memocast.audio.measure import measure
 
     said_at = 0.0
@@ -105,20 +107,24 @@ def _measure(asked: dict[str, Any], file: IO[bytes]) -> dict[str, Any]:
             said_at = time.monotonic()
             limited_process_child.say(seconds)
 
-    if _lacks_ffmpeg(asked, file):
+    found = parts(asked["name"], file, asked["format"])
+    if _lacks_ffmpeg(asked, found):
         return {"again": True}
     limit = math.inf if asked["limit"] is None else asked["limit"]
-    sound = measure(asked["name"], file, asked["format"], tell, limit)
+    sound = measure(asked["name"], file, asked["format"], found, tell, limit)
     return {"duration": sound.duration, "peaks": sound.peaks.hex()}
 
 
 def _decode(asked: dict[str, Any], file: IO[bytes]) -> dict[str, Any]:
     """Decode the file, and send its blocks."""
+    from memocast.audio.joined_files import parts
     from memocast.audio.parts_decoder import decode
 
-    if _lacks_ffmpeg(asked, file):
+    name, format_ = asked["name"], asked["format"]
+    found = parts(name, file, format_)
+    if _lacks_ffmpeg(asked, found):
         return {"again": True}
-    _send(decode(asked["name"], file, asked["format"], asked["start"], torn=asked["torn"]))
+    _send(decode(name, file, format_, found, asked["start"], torn=asked["torn"]))
     return {}
 
 
@@ -131,13 +137,9 @@ def _grow(asked: dict[str, Any], pipe: IO[bytes] | None) -> dict[str, Any]:
     return {"seconds": growing.seconds}
 
 
-def _lacks_ffmpeg(asked: dict[str, Any], file: IO[bytes]) -> bool:
+def _lacks_ffmpeg(asked: dict[str, Any], found: list[Part]) -> bool:
     """Return whether it must be asked for again, with FFmpeg, whose resampler joins parts."""
-    from memocast.audio.joined_files import parts
-
-    if asked["again"] or "av" in sys.modules:
-        return False
-    return len(parts(asked["name"], file, asked["format"])) > 1
+    return len(found) > 1 and not asked["again"] and "av" not in sys.modules
 
 
 def _send(blocks: Iterable[tuple[int, Samples]]) -> None:

@@ -18,8 +18,10 @@ from memocast.audio.examine import confirm, examine
 from memocast.errors import MemocastError, MissingDecoder, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from memocast.processes.limited_process import Task
 
 EVIL = """
 import json, os, struct, time
@@ -212,6 +214,29 @@ def test_one_process_decodes_all_files_and_goes_on_after_one_that_cannot_be(
     with pytest.raises(MemocastError, match="was stopped"):
         examine(good)
     assert examine(good).duration == 1_000
+
+
+@pytest.mark.parametrize("ask", [lambda path: decoder.lasts(path, "wav", 1), examine])
+def test_a_large_file_may_take_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ask: Callable[[Path], object]
+) -> None:
+    """All of it is read, in search of parts, before anything else can be said."""
+    tasks: list[Task] = []
+
+    class Asked:
+        def ask(self, task: Task, _tell: object) -> dict[str, object]:
+            tasks.append(task)
+            return {"duration": 1, "peaks": ""}
+
+    monkeypatch.setattr(decoder, "file_process", Asked)
+    path = tmp_path / "large.wav"
+    path.write_bytes(b"RIFF\0\0\0\0WAVE")
+    ask(path)
+    os.truncate(path, 10 << 30)
+    ask(path)
+    small, large = tasks
+    assert large.seconds - small.seconds == 640
+    assert large.longest_silence - small.longest_silence == 640
 
 
 PLAY = """
