@@ -77,10 +77,9 @@ class LimitedProcess:
 
     def load(self, module: str, prepare: str = "") -> None:
         """Let it import what a task with these needs, while we do something else."""
-        # If it was killed or cannot be started, who asks for an answer is told.
+        # If it cannot be started, who asks for an answer is told.
         with self._lock, contextlib.suppress(OSError):
-            if not self._was_killed():
-                self._send(Task(module, 0, prepare=prepare), [])
+            self._send(Task(module, 0, prepare=prepare), [])
 
     def ask(self, task: Task, tell: Callable[[Any], object] = lambda _: None) -> Any:
         """Return the task's answer. Raises as `run` does."""
@@ -139,11 +138,8 @@ class LimitedProcess:
         raise stopped()
 
     def _begin(self, task: Task, descriptors: list[int]) -> subprocess.Popen[bytes]:
-        """Give the task to the process, and return that. Raises MemocastError if it was killed."""
+        """Give the task to the process, and return that. Raises MemocastError if there is none."""
         with self._lock:
-            if self._was_killed():
-                self._forget()
-                raise stopped()
             failure = None
             try:
                 self._send(task, descriptors)
@@ -164,11 +160,6 @@ class LimitedProcess:
         content = json.dumps(asked).encode()
         message = child.LENGTH.pack(len(content)) + content
         socket.send_fds(self._started(), [message], descriptors)
-
-    def _was_killed(self) -> bool:
-        """Return whether it has ended, but not by itself."""
-        is_ours = self._process is not None and self._owner == os.getpid()
-        return is_ours and bool(self._process and self._process.poll())
 
     def _started(self) -> socket.socket:
         import subprocess

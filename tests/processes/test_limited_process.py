@@ -157,20 +157,24 @@ def test_an_add_whose_decoder_was_killed_says_so_and_can_be_run_again(
     path.write_bytes(silent_vorbis(2, 96_000))
     process = anna.start("add", str(path))
 
-    def decoder() -> int | None:
-        found = subprocess.run(
-            ["pgrep", "-P", str(process.pid), "-f", "memocast.processes.limited_process"],
-            capture_output=True,
-            text=True,
-        )
-        return int(found.stdout.split()[0]) if found.stdout else None
+    def at_work() -> int | None:
+        """The process that divides itself, once it has."""
+        divided = (pid for pid in children(process.pid) if children(pid))
+        return next(divided, None)
 
-    os.kill(wait_for("a decoder", decoder), signal.SIGKILL)
+    os.kill(wait_for("a decoder", at_work), signal.SIGKILL)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "was stopped" in err
     assert "hint: run the command again" in err
     assert anna.run("add", str(path)).out
+
+
+def children(pid: int) -> list[int]:
+    try:
+        return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+    except OSError:
+        return []
 
 
 def test_each_thread_learns_how_its_own_process_ended(run: Callable[..., object]) -> None:

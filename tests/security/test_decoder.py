@@ -15,7 +15,7 @@ from helpers.tones import Tone, opus
 from memocast.audio import decoder
 from memocast.audio.decoder import blocks, grow
 from memocast.audio.examine import confirm, examine
-from memocast.errors import MemocastError, MissingDecoder, Refused
+from memocast.errors import MissingDecoder, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -209,10 +209,8 @@ def test_one_process_decodes_all_files_and_goes_on_after_one_that_cannot_be(
         assert process._process is not None
         pids.add(process._process.pid)
     assert len(pids) == 1
-    process._process.kill()
+    process._process.kill()  # between two files, which is the fault of neither
     process._process.wait()
-    with pytest.raises(MemocastError, match="was stopped"):
-        examine(good)
     assert examine(good).duration == 1_000
 
 
