@@ -9,6 +9,7 @@
     ├── Refused          7   what arrived is not acceptable
     │   ├── NoSound          it contains no audio
     │   ├── WrongKey         it is encrypted, and not to us
+    │   ├── TakesTooMuch     its decoder exceeded a limit, or crashed
     │   └── MissingDecoder   it may, but a decoder is not installed
     ├── LibraryError     8   the library cannot be used
     │   ├── Unwritable       it can be read, but nothing can be written there now
@@ -83,6 +84,10 @@ class NoSound(Refused):
 
 class WrongKey(Refused):
     """None of our keys decrypts it; another key may."""
+
+
+class TakesTooMuch(Refused):
+    """Reading it exceeds a limit on time or memory, or crashes what reads it."""
 
 
 class MissingDecoder(Refused):

@@ -38,8 +38,16 @@ class RandomAccess(io.RawIOBase):
         return self._position
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """Fill the buffer with what one `read_at` returns; return the number of bytes."""
-        content = self.read_at(self._position, len(buffer))
-        buffer[: len(content)] = content
-        self._position += len(content)
-        return len(content)
+        """Fill the buffer, but at the end of the file; return the number of bytes.
+
+        libsndfile takes a short read for the end: it loses the rest of a frame, or of the file.
+        """
+        filled = 0
+        while filled < len(buffer):
+            content = self.read_at(self._position, len(buffer) - filled)
+            if not content:
+                break
+            buffer[filled : filled + len(content)] = content
+            filled += len(content)
+            self._position += len(content)
+        return filled

@@ -18,6 +18,12 @@ FFMPEG = frozenset(
 )
 """The names of FFmpeg's decoders, in every container that it opens."""
 
+DEMUXERS = {"webm": "matroska", "mka": "matroska", "m4a": "mov", "mp3": "mp3"}
+"""The formats that FFmpeg decodes, by its demuxers' names; left to guess, it gets some wrong.
+
+MP3 is here because libsndfile's decoder for it, mpg123, writes to the terminal.
+"""
+
 SNDFILE = {
     "OGG": frozenset({"OPUS", "VORBIS", "PCM_S8", "PCM_16", "PCM_24"}),
     "FLAC": frozenset({"PCM_S8", "PCM_16", "PCM_24"}),

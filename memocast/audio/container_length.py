@@ -11,7 +11,7 @@ import struct
 from typing import IO, NamedTuple
 
 from memocast.audio import riff_chunks
-from memocast.audio.joined_files import parts
+from memocast.audio.joined_files import Part, parts
 from memocast.audio.refusals import cut_short
 
 _OPUS_RATE = 48_000  # of an Opus stream's granule positions, RFC 7845, section 4
@@ -41,13 +41,12 @@ def lasts(name: str, file: IO[bytes], format_: str, claimed: int) -> bool:
     if others or only.head:
         return False
     if format_ == "wav":
-        refuse_cut_riff(name, file, format_)
+        refuse_cut_riff(name, file, only)
     return found <= MAX_DURATION
 
 
-def refuse_cut_riff(name: str, file: IO[bytes], format_: str) -> None:
-    """Raise Refused for a WAV or AIFF that ends before its header says."""
-    last = parts(name, file, format_)[-1]
+def refuse_cut_riff(name: str, file: IO[bytes], last: Part) -> None:
+    """Raise Refused for a WAV or AIFF whose last part ends before its header says."""
     file.seek(last.begin)
     announced = riff_chunks.announced(last.head or file.read(8))
     if announced is not None and announced > last.end - last.begin + 1:

@@ -11,15 +11,18 @@ import errno
 import functools
 import json
 import math
+import os
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from memocast.audio.codecs import DEMUXERS
 from memocast.audio.decoder_process import HEAD
-from memocast.audio.refusals import check, raise_if_refused, takes_too_much
+from memocast.audio.refusals import INCOMING, check, raise_if_refused, takes_too_much
+from memocast.formats.untrusted import cut_text
 from memocast.processes.limited_process import Exceeded, LimitedProcess, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
-    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -37,11 +40,16 @@ SLOWEST_PLAYING = 4
 """Playing a file may take so much less CPU time than the file lasts, beyond that hour."""
 
 _LONGEST_GROWING = 24 * 3600
-_SILENT_SECONDS = 60.0
-"""The longest time without progress."""
+_LONGEST = float(1 << 32)
+"""Seconds that a file can be said to last."""
 
-_MEDIA = ("mp3", "m4a", "webm", "mka")
-"""Formats for FFmpeg."""
+_SILENT_SECONDS = 60.0
+"""The longest time without progress, beside that for reading the file as a whole."""
+
+_SEARCHED_BYTES_PER_SECOND = 16 << 20
+"""For large files, in which parts are searched before anything is decoded."""
+
+_MOST_WHY_BYTES = 100
 
 
 @functools.cache
@@ -66,18 +74,18 @@ def blocks(
     """Yield (sample rate in Hz, float32 frames of shape (n, channels)) from `start` seconds on.
 
     Rate and channels are the same in all blocks. With `torn`, an unfinished FLAC file yields
-    what can be read. A file that `lasts` many seconds gets more CPU time. Raises Refused, and
-    MemocastError when the decoder was stopped.
+    what can be read. A file that `lasts` many seconds gets more CPU time. Raises Refused, OSError
+    when the file cannot be read, and MemocastError when the decoder was stopped.
     """
     asked = {"do": "decode", "start": start, "torn": torn}
     seconds = DECODING_SECONDS + round(lasts / SLOWEST_PLAYING)
     for preparation, again in _attempts(format_):
         with path.open("rb") as file:
-            given = _given(path.name, format_, {**asked, "again": again})
-            task = Task(_MODULE, seconds, given, preparation, file, _SILENT_SECONDS)
-            said = yield from _received(path.name, task)
+            task = _task(file, path, format_, {**asked, "again": again}, preparation, seconds)
+            said = yield from _received(path, task)
         if "again" not in said:
             return
+    raise takes_too_much(path.name)
 
 
 def grow(
@@ -94,11 +102,11 @@ def grow(
     given = json.dumps({"do": "grow", "start": start, "size": size}).encode()
     seconds = DECODING_SECONDS + _LONGEST_GROWING // SLOWEST_PLAYING
     task = Task(_MODULE, seconds, given, "growing", pipe, math.inf)
-    said = yield from _received("the incoming audio", task, read_at)
-    try:
-        return max(0.0, float(said["seconds"]))
-    except (KeyError, TypeError, ValueError):
-        raise takes_too_much("the incoming audio") from None
+    said = yield from _received(Path(INCOMING), task, read_at)
+    claimed: Any = said.get("seconds")
+    if type(claimed) not in (int, float) or not claimed >= 0:  # perhaps not a number (NaN)
+        raise takes_too_much(INCOMING)
+    return float(min(claimed, _LONGEST))  # libsndfile may not know it, and says billions
 
 
 def lasts(path: Path, format_: str, claimed: int) -> bool:
@@ -118,21 +126,20 @@ def measured(
     """
 
     def tell(seconds: object) -> None:
-        if isinstance(seconds, int | float):
-            progress(seconds)
+        if type(seconds) in (int, float) and 0 <= seconds <= _LONGEST:  # type: ignore[operator]
+            progress(seconds)  # type: ignore[arg-type]
 
     asked = {"do": "measure", "limit": None if limit == math.inf else limit}
-    said: dict[str, Any] = {}
     for preparation, again in _attempts(format_):
         asked["again"] = again
         said = _told(path, format_, asked, preparation, DECODING_SECONDS, tell)
         if "again" not in said:
-            break
-    return said
+            return said
+    raise takes_too_much(path.name)
 
 
 def _preparation(format_: str) -> str:
-    return "ffmpeg" if format_ in _MEDIA else "sndfile"
+    return "ffmpeg" if format_ in DEMUXERS else "sndfile"
 
 
 def _attempts(format_: str) -> Iterator[tuple[str, bool]]:
@@ -141,8 +148,18 @@ def _attempts(format_: str) -> Iterator[tuple[str, bool]]:
     yield "ffmpeg", True
 
 
-def _given(name: str, format_: str, asked: dict[str, Any]) -> bytes:
-    return json.dumps({"name": name, "format": format_, **asked}).encode()
+def _task(
+    file: IO[bytes],
+    path: Path,
+    format_: str,
+    asked: dict[str, Any],
+    preparation: str,
+    seconds: int,
+) -> Task:
+    """Return the task to do what is asked with that open file, with more time for a large one."""
+    given = json.dumps({"name": path.name, "format": format_, **asked}).encode()
+    more = os.fstat(file.fileno()).st_size // _SEARCHED_BYTES_PER_SECOND
+    return Task(_MODULE, seconds + more, given, preparation, file, _SILENT_SECONDS + more)
 
 
 def _told(
@@ -155,28 +172,20 @@ def _told(
 ) -> dict[str, Any]:
     """Return what is said of the file, unless it is refused."""
     with path.open("rb") as file:
-        given = _given(path.name, format_, asked)
-        task = Task(_MODULE, seconds, given, preparation, file, _SILENT_SECONDS)
         try:
-            said = file_process().ask(task, tell)
+            said = file_process().ask(_task(file, path, format_, asked, preparation, seconds), tell)
         except Exceeded:
             raise takes_too_much(path.name) from None
-    found: dict[str, Any] = _unrefused(path.name, said)
-    if "errno" in found:
-        number = found["errno"]
-        if number in (errno.EMFILE, errno.ENFILE):  # it was to open something, and may not
-            raise takes_too_much(path.name)
-        is_number = isinstance(number, int) and number in errno.errorcode
-        raise OSError(number if is_number else errno.EIO, str(found.get("why"))[:100], str(path))
-    return found
+    return _checked(path, said)
 
 
 def _received(
-    name: str, task: Task, read_at: Callable[[int, int], bytes] | None = None
+    path: Path, task: Task, read_at: Callable[[int, int], bytes] | None = None
 ) -> Generator[tuple[int, Samples], None, dict[str, Any]]:
     """Yield the blocks that come, and return what is said at the end, unless it is refused."""
     import numpy as np
 
+    name = path.name
     first: bytes | None = None
     messages = file_process().blocks(task, read_at)
     try:
@@ -184,7 +193,10 @@ def _received(
             try:
                 content = next(messages)
             except StopIteration as done:
-                return _unrefused(name, done.value)
+                said = _checked(path, done.value)
+                if first and "again" in said:  # rate and channels could change then
+                    raise takes_too_much(name) from None
+                return said
             head, samples = content[: HEAD.size], memoryview(content)[HEAD.size :]
             first = first or head
             if len(head) < HEAD.size or head != first:
@@ -200,9 +212,16 @@ def _received(
         messages.close()
 
 
-def _unrefused(name: str, said: Any) -> dict[str, Any]:
-    """Return what is said at the end; raise the refusal if it is one. It is a stranger's word."""
+def _checked(path: Path, said: Any) -> dict[str, Any]:
+    """Return what is said at the end; raise the error if it is one. It is a stranger's word."""
     if not isinstance(said, dict):
-        raise takes_too_much(name)
+        raise takes_too_much(path.name)
     raise_if_refused(said)
+    if "errno" in said:
+        number = said["errno"]
+        if number in (errno.EMFILE, errno.ENFILE):  # it was to open something, and may not
+            raise takes_too_much(path.name)
+        is_number = isinstance(number, int) and number in errno.errorcode
+        why = cut_text(said.get("why"), _MOST_WHY_BYTES)
+        raise OSError(number if is_number else errno.EIO, why, str(path))
     return said

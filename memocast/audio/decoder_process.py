@@ -9,7 +9,7 @@ import struct
 import sys
 import time
 
-from memocast.audio.refusals import to_json
+from memocast.audio.refusals import INCOMING, missing_decoder, to_json
 from memocast.errors import Refused
 from memocast.processes import limited_process_child, sandbox
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import IO, Any
 
+    from memocast.audio.joined_files import Part
     from memocast.audio.sndfile_decoder import Samples
 
 HEAD = struct.Struct(">II")
@@ -38,6 +39,9 @@ _MODULES = {
     "growing": _GROWING,
 }
 
+_missing: dict[str, tuple[str, str]] = {}
+"""For each module that cannot be imported: the package to blame, and what is wrong with it."""
+
 
 def prepare(what: str) -> None:
     """Import what is needed to read a container, or to decode by libsndfile or FFmpeg.
@@ -49,9 +53,20 @@ def prepare(what: str) -> None:
     for name in _MODULES.get(what, ()):
         try:
             importlib.import_module(name)
-        except ImportError:
+        except (ImportError, OSError, MemoryError) as error:
             # Who needs it tells, and must not look for it when no file can be opened any more.
-            sys.modules[name] = None  # type: ignore[assignment]
+            _note_missing(name, error)
+
+
+def _note_missing(name: str, error: Exception) -> None:
+    """Let each later import of that module fail at once, and remember why."""
+    culprit = error.name if isinstance(error, ImportError) and error.name else name
+    why = "" if isinstance(error, ModuleNotFoundError) else str(error) or type(error).__name__
+    found = _missing.get(culprit) or (culprit.partition(".")[0], why)
+    for each in (name, culprit):
+        if sys.modules.get(each) is None:
+            sys.modules[each] = None  # type: ignore[assignment]
+            _missing.setdefault(each, found)
 
 
 def answer(given: bytes, file: IO[bytes] | None) -> dict[str, Any]:
@@ -64,6 +79,10 @@ def answer(given: bytes, file: IO[bytes] | None) -> dict[str, Any]:
         return _DEEDS[asked["do"]](asked, file)
     except Refused as error:
         return to_json(error)
+    except ImportError as error:
+        package = (error.name or "").partition(".")[0]
+        package, why = _missing.get(error.name or "", (package, str(error)))
+        return to_json(missing_decoder(asked.get("name", INCOMING), package, why))
     except OSError as error:
         return {"errno": error.errno, "why": error.strerror}
 
@@ -77,6 +96,7 @@ def _lasts(asked: dict[str, Any], file: IO[bytes]) -> dict[str, Any]:
 
 def _measure(asked: dict[str, Any], file: IO[bytes]) -> dict[str, Any]:
     """Decode the file, and return its duration and peaks."""
+    from memocast.audio.joined_files import parts
     from memocast.audio.measure import measure
 
     said_at = 0.0
@@ -87,20 +107,24 @@ def _measure(asked: dict[str, Any], file: IO[bytes]) -> dict[str, Any]:
             said_at = time.monotonic()
             limited_process_child.say(seconds)
 
-    if _lacks_ffmpeg(asked, file):
+    found = parts(asked["name"], file, asked["format"])
+    if _lacks_ffmpeg(asked, found):
         return {"again": True}
     limit = math.inf if asked["limit"] is None else asked["limit"]
-    sound = measure(asked["name"], file, asked["format"], tell, limit)
+    sound = measure(asked["name"], file, asked["format"], found, tell, limit)
     return {"duration": sound.duration, "peaks": sound.peaks.hex()}
 
 
 def _decode(asked: dict[str, Any], file: IO[bytes]) -> dict[str, Any]:
     """Decode the file, and send its blocks."""
+    from memocast.audio.joined_files import parts
     from memocast.audio.parts_decoder import decode
 
-    if _lacks_ffmpeg(asked, file):
+    name, format_ = asked["name"], asked["format"]
+    found = parts(name, file, format_)
+    if _lacks_ffmpeg(asked, found):
         return {"again": True}
-    _send(decode(asked["name"], file, asked["format"], asked["start"], torn=asked["torn"]))
+    _send(decode(name, file, format_, found, asked["start"], torn=asked["torn"]))
     return {}
 
 
@@ -113,13 +137,9 @@ def _grow(asked: dict[str, Any], pipe: IO[bytes] | None) -> dict[str, Any]:
     return {"seconds": growing.seconds}
 
 
-def _lacks_ffmpeg(asked: dict[str, Any], file: IO[bytes]) -> bool:
+def _lacks_ffmpeg(asked: dict[str, Any], found: list[Part]) -> bool:
     """Return whether it must be asked for again, with FFmpeg, whose resampler joins parts."""
-    from memocast.audio.joined_files import parts
-
-    if asked["again"] or "av" in sys.modules:
-        return False
-    return len(parts(asked["name"], file, asked["format"])) > 1
+    return len(found) > 1 and not asked["again"] and "av" not in sys.modules
 
 
 def _send(blocks: Iterable[tuple[int, Samples]]) -> None:

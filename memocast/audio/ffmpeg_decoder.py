@@ -10,18 +10,12 @@ from memocast.audio.codecs import FFMPEG
 from memocast.audio.joined_files import MPEG_NAMES, Part, PartFile
 from memocast.audio.refusals import check, cut_short, damaged, unusual_codec
 from memocast.audio.sndfile_decoder import CUT_SECONDS
-from memocast.errors import MissingDecoder, Refused
+from memocast.errors import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from memocast.audio.sndfile_decoder import Samples
-
-DEMUXERS = {"webm": "matroska", "mka": "matroska", "m4a": "mov", "mp3": "mp3"}
-"""The formats that FFmpeg decodes, by its demuxers' names; left to guess, it gets some wrong.
-
-MP3 is here because libsndfile's decoder for it, mpg123, writes to the terminal.
-"""
 
 _MPEG_HEAD = 64
 """Bytes that contain the name of a first frame that counts the others."""
@@ -129,14 +123,9 @@ class FfmpegDecoder:
 
 @contextlib.contextmanager
 def translated(name: str) -> Iterator[None]:
-    """Turn FFmpeg's errors in the block, and its absence, into Refused."""
-    try:
-        import av
-    except ImportError as error:
-        raise MissingDecoder(
-            f"{name} needs the package 'av' to be decoded",
-            hint="reinstall memocast as described in the README",
-        ) from error
+    """Turn FFmpeg's errors in the block into Refused."""
+    import av
+
     try:
         yield
     except (av.FFmpegError, ValueError) as error:

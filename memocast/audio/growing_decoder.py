@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING, Any
 
+from memocast.audio.refusals import INCOMING
 from memocast.audio.sndfile_decoder import BLOCK_SAMPLES, opened, read
 from memocast.errors import Refused
 from memocast.processes import limited_process_child
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
 
     from memocast.audio.sndfile_decoder import Samples
 
-NAME = "the incoming audio"
-_HINT = "see the error from 'fetch'"
 _BLOCK_SECONDS = 0.2
 _ASKED_BYTES = 1 << 16
 
@@ -45,7 +44,7 @@ class Growing:
 
         try:
             # A pipe, because in a file libsndfile seeks the end of an Ogg stream before it decodes.
-            self._file: Any = opened(NAME, pipe.fileno() if pipe else _Asked(size))
+            self._file: Any = opened(INCOMING, pipe.fileno() if pipe else _Asked(size))
         except soundfile.SoundFileError as error:
             raise _damaged() from error
         self._is_pipe = pipe is not None
@@ -75,9 +74,4 @@ class Growing:
 
 
 def _damaged() -> Refused:
-    return Refused(f"{NAME} is damaged", hint=_HINT)
-
-
-def takes_too_much() -> Refused:
-    """Return the error for what takes more memory than it may."""
-    return Refused(f"{NAME} takes too much memory", hint=_HINT)
+    return Refused(f"{INCOMING} is damaged", hint="see the error from 'fetch'")

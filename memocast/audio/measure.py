@@ -14,21 +14,28 @@ from memocast.errors import NoSound
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from memocast.audio.joined_files import Part
+
 
 def measure(
-    name: str, file: IO[bytes], format_: str, progress: Callable[[float], None], limit: float
+    name: str,
+    file: IO[bytes],
+    format_: str,
+    parts: list[Part],
+    progress: Callable[[float], None],
+    limit: float,
 ) -> Sound:
-    """Decode the whole file once; `progress` gets the seconds decoded so far.
+    """Decode all parts of the file once; `progress` gets the seconds decoded so far.
 
     Raises OSError, NoSound when there is no sound, and Refused when it is not audio, damaged, cut
     short or longer than `limit` seconds.
     """
     from memocast.audio.peaks import Peaks
 
-    _refuse_cut_container(name, file, format_)
+    _refuse_cut_container(name, file, format_, parts[-1])
     peaks: Peaks | None = None
     rate = 0
-    for rate, block in decode(name, file, format_, limit=limit):
+    for rate, block in decode(name, file, format_, parts, limit=limit):
         peaks = peaks or Peaks(rate)
         peaks.feed(block)
         if peaks.frames > limit * rate:
@@ -39,10 +46,10 @@ def measure(
     return Sound(format_, round(peaks.frames * 1000 / rate), peaks.slices())
 
 
-def _refuse_cut_container(name: str, file: IO[bytes], format_: str) -> None:
+def _refuse_cut_container(name: str, file: IO[bytes], format_: str, last: Part) -> None:
     """Raise Refused for truncation that decoders ignore."""
     if format_ in ("wav", "aiff"):
-        refuse_cut_riff(name, file, format_)
+        refuse_cut_riff(name, file, last)
     if format_ in ("opus", "ogg") and whole_ogg_pages(file)[0] < os.fstat(file.fileno()).st_size:
         raise cut_short(name)
 

@@ -11,8 +11,8 @@ import math
 from typing import IO, TYPE_CHECKING
 
 from memocast.audio import ffmpeg_decoder, sndfile_decoder
-from memocast.audio.ffmpeg_decoder import DEMUXERS, FfmpegDecoder
-from memocast.audio.joined_files import Part, parts
+from memocast.audio.codecs import DEMUXERS
+from memocast.audio.ffmpeg_decoder import FfmpegDecoder
 from memocast.audio.refusals import too_long
 from memocast.audio.resampler import Resampler
 from memocast.audio.sndfile_decoder import SndfileDecoder
@@ -20,6 +20,7 @@ from memocast.audio.sndfile_decoder import SndfileDecoder
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
+    from memocast.audio.joined_files import Part
     from memocast.audio.sndfile_decoder import Samples
 
 
@@ -27,6 +28,7 @@ def decode(
     name: str,
     file: IO[bytes],
     format_: str,
+    parts: list[Part],
     start: float = 0.0,
     *,
     torn: bool = False,
@@ -34,12 +36,13 @@ def decode(
 ) -> Iterator[tuple[int, Samples]]:
     """Yield (sample rate in Hz, float32 frames of shape (n, channels)) from `start` seconds on.
 
+    `parts` are those that `joined_files.parts` finds in the file.
     Rate and channels are the same in all blocks. With `torn`, an unfinished FLAC file yields
     what can be read. A file that claims to last longer than `limit` seconds is refused before
     it is decoded. `name` is for errors. Raises Refused.
     """
     uniform: Resampler | None = None
-    for rate, block in _of_parts(name, file, format_, start, torn=torn, limit=limit):
+    for rate, block in _of_parts(name, file, format_, parts, start, torn=torn, limit=limit):
         uniform = uniform or Resampler(rate, block.shape[1])
         for piece in uniform.take(rate, block):
             yield uniform.rate, piece
@@ -49,17 +52,23 @@ def decode(
 
 
 def _of_parts(
-    name: str, file: IO[bytes], format_: str, start: float, *, torn: bool, limit: float
+    name: str,
+    file: IO[bytes],
+    format_: str,
+    parts: list[Part],
+    start: float,
+    *,
+    torn: bool,
+    limit: float,
 ) -> Iterator[tuple[int, Samples]]:
     """Yield as `decode` does, with the rate and channels of each part."""
-    found = parts(name, file, format_)
     before = 0.0
-    for part in found:
+    for part in parts:
         with _opened(name, file, part, format_, torn=torn) as sound:
             if before + sound.seconds > limit:
                 raise too_long(name)
             skip = max(0.0, start - before)
-            is_last = part is found[-1]
+            is_last = part is parts[-1]
             if not sound.seconds and not is_last:
                 before += yield from _counted(sound, skip)
                 continue

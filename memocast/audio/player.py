@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from memocast.audio.devices import own_devices, portaudio, speaker
+from memocast.audio.resampler import Resampler
 from memocast.errors import DeviceError
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Player:
         self.speed = 1.0
         self.paused = False
         self.has_begun = False
+        self._format = (0, 0)  # Hz and channels, of the first sound
         self._wanted: float | None = None
         self._tempo: TimeStretch | None = None
         self._stopping = threading.Event()
@@ -84,12 +86,11 @@ class Player:
     def _play(self) -> None:
         import numpy as np
 
-        chunks: Iterator[tuple[int, Samples]] = self._chunks(0.0)
+        chunks = self._chunks(0.0)
         first = next(chunks, None)
         if first is None:
             return
-        rate, samples = first
-        channels = samples.shape[1]
+        rate, channels = self._format
         stream = self._sounddevice.OutputStream(
             samplerate=rate, channels=channels, dtype="float32", device=self._device.index
         )
@@ -106,18 +107,33 @@ class Player:
                 elif (chunk := next(chunks, None)) is None:
                     break
                 else:
-                    stream.write(self._at_speed(chunk[1], rate))
-                    self.position += len(chunk[1]) / rate
+                    stream.write(self._at_speed(chunk, rate))
+                    self.position += len(chunk) / rate
             if not self._stopping.is_set():
                 # PortAudio drops its buffer when closed.
                 silence = round((stream.latency + 0.1) * rate)
                 stream.write(np.zeros((silence, channels), np.float32))
 
-    def _chunks(self, start: float) -> Iterator[tuple[int, Samples]]:
+    def _chunks(self, start: float) -> Iterator[Samples]:
+        """Yield short blocks from `start` on, all in the format of the first ever.
+
+        A seek in a joined file can lead into a part that has another rate or other channels.
+        """
+        uniform: Resampler | None = None
         for rate, block in self._blocks(start):
-            step = max(1, round(rate * _CHUNK_SECONDS))
-            for index in range(0, len(block), step):
-                yield rate, block[index : index + step]
+            if not any(self._format):
+                self._format = rate, block.shape[1]
+            uniform = uniform or Resampler(*self._format)
+            for piece in uniform.take(rate, block):
+                yield from self._short(piece)
+        if uniform:
+            for piece in uniform.rest():
+                yield from self._short(piece)
+
+    def _short(self, block: Samples) -> Iterator[Samples]:
+        step = max(1, round(self._format[0] * _CHUNK_SECONDS))
+        for index in range(0, len(block), step):
+            yield block[index : index + step]
 
     def _at_speed(self, samples: Samples, rate: int) -> Samples:
         import numpy as np

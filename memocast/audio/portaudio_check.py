@@ -8,9 +8,9 @@ load. A sound server that never answers is noticed by a thread.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import signal
 import sys
 import threading
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from memocast.errors import DeviceError
 from memocast.processes import process_limits
+from memocast.processes.crash_watch import how_it_ended
 
 if TYPE_CHECKING:
     import subprocess
@@ -31,6 +32,7 @@ _INSTALL = (
 )
 
 _SECONDS = 10.0
+_ENDING_SECONDS = 1.0
 _OF_ALSA = ("ALSA_CONFIG_PATH", "ALSA_CONFIG_DIR")
 _OF_SERVERS = ("PULSE_SERVER", "PULSE_CLIENTCONFIG", "PULSE_RUNTIME_PATH", "PIPEWIRE_REMOTE")
 _MOST_SHOWN = 300
@@ -65,15 +67,14 @@ def ask() -> list[dict[str, Any]]:
     if not _running:
         _start()
     process = _running.pop()
-    with process:
-        try:
-            out, err = process.communicate(timeout=_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            raise _silent() from None
-        except BaseException:  # Ctrl-C
-            process.kill()
-            raise
+    try:
+        out, err = process.communicate(timeout=_SECONDS)
+    except subprocess.TimeoutExpired:
+        _abandon(process)
+        raise _silent() from None
+    except BaseException:  # Ctrl-C
+        _abandon(process)
+        raise
     if process.returncode != 0:
         raise _crashed(process.returncode, err)
     answer = json.loads(out)
@@ -174,17 +175,27 @@ def _start() -> None:
     )
 
 
+def _abandon(process: subprocess.Popen[bytes]) -> None:
+    """Kill the process. One that waits for a driver may not end before the machine does."""
+    import subprocess
+
+    process.kill()
+    for pipe in (process.stdout, process.stderr):
+        if pipe:
+            pipe.close()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_ENDING_SECONDS)
+
+
 def _crashed(code: int, err: bytes) -> DeviceError:
     last = err.decode(errors="replace").strip().splitlines()[-1:] or [""]
     if code > 0 and process_limits.tight() and "Error" in last[0]:  # the interpreter could not run
         said, hint = process_limits.sentence(process_limits.tight()[0])
         return DeviceError(f"PortAudio cannot start: {said}", hint=hint)
-    how = f"exit code {code}"
-    if code < 0:
-        how = signal.Signals(-code).name if -code < signal.SIGRTMIN else f"signal {-code}"
     said = _of_alsa(err)
+    how = f"{how_it_ended(code)}{said and f': {said}'}"
     return DeviceError(
-        f"PortAudio crashed while it looked for devices ({how}{': ' if said else ''}{said})",
+        f"PortAudio crashed while it looked for devices ({how})",
         hint=_hint(),
     )
 

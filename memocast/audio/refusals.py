@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from memocast.errors import MissingDecoder, NoSound, Refused
+from memocast.errors import MissingDecoder, NoSound, Refused, TakesTooMuch
+from memocast.formats.untrusted import cut_text
 
 MAX_RATE = 768_000
 """Hz. The rate of the fastest converters; more is a lie."""
@@ -13,8 +14,11 @@ MAX_CHANNELS = 255
 """Vorbis and Opus count them in one byte."""
 
 _KINDS = {kind.__name__: kind for kind in (Refused, NoSound, MissingDecoder)}
-_MOST_CHARS = 1_000
+_MOST_BYTES = 1_000
 """Of a message. What decoded may have been made to send anything."""
+
+INCOMING = "the incoming audio"
+"""The name of what is played while it arrives."""
 
 _ELSEWHERE = "play it elsewhere, or fetch it again"
 
@@ -37,11 +41,19 @@ def damaged(name: str, how: str = "damaged, cut short, or not audio") -> Refused
     return Refused(f"{name} is {how}", hint=_ELSEWHERE)
 
 
-def takes_too_much(name: str) -> Refused:
+def takes_too_much(name: str) -> TakesTooMuch:
     """Return the error for a file whose decoder exceeds a limit, or crashes."""
-    return Refused(
+    return TakesTooMuch(
         f"{name} takes too much time or memory to decode",
         hint="if you trust it, convert it: ffmpeg -i FILE sound.flac",
+    )
+
+
+def missing_decoder(name: str, package: str, why: str = "") -> MissingDecoder:
+    """Return the error for a file whose decoder is in a package that cannot be imported."""
+    return MissingDecoder(
+        f"{name} needs the package '{package}' to be decoded{why and f': {why}'}",
+        hint="reinstall memocast as described in the README",
     )
 
 
@@ -69,6 +81,6 @@ def to_json(error: Refused) -> dict[str, str]:
 def raise_if_refused(said: dict[str, Any]) -> None:
     """Raise the error that a limited process ended with, if it did."""
     if "refused" in said:
-        kind = _KINDS.get(str(said["refused"]), Refused)
-        message, hint = (str(said.get(part))[:_MOST_CHARS] for part in ("message", "hint"))
+        kind = next((kind for name, kind in _KINDS.items() if name == said["refused"]), Refused)
+        message, hint = (cut_text(said.get(part), _MOST_BYTES) for part in ("message", "hint"))
         raise kind(message, hint=hint)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from memocast.audio.refusals import missing_decoder
 from memocast.errors import Refused
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Resampler:
     def take(self, rate: int, block: Samples) -> Iterator[Samples]:
         """Yield the block, converted if need be; part of it may come with a later one.
 
-        Raises Refused for rates and channels that are too different.
+        Raises Refused for rates and channels that are too different, and MissingDecoder.
         """
         import numpy as np
 
@@ -69,7 +70,10 @@ class Resampler:
             yield _stacked(columns)
 
     def _resampled(self, rate: int, block: Samples) -> Samples:
-        import av
+        try:
+            import av
+        except ImportError as error:
+            raise missing_decoder("sound whose rate changes", "av") from error
         import numpy as np
 
         if not self._resamplers:

@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 from memocast.audio.decoder import file_process
 from memocast.errors import MemocastError
 from memocast.formats.memo import DESCRIPTION_MAX_BYTES, TITLE_MAX_BYTES, now, rfc3339
+from memocast.formats.untrusted import cut_text
 from memocast.processes.limited_process import Exceeded, Task
 from memocast.text import cut
 
@@ -24,6 +25,7 @@ _READ = ("opus", "ogg", "flac")
 _WRITTEN = (*_READ, "mp3", "wav", "aiff", "m4a")
 
 _HINT = "export it without --tags"
+_PROBLEM_BYTES = 800
 
 _SECONDS = 3
 """Of CPU time. The tags of an ordinary file take a tenth of a second."""
@@ -75,24 +77,30 @@ def write_tags(file: IO[bytes], memo: Memo) -> None:
         problem = _answer({"format": memo.format, "fields": fields}, file).get("problem")
     except Exceeded:
         problem = "its tags take too much time or memory to read"
-    if problem:
-        raise MemocastError(f"the copy cannot be tagged: {problem}", hint=_HINT)
+    if problem is not None:
+        said = cut_text(problem, _PROBLEM_BYTES) or "its tags cannot be read"
+        raise MemocastError(f"the copy cannot be tagged: {said}", hint=_HINT)
 
 
-def _answer(asked: dict[str, Any], file: IO[bytes]) -> dict[str, str]:
-    """Return the answer of `tag_process`, which parses in its own process. Raises Exceeded."""
+def _answer(asked: dict[str, Any], file: IO[bytes]) -> dict[str, Any]:
+    """Return the answer of `tag_process`, which parses in its own process. Raises Exceeded.
+
+    What parses may have been taken over: the answer may hold anything.
+    """
     file.flush()
     seconds = _SECONDS + os.fstat(file.fileno()).st_size // _BYTES_PER_SECOND
     given = json.dumps(asked).encode()
-    said: dict[str, str] = file_process().ask(
+    said = file_process().ask(
         Task("memocast.audio.tag_process", seconds, given, asked["format"], file)
     )
+    if not isinstance(said, dict):
+        raise Exceeded
     return said
 
 
-def _usable(said: str | None) -> str | None:
-    text = (said or "").strip()
-    return text if text and len(text.encode(errors="replace")) <= DESCRIPTION_MAX_BYTES else None
+def _usable(said: object) -> str | None:
+    text = cut_text(said, DESCRIPTION_MAX_BYTES + 1).strip()
+    return text if 0 < len(text.encode()) <= DESCRIPTION_MAX_BYTES else None
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from memocast.audio.decoder import grow
 from memocast.audio.examine import format_of
 from memocast.audio.joined_files import MOST_PARTS
+from memocast.audio.refusals import INCOMING
 from memocast.audio.resampler import Resampler
 from memocast.errors import Refused
 
@@ -56,9 +57,7 @@ def stream(open_: Callable[[], View], start: float = 0.0) -> Iterator[tuple[int,
             for piece in uniform.take(rate, block):
                 yield uniform.rate, piece
         if source.allowance <= 0:
-            raise Refused(
-                "the incoming audio takes too much memory", hint="see the error from 'fetch'"
-            )
+            raise Refused(f"{INCOMING} takes too much memory", hint="see the error from 'fetch'")
         if uniform:
             for piece in uniform.rest():
                 yield uniform.rate, piece

@@ -10,6 +10,9 @@ from memocast.audio.player import Player
 from memocast.errors import Unwritable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from memocast.audio.decoder import Samples
     from memocast.formats.memo import Memo
     from memocast.library.library import Library
 
@@ -19,9 +22,12 @@ def start_playing(library: Library, memo: Memo, device: str = "") -> Player:
     decoder.load(memo.format)
     path = library.path(memo)
     lasts = memo.duration / 1000
-    player = Player(
-        lambda start: decoder.blocks(path, memo.format, start, lasts=lasts), lasts, device
-    )
+
+    def blocks(start: float) -> Iterator[tuple[int, Samples]]:
+        with library.translated():
+            yield from decoder.blocks(path, memo.format, start, lasts=lasts)
+
+    player = Player(blocks, lasts, device)
     player.start()
     if not memo.heard:
         with contextlib.suppress(Unwritable):  # listening takes no room

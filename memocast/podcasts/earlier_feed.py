@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree as Xml
 
+from memocast.formats.untrusted import is_broken
 from memocast.podcasts.parser import PODCAST_NAMESPACES
 from memocast.processes import limited_process
 
@@ -20,6 +21,8 @@ _PURPOSE = "memocast-channel"
 _SECONDS = 20
 """CPU time. A feed of 10,000 items takes less than one second."""
 
+_JSON_BYTES = 64 << 20
+
 
 def entries(path: Path, identity: str) -> dict[str, tuple[str, str]] | None:
     """Return each item's file name and integrity, by the item's id.
@@ -30,10 +33,26 @@ def entries(path: Path, identity: str) -> dict[str, tuple[str, str]] | None:
         return None
     with path.open("rb") as file:
         try:
-            said = limited_process.run(__name__, identity.encode(), _SECONDS, file)
+            said = limited_process.run(
+                __name__, identity.encode(), _SECONDS, file, json_bytes=_JSON_BYTES
+            )
         except limited_process.Exceeded:
             return None
-    return None if said is None else {id_: (name, digest) for id_, (name, digest) in said.items()}
+    if not isinstance(said, dict) or not all(map(_is_entry, said.values())):
+        return None
+    return {id_: (name, digest) for id_, (name, digest) in said.items()}
+
+
+def _is_entry(said: object) -> bool:
+    """Return whether a fork that may have been taken over sent a name and a digest."""
+    if not isinstance(said, list) or [type(part) for part in said] != [str, str]:
+        return False
+    return _is_name(said[0]) and not is_broken(said[1])
+
+
+def _is_name(name: str) -> bool:
+    """Return whether it names a file in the feed's own folder."""
+    return name not in ("", ".", "..") and "/" not in name and not is_broken(name)
 
 
 def mark(channel: Xml.Element, identity: str) -> None:
@@ -59,6 +78,6 @@ def answer(given: bytes, file: IO[bytes]) -> dict[str, tuple[str, str]] | None:
                 name = unquote(urlsplit(address.get("url", "")).path.rpartition("/")[2])
             except ValueError:  # not an address that we wrote
                 return None
-            if name and "/" not in name and "\0" not in name:
+            if _is_name(name):
                 found[item.findtext("guid", "")] = (name, integrity.get("value", ""))
     return found

@@ -59,6 +59,16 @@ def divide() -> Callable[[], None]:
     return tell
 
 
+def how_it_ended(code: int) -> str:
+    """Return a process's exit code in words; if it is negative, the name of its signal."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:  # one of the real-time signals, which macOS lacks
+        return f"signal {-code}"
+
+
 def end_before_time_is_used_up() -> None:
     """Have an error raised while there is still some processor time to end the command in order.
 
@@ -136,10 +146,8 @@ def _what_ended_it(code: int) -> tuple[str, str] | None:
     """Return a sentence and a hint for an end without a word; None if a signal was sent to it."""
     import resource
 
-    if code >= 0:
-        how = f"exit code {code}"
-    else:
-        how = signal.Signals(-code).name if -code < signal.SIGRTMIN else f"signal {-code}"
+    how = how_it_ended(code)
+    if code < 0:
         if how in ("SIGKILL", "SIGXCPU"):
             used = resource.getrusage(resource.RUSAGE_CHILDREN)
             # The system looks at it a few times a second.

@@ -47,6 +47,7 @@ def run(
     file: IO[bytes] | None = None,
     tell: Callable[[Any], object] = lambda _: None,
     patience: float | None = None,
+    json_bytes: int = 1 << 20,
 ) -> Any:
     """Return what `module.answer(given, file)` returns in a process of its own, as JSON.
 
@@ -56,7 +57,7 @@ def run(
     Raises Exceeded, and MemocastError when something else ended or delayed the process.
     """
     with contextlib.closing(LimitedProcess()) as process:
-        return process.ask(Task(module, seconds, given, "", file, patience), tell)
+        return process.ask(Task(module, seconds, given, "", file, patience, json_bytes), tell)
 
 
 class LimitedProcess:
@@ -76,10 +77,9 @@ class LimitedProcess:
 
     def load(self, module: str, prepare: str = "") -> None:
         """Let it import what a task with these needs, while we do something else."""
-        # If it was killed or cannot be started, who asks for an answer is told.
+        # If it cannot be started, who asks for an answer is told.
         with self._lock, contextlib.suppress(OSError):
-            if not self._was_killed():
-                self._send(Task(module, 0, prepare=prepare), [])
+            self._send(Task(module, 0, prepare=prepare), [])
 
     def ask(self, task: Task, tell: Callable[[Any], object] = lambda _: None) -> Any:
         """Return the task's answer. Raises as `run` does."""
@@ -138,16 +138,15 @@ class LimitedProcess:
         raise stopped()
 
     def _begin(self, task: Task, descriptors: list[int]) -> subprocess.Popen[bytes]:
-        """Give the task to the process, and return that. Raises MemocastError if it was killed."""
+        """Give the task to the process, and return that. Raises MemocastError if there is none."""
         with self._lock:
-            if self._was_killed():
-                self._forget()
-                raise stopped()
-            # One that has just ended is found out by the status.
-            with contextlib.suppress(OSError):
+            failure = None
+            try:
                 self._send(task, descriptors)
+            except OSError as error:  # one that has just ended is found out by the status
+                failure = error
             if self._process is None:
-                raise stopped()
+                raise stopped() from failure
             return self._process
 
     def _discard(self, process: subprocess.Popen[bytes]) -> None:
@@ -162,11 +161,6 @@ class LimitedProcess:
         message = child.LENGTH.pack(len(content)) + content
         socket.send_fds(self._started(), [message], descriptors)
 
-    def _was_killed(self) -> bool:
-        """Return whether it has ended, but not by itself."""
-        is_ours = self._process is not None and self._owner == os.getpid()
-        return is_ours and bool(self._process and self._process.poll())
-
     def _started(self) -> socket.socket:
         import subprocess
 
@@ -176,8 +170,9 @@ class LimitedProcess:
         if self._process and self._process.poll() is not None:
             self._forget()
         if self._control is None:
-            self._control, theirs = socket.socketpair()
-            with theirs:
+            ours, theirs = socket.socketpair()
+            with theirs, contextlib.ExitStack() as undo:
+                undo.enter_context(ours)
                 serve = f"serve({theirs.fileno()}, {self._idle})"
                 code = f"from memocast.processes.limited_process_child import serve; {serve}"
                 self._process = subprocess.Popen(
@@ -189,6 +184,8 @@ class LimitedProcess:
                     pass_fds=[theirs.fileno()],
                     env={**os.environ, **_ONE_THREAD},
                 )
+                undo.pop_all()
+            self._control = ours
         return self._control
 
     def _forget(self) -> None:

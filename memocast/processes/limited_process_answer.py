@@ -8,7 +8,7 @@ import signal
 import socket
 import time
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from memocast.errors import MemocastError
 from memocast.processes import limited_process_child as child
@@ -19,11 +19,15 @@ if TYPE_CHECKING:
     Messages = Generator[tuple[bytes, bytes], None, Any]
     """What a fork sends, by kind; it returns the answer."""
 
-_ANSWER_BYTES = 64 << 20
-"""Of all JSON that a fork sends. The longest answer is a feed's, of 16 MB."""
+A = TypeVar("A")
+R = TypeVar("R")
 
 _BLOCK_BYTES = 1 << 20
 """The most that is read at once of what a fork sends or asks for."""
+
+_SLICE_SECONDS = 1.0
+"""The longest single wait. While the command is stopped (Ctrl-Z), its clock goes on: waiting in
+slices, it mistakes no more than one of them for silence."""
 
 ENDING_SECONDS = 5.0
 _STOPPED = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGHUP)
@@ -46,10 +50,11 @@ class Ended(Exception):
 class Task:
     """What to run: `module.answer(given, file)`, with so many `seconds` of CPU time.
 
-    It may send nothing for `patience` seconds, by default ten times its CPU time. `file` is the
-    only open file that it inherits; it may change it if it is opened for writing. A module that
-    has a function `prepare` gets the text `prepare` there, to import what it needs, by
-    `sandbox.load` too: afterwards it cannot open anything.
+    It may send nothing for `patience` seconds, by default ten times its CPU time, and no JSON
+    longer than `json_bytes`; parsed, it can take thirty times that memory.
+    `file` is the only open file that it inherits; it may change it if it is opened for writing.
+    A module that has a function `prepare` gets the text `prepare` there, to import what it needs,
+    by `sandbox.load` too: afterwards it cannot open anything.
     """
 
     module: str
@@ -58,6 +63,7 @@ class Task:
     prepare: str = ""
     file: IO[bytes] | None = None
     patience: float | None = None
+    json_bytes: int = 1 << 20
 
     @property
     def longest_silence(self) -> float:
@@ -82,7 +88,7 @@ class Conversation:
         self._status = status
         self._task = task
         self._read_at = read_at
-        self._json_bytes = 0
+        self._patience = task.longest_silence
 
     def messages(self) -> Messages:
         """Give it the task, and yield what it sends; return its answer.
@@ -90,10 +96,7 @@ class Conversation:
         Raises Exceeded, NotBegun, Ended, and MemocastError when something else ended it.
         """
         try:
-            self._wait(_deadline(self._task.longest_silence))
-            with contextlib.suppress(ConnectionError):
-                self._channel.sendall(child.LENGTH.pack(len(self._task.given)))
-                self._channel.sendall(self._task.given)
+            self._give(self._task.given)
             while (frame := self._frame()) is not None:
                 kind, content = frame
                 if kind == child.ANSWER:
@@ -101,9 +104,7 @@ class Conversation:
                 if kind == child.READ and self._read_at:
                     position, count = child.WANTED.unpack(content)
                     found = self._read_at(position, min(count, _BLOCK_BYTES))
-                    self._wait(_deadline(self._task.longest_silence))
-                    with contextlib.suppress(ConnectionError):
-                        self._channel.sendall(child.LENGTH.pack(len(found)) + found)
+                    self._give(found)
                 else:
                     yield frame
         except TimeoutError:
@@ -112,29 +113,36 @@ class Conversation:
 
     def _frame(self) -> tuple[bytes, bytes] | None:
         """Return the next message's kind and content; None at the end."""
-        deadline = _deadline(self._task.longest_silence)
-        head = self._exactly(child.FRAME.size, deadline)
+        self._patience = self._task.longest_silence
+        head = self._exactly(child.FRAME.size)
         if head is None:
             return None
         kind, length = child.FRAME.unpack(head)
         if kind in (child.ANSWER, child.SAID):
-            self._json_bytes += length
-            is_allowed = self._json_bytes <= _ANSWER_BYTES
+            is_allowed = length <= self._task.json_bytes
         elif kind == child.BLOCK:
             is_allowed = length <= _BLOCK_BYTES
         else:
             is_allowed = kind == child.READ and length == child.WANTED.size
         if not is_allowed:
             raise Exceeded
-        content = self._exactly(length, deadline)
+        content = self._exactly(length)
         return None if content is None else (kind, content)
 
-    def _exactly(self, count: int, deadline: float | None) -> bytes | None:
+    def _give(self, content: bytes) -> None:
+        """Send bytes after their length. A fork that has ended gets nothing."""
+        self._patience = self._task.longest_silence
+        left = memoryview(child.LENGTH.pack(len(content)) + content)
+        with contextlib.suppress(ConnectionError):
+            while left:
+                left = left[self._patiently(self._channel.send, left) :]
+
+    def _exactly(self, count: int) -> bytes | None:
         content = bytearray()
         while len(content) < count:
-            self._wait(deadline)
             try:
-                block = self._channel.recv(min(count - len(content), _BLOCK_BYTES))
+                most = min(count - len(content), _BLOCK_BYTES)
+                block = self._patiently(self._channel.recv, most)
             except ConnectionError:
                 return None
             if not block:
@@ -142,15 +150,19 @@ class Conversation:
             content += block
         return bytes(content)
 
-    def _wait(self, deadline: float | None) -> None:
-        """Let the next use of the channel end at the deadline."""
-        if deadline is None:
-            self._channel.settimeout(None)
-            return
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        self._channel.settimeout(left)
+    def _patiently(self, use: Callable[[A], R], argument: A) -> R:
+        """Use the channel once it is ready. Raises TimeoutError when there is no patience left."""
+        while self._patience > 0:
+            wait = min(_SLICE_SECONDS, self._patience)
+            self._channel.settimeout(wait)
+            began = time.monotonic()
+            try:
+                return use(argument)
+            except TimeoutError:
+                pass
+            finally:
+                self._patience -= min(wait, time.monotonic() - began)
+        raise TimeoutError
 
     def _failure(self) -> Exception:
         """Return why the fork ended without an answer."""
@@ -177,10 +189,6 @@ def _read_all(connection: socket.socket, into: bytearray) -> None:
     """Add all that is still to come; it is short."""
     while block := connection.recv(1 << 10):
         into += block
-
-
-def _deadline(silence: float) -> float | None:
-    return None if silence == float("inf") else time.monotonic() + silence
 
 
 def parsed(content: bytes) -> Any:

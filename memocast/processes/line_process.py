@@ -8,11 +8,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import time
 from typing import IO, TYPE_CHECKING, Any
 
+from memocast.processes.crash_watch import how_it_ended
 from memocast.processes.self_command import start
 
 if TYPE_CHECKING:
@@ -69,13 +69,7 @@ class LineProcess:
 
     def how_it_ended(self) -> str:
         """Wait until it has ended; return the name of its signal, or its exit code, in words."""
-        code = self._process.wait()
-        if code >= 0:
-            return f"exit code {code}"
-        try:
-            return signal.Signals(-code).name
-        except ValueError:
-            return f"signal {-code}"
+        return how_it_ended(self._process.wait())
 
     def kill(self) -> None:
         """Kill the process."""

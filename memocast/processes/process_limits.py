@@ -146,6 +146,11 @@ def sentence(letter: str, *, full: bool = False) -> tuple[str, str]:
     if limit(letter) < 0:
         if letter in "vd":
             return "the machine has not enough memory", "close other programs and try again"
+        if letter == "f":
+            return (
+                "the file is too large for its disk",
+                "use a disk with another file system: FAT32 ends a file at 4 GB",
+            )
         return (
             f"the system's limit on {_NAMES[letter]} is reached",
             f"close other programs; see the limits: ulimit -{letter}",

@@ -78,8 +78,9 @@ def _restrict(*, may_read: bool) -> None:
         return
     import landlock
 
-    # The kernel may be without it.
-    with contextlib.suppress(OSError, landlock.LandlockError):
+    # The kernel may be without it; then this package also raises ValueError, for a kernel whose
+    # release it cannot parse ('6.12.41+deb13-amd64').
+    with contextlib.suppress(Exception):
         access = landlock.FSAccess
         kept = access.READ_FILE | access.READ_DIR if may_read else access(0)
         landlock.Ruleset(access.all() & ~kept).apply()

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import subprocess
 import sys
 import tempfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
 from helpers.memocast_user import Result
 from helpers.terminal import Terminal
+from memocast.audio import portaudio_check
+from memocast.errors import DeviceError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,6 +114,32 @@ def test_a_sound_server_that_never_answers_holds_nothing_up_for_ever(anna: Memoc
             assert "PortAudio does not answer" in result.err
             assert f"$PULSE_SERVER ('unix:{path}')" in result.err
     assert not any((anna.library / "incoming").glob("recording-*"))
+
+
+class Uninterruptible(subprocess.Popen[bytes]):
+    """A process that waits for a driver: it says nothing, and no signal ends it."""
+
+    def kill(self) -> None:
+        pass
+
+    def communicate(self, *_: object, timeout: float | None = None) -> NoReturn:
+        raise subprocess.TimeoutExpired(self.args, timeout or math.inf)
+
+    def wait(self, timeout: float | None = None) -> NoReturn:
+        assert timeout is not None, "that would take for ever"
+        raise subprocess.TimeoutExpired(self.args, timeout)
+
+
+def test_a_driver_that_lets_nothing_go_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    stuck = Uninterruptible(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    monkeypatch.setattr(portaudio_check, "_running", [stuck])
+    with pytest.raises(DeviceError, match="does not answer"):
+        portaudio_check.ask()
+    assert stuck.stdout
+    assert stuck.stdout.closed
+    assert stuck.stdin
+    stuck.stdin.close()
+    subprocess.Popen.wait(stuck)
 
 
 def test_a_configuration_of_ones_own_that_works_is_used(

@@ -22,13 +22,17 @@ from helpers.bounded_run import MOST_MEMORY, family, run
 from helpers.full_or_short import scaled
 from helpers.hostile.audio import converted
 from helpers.hostile.case import voice
+from helpers.kept_memo import keep
 from helpers.processes import running
 from helpers.waiting import wait_for
+from memocast.audio import tags
+from memocast.errors import MemocastError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from helpers.memocast_user import Memocast
+    from memocast.library.library import Library
 
 
 def synchsafe(number: int) -> bytes:
@@ -219,10 +223,10 @@ def test_hostile_tags_take_neither_long_nor_much_memory_and_leave_no_part(
 
 
 def title_of(path: Path) -> str:
-    tags = mutagen.File(path).tags
+    found = mutagen.File(path).tags
     for name in ("TIT2", "\xa9nam", "title"):
         with contextlib.suppress(KeyError, ValueError):
-            return str(tags[name][0])
+            return str(found[name][0])
     return ""
 
 
@@ -236,6 +240,37 @@ def test_a_bomb_that_was_added_is_refused_tags_and_exported_without(
     assert "take too much time or memory to read" in done.err
     anna.run("export", memo, "-o", "copy.mp3")
     assert sorted(path.name for path in anna.home.iterdir()) == ["bomb.mp3", "copy.mp3", "library"]
+
+
+class Answering:
+    """A process in which tags are read, and which was taken over: it gives this answer."""
+
+    def __init__(self, answer: object) -> None:
+        self._answer = answer
+
+    def ask(self, *_: object) -> object:
+        return self._answer
+
+
+@pytest.mark.parametrize("said", [None, 7, ["x"], {"x": "y"}, "", "x" * 10_000, "\0", " \n"])
+def test_tags_that_no_file_has_count_as_none(
+    monkeypatch: pytest.MonkeyPatch, opus: Path, said: object
+) -> None:
+    names = ("title", "comment", "description", "date")
+    for answer in (said, dict.fromkeys(names, said)):
+        monkeypatch.setattr(tags, "file_process", lambda answer=answer: Answering(answer))
+        assert tags.read_tags(opus, "opus") == tags.Tags()
+
+
+@pytest.mark.parametrize("said", [[], {}, 7, "x" * 10**6, "\ud800", [["problem"]] * 9])
+def test_problems_that_are_no_sentence_are_not_shown(
+    monkeypatch: pytest.MonkeyPatch, library: Library, opus: Path, said: object
+) -> None:
+    memo = library.get(keep(library, opus))
+    monkeypatch.setattr(tags, "file_process", lambda: Answering({"problem": said}))
+    with opus.open("rb") as file, pytest.raises(MemocastError) as failed:
+        tags.write_tags(file, memo)
+    assert len(failed.value.message.encode()) < 900
 
 
 def test_ctrl_c_over_a_bomb_leaves_no_process_and_no_part(anna: Memocast) -> None:

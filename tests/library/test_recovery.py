@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from helpers.kept_memo import keep
 from helpers.mounted_folder import mounted
-from memocast.errors import LibraryError
+from memocast.audio import recording_file
+from memocast.audio.refusals import damaged, missing_decoder, takes_too_much
+from memocast.errors import LibraryError, MemocastError
 from memocast.formats.memo import now
 from memocast.library.draft import Draft, NewMemo
 from memocast.library.library import Library
@@ -21,7 +25,10 @@ from memocast.library.recovery import adopt
 from memocast.library.staging import Staging
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from helpers.memocast_user import Memocast
 
@@ -128,6 +135,76 @@ def test_a_recording_that_died_before_its_first_sound_leaves_nothing(
     assert [found.name for found in (library.root / "incoming").iterdir()] == [".gate"]
 
 
+def speaking(rate: int = 48_000) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """A second of sound, as decoders yield it."""
+    yield rate, np.full((rate, 1), 0.25, np.float32)
+
+
+@pytest.mark.parametrize("heard", [speaking, lambda: iter(())], ids=["in the middle", "at once"])
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.EIO, "Input/output error"),
+        takes_too_much("audio.flac"),
+        missing_decoder("audio.flac", "soundfile"),
+        MemocastError("a process that reads untrusted data was stopped"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_recording_whose_decoder_fails_is_kept_unchanged_for_later(
+    library: Library, flac: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, heard: Any
+) -> None:
+    entry = library.staging.create("recording")
+    entry.note(library.draft("Precious", "", "flac", "recorded").to_facts())
+    entry.audio("flac").write_bytes(flac.read_bytes())
+    entry.release()
+
+    def failing(*_: object, **__: object) -> Iterator[object]:
+        yield from heard()
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(recording_file, "blocks", failing)
+        (said,) = adopted(library)
+    assert "could not be kept" in said
+    assert entry.audio("flac").read_bytes() == flac.read_bytes()
+    assert not list(entry.folder.glob("*.mended"))
+    assert len(adopted(library)) == 1
+    assert [memo.title for memo in library.memos()] == ["Precious"]
+
+
+def test_a_recording_that_is_damaged_in_the_middle_is_kept_up_to_there(
+    library: Library, flac: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = library.staging.create("recording")
+    entry.note(library.draft("Half", "", "flac", "recorded").to_facts())
+    entry.audio("flac").write_bytes(flac.read_bytes())
+    entry.release()
+
+    def failing(*_: object, **__: object) -> Iterator[object]:
+        yield from speaking()
+        raise damaged("audio.flac")
+
+    monkeypatch.setattr(recording_file, "blocks", failing)
+    adopted(library)
+    assert [memo.duration for memo in library.memos()] == [1_000]
+
+
+@pytest.mark.parametrize("format_", ["opus", "flac", "wav"])
+def test_a_recording_whose_beginning_is_damaged_is_not_taken_for_silent(
+    library: Library, format_: str
+) -> None:
+    """A crash of the system can leave zeros where the first sector was."""
+    entry = library.staging.create("recording")
+    entry.note(library.draft("Torn", "", format_, "recorded").to_facts())
+    torn = bytes(4_096) + os.urandom(100_000)
+    entry.audio(format_).write_bytes(torn)
+    entry.release()
+    (said,) = adopted(library)
+    assert "is damaged" in said
+    assert entry.audio(format_).read_bytes() == torn
+
+
 def test_a_crash_after_the_row_leaves_one_memo(library: Library, opus: Path) -> None:
     memo = library.get(keep(library, opus))
     entry = library.staging.create("recording")
@@ -230,7 +307,6 @@ def test_two_processes_adopt_a_recording_once(anna: Memocast, opus: Path) -> Non
 def test_recovery_without_room_keeps_the_recording_for_later(
     anna: Memocast, tmp_path: Path
 ) -> None:
-    import numpy as np
     import soundfile
 
     with mounted(tmp_path / "small", "4m") as small:

@@ -17,6 +17,7 @@ from memocast.errors import Refused, SwarmTimeout
 from memocast.podcasts import earlier_feed, http_get, parser_process
 from memocast.podcasts.parser import parse
 from memocast.podcasts.watched_connection import Watch
+from memocast.processes import limited_process
 
 if TYPE_CHECKING:
     from http.server import BaseHTTPRequestHandler
@@ -163,6 +164,56 @@ MARK = '<podcast:txt purpose="memocast-channel">mine</podcast:txt>'
 def test_a_feed_with_an_address_that_we_never_write_is_not_ours(address: str) -> None:
     feed = rss(MARK, item(2, address, INTEGRITY), item(1, "1.opus", INTEGRITY))
     assert earlier_feed.answer(b"mine", io.BytesIO(feed)) is None
+
+
+GOOD_ITEM = {
+    **dict.fromkeys(("id", "title", "text", "link", "mime", "audio"), "x"),
+    **dict.fromkeys(("size", "duration", "published"), 1),
+}
+EVIL_FEEDS: list[object] = [
+    *(None, 7, [], {}, {"title": 7, "items": []}, {"title": "", "items": {}}),
+    {"title": "x" * 10_000, "items": []},
+    {"title": "", "items": [7]},
+    {"title": "", "items": [GOOD_ITEM] * 1_001},
+    *(
+        {"title": "", "items": [{**GOOD_ITEM, name: value}]}
+        for name in GOOD_ITEM
+        for value in (None, True, [], -1, 1.5, 10**400, float("nan"), "\ud800", "x" * 20_000)
+    ),
+]
+
+
+@pytest.mark.parametrize("said", EVIL_FEEDS, ids=range(len(EVIL_FEEDS)))
+def test_what_a_parser_that_was_taken_over_says_is_refused(
+    monkeypatch: pytest.MonkeyPatch, said: object
+) -> None:
+    monkeypatch.setattr(limited_process, "run", lambda *_, **__: said)
+    with pytest.raises(Refused, match="too long or too much memory"):
+        parser_process.read(b"", "")
+
+
+def test_the_words_of_such_a_parser_are_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    words: list[object] = ["x" * 10**6, 7, None]
+    for word in words:
+        said = {"refused": word, "hint": word}
+        monkeypatch.setattr(limited_process, "run", lambda *_, said=said, **__: said)
+        with pytest.raises(Refused) as refused:
+            parser_process.read(b"", "")
+        assert len(refused.value.message + refused.value.hint) <= 2_000
+
+
+@pytest.mark.parametrize(
+    "said",
+    [7, [], {"1": 7}, {"1": ["a"]}, {"1": ["a", 7]}, {"1": {"a": "b"}}, {"1": "ab"}]
+    + [{"1": [name, "x"]} for name in ("", ".", "..", "../a", "a/b", "\0", "\ud800")],
+)
+def test_an_earlier_feed_names_files_of_its_own_folder_only(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: object
+) -> None:
+    path = tmp_path / "feed.xml"
+    path.touch()
+    monkeypatch.setattr(limited_process, "run", lambda *_, **__: said)
+    assert earlier_feed.entries(path, "mine") is None
 
 
 @pytest.mark.parametrize("encoding", ["x-nothing", "utf-7", "idna"])

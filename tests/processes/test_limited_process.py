@@ -6,11 +6,13 @@ import contextlib
 import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -21,7 +23,13 @@ from memocast.channels.pair_missing import MissingMemos
 from memocast.errors import MemocastError, NotALink, Refused, SwarmTimeout
 from memocast.formats.replica import EditStamp, ReplicaEntry
 from memocast.library.library import Library
-from memocast.processes import limited_process
+from memocast.processes import (
+    limited_process,
+    limited_process_answer,
+    limited_process_child,
+    process_limits,
+    sandbox,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,6 +80,45 @@ def test_what_it_does_by_itself_it_would_do_again(run: Callable[..., object], co
         run(code)
 
 
+def test_only_who_asks_for_a_feed_gets_a_long_answer(run: Callable[..., object]) -> None:
+    code = "limited_process_child.say('x' * (2 << 20))"
+    with pytest.raises(limited_process.Exceeded):
+        run(code)
+    said: list[object] = []
+    run(code, tell=said.append, json_bytes=3 << 20)
+    assert len(str(said[0])) == 2 << 20
+
+
+class Interrupted:
+    """A channel to a fork; the command is stopped (Ctrl-Z) for an hour as it first waits."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self.settimeout, self.send = channel.settimeout, channel.send
+        self._channel = channel
+        self.now = 0.0
+
+    def recv(self, most: int) -> bytes:
+        if not self.now:
+            self.now = 3600.0
+            raise TimeoutError
+        return self._channel.recv(most)
+
+
+def test_a_command_that_is_stopped_for_an_hour_goes_on_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ours, theirs = socket.socketpair()
+    channel: Any = Interrupted(ours)
+    clock = SimpleNamespace(monotonic=lambda: channel.now)
+    monkeypatch.setattr(limited_process_answer, "time", clock)
+    with ours, theirs:
+        theirs.send(limited_process_child.FRAME.pack(b"a", 1) + b"7")
+        task = limited_process.Task("worker", 2, patience=60.0)
+        with pytest.raises(StopIteration) as done:
+            next(limited_process_answer.Conversation(channel, ours, task, None).messages())
+    assert done.value.value == 7
+
+
 @pytest.mark.parametrize(
     ("code", "patience"),
     [
@@ -110,20 +157,24 @@ def test_an_add_whose_decoder_was_killed_says_so_and_can_be_run_again(
     path.write_bytes(silent_vorbis(2, 96_000))
     process = anna.start("add", str(path))
 
-    def decoder() -> int | None:
-        found = subprocess.run(
-            ["pgrep", "-P", str(process.pid), "-f", "memocast.processes.limited_process"],
-            capture_output=True,
-            text=True,
-        )
-        return int(found.stdout.split()[0]) if found.stdout else None
+    def at_work() -> int | None:
+        """The process that divides itself, once it has."""
+        divided = (pid for pid in children(process.pid) if children(pid))
+        return next(divided, None)
 
-    os.kill(wait_for("a decoder", decoder), signal.SIGKILL)
+    os.kill(wait_for("a decoder", at_work), signal.SIGKILL)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "was stopped" in err
     assert "hint: run the command again" in err
     assert anna.run("add", str(path)).out
+
+
+def children(pid: int) -> list[int]:
+    try:
+        return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+    except OSError:
+        return []
 
 
 def test_each_thread_learns_how_its_own_process_ended(run: Callable[..., object]) -> None:
@@ -243,7 +294,7 @@ def has_landlock():
     try:
         import landlock
         return landlock.landlock_abi_version() > 0
-    except (ImportError, OSError):
+    except Exception:
         return False
 
 def forked():
@@ -268,10 +319,41 @@ def test_a_decoder_can_open_nothing_and_change_nothing(
     landlock = pytest.importorskip("landlock")
     try:
         landlock.landlock_abi_version()
-    except OSError:  # a kernel without it
+    except Exception:  # a kernel without it
         done = {deed: done[deed] for deed in everywhere}
     assert {deed for deed, how in done.items() if how == "done"} == set(), done
     assert other.read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("release", ["6.12.41+deb13-amd64", "6.18.39+rpt-rpi-v8", "4.19", ""])
+def test_a_kernel_without_landlock_refuses_nothing(
+    monkeypatch: pytest.MonkeyPatch, release: str
+) -> None:
+    plumbing = pytest.importorskip("landlock.plumbing")
+    monkeypatch.setattr(plumbing.platform, "release", lambda: release)
+    monkeypatch.setattr(plumbing.ctypes, "get_errno", lambda: errno.EOPNOTSUPP)
+    sandbox.load()
+    sandbox.forbid_changes()
+
+
+def test_a_process_that_could_not_be_started_is_started_for_the_next_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_more(*_: object, **__: object) -> NoReturn:
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    with contextlib.closing(limited_process.LimitedProcess()) as process:
+        task = limited_process.Task("memocast.podcasts.earlier_feed", 5, b"")
+        before = len(list(Path("/proc/self/fd").iterdir()))
+        with monkeypatch.context() as patched:
+            patched.setattr(subprocess, "Popen", no_more)
+            process.load(task.module)
+            with pytest.raises(MemocastError, match="was stopped") as failed:
+                process.ask(task)
+        assert "ulimit -u" in process_limits.hint_for(failed.value)
+        assert len(list(Path("/proc/self/fd").iterdir())) == before
+        with pytest.raises(limited_process.Exceeded):  # it needs a file, and began to look
+            process.ask(task)
 
 
 @pytest.mark.parametrize(

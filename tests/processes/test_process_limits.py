@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -14,6 +15,9 @@ import pytest
 from helpers.memocast_user import Memocast, Result
 from helpers.processes import running
 from helpers.waiting import wait_for
+from memocast.audio import portaudio_check
+from memocast.processes import process_limits
+from memocast.processes.crash_watch import how_it_ended
 
 NOBODY = "ab" * 20
 
@@ -119,6 +123,29 @@ def test_a_mistake_of_ours_is_blamed_on_no_limit(anna: Memocast) -> None:
     assert result.code == 1
     assert "unexpected ValueError" in result.err
     assert "ulimit" not in result.err
+
+
+def test_a_file_that_is_too_large_for_fat32_is_blamed_on_no_shell(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    error = OSError(errno.EFBIG, "File too large")
+    monkeypatch.setattr(process_limits, "limit", lambda _: -1)
+    said, hint = process_limits.cause(error) or ("", "")
+    assert said == "the file is too large for its disk"
+    assert "another file system" in hint
+    monkeypatch.setattr(process_limits, "limit", lambda _: 2_000_000_000)
+    assert "ulimit -f unlimited" in (process_limits.cause(error) or ("", ""))[1]
+
+
+@pytest.mark.parametrize(
+    ("code", "said"), [(3, "exit code 3"), (-9, "SIGKILL"), (-40, "signal 40"), (-99, "signal 99")]
+)
+def test_the_end_of_a_process_has_a_name_on_every_system(
+    monkeypatch: pytest.MonkeyPatch, code: int, said: str
+) -> None:
+    monkeypatch.delattr(signal, "SIGRTMIN", raising=False)  # as on macOS
+    assert how_it_ended(code) == said
+    assert said in str(portaudio_check._crashed(code, b""))
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="root has no limit")

@@ -253,6 +253,7 @@ def test_every_error_has_the_exit_code_of_the_contract() -> None:
         "Refused": 7,
         "NoSound": 7,
         "MissingDecoder": 7,
+        "TakesTooMuch": 7,
         "WrongKey": 7,
         "LibraryError": 8,
         "Unwritable": 8,
