@@ -38,12 +38,13 @@ def start_seeder(root: Path) -> int:
         if report:
             return report.pid
         ended = seeder.poll()
-        # It exits with 0 when another seeder was first; that one will report. It does so, too, when
-        # seeders were stopped meanwhile, perhaps by one that takes over.
-        was_stopped = ended == 0 and str(seeder_lock.last_stop()) != last_stop
+        # It exits with 0 when another seeder was first; that one will report. When seeders were
+        # stopped meanwhile, perhaps by one that takes over, it does so too, or dies of the signal.
+        has_left = ended is not None and ended <= 0
+        was_stopped = has_left and str(seeder_lock.last_stop()) != last_stop
         if was_stopped:
             deadline = min(deadline, time.monotonic() + _TAKE_OVER_SECONDS)
-        if ended or time.monotonic() > deadline:
+        if (ended and not was_stopped) or time.monotonic() > deadline:
             raise _stopped() if was_stopped else _failure(log, begin, ended)
         time.sleep(_POLL_SECONDS)
 

@@ -103,7 +103,7 @@ def test_a_worker_that_dies_or_hangs_costs_its_own_source_alone(
 ) -> None:
     for number in range(1, SLOW):
         ben.run("unfollow", f"Slow {number}")
-    with running(ben.start("sync", "--deadline", "2s")) as process:
+    with running(ben.start("sync", "--deadline", "8s")) as process:
         wait_for("the slow show", lambda: "/slow.opus" in shows.paths())
         # The first worker has the first source.
         worker = min(children(process.pid))

@@ -196,6 +196,7 @@ def test_hostile_feeds_are_refused_or_shown_as_words_and_nothing_else(
         refused.get_by_text(words).wait_for()
         assert refused.get_attribute("data-phase") == "failed"
     channel = tab.locator("section.channel")
+    channel.locator("article").wait_for()
     assert channel.count() == 1
     row = channel.locator("article")
     assert row.count() == 1
