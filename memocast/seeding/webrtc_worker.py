@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,8 @@ MOST_NEWEST_PAGES = 20
 OLDER_PAGES = 5
 """Places reserved for older pages, if there are any: the memos of their channel would take all."""
 
+_M_ARENA_MAX = -8  # of glibc's malloc.h
+
 _OWN_DESCRIPTORS = 100
 _LOOK_SECONDS = 2.0
 _AGAIN_SECONDS = 30.0
@@ -49,6 +52,7 @@ class WebRtcWorker(Worker):
         notify: Callable[[Event], None],
         only: Collection[str] = (),
     ) -> None:
+        _use_one_heap()
         session = WebRtcSession(settings)
         super().__init__(library, settings, session, notify, only)
         self._webrtc = session
@@ -156,3 +160,15 @@ def _descriptors(seedable: Seedable, trackers: int) -> int:
     # A hybrid torrent is announced under both of its hashes.
     hashes = 2 if seedable.second_hash else 1
     return 1 + hashes * trackers * WEBRTC_OFFERS * 2
+
+
+def _use_one_heap() -> None:
+    """Have glibc keep one heap (mallopt(3)), before there are threads.
+
+    It would keep one for each thread of WebRTC, and never give back what had once been used of
+    each: with memos that come and go the memory grew for days.
+    """
+    import ctypes
+
+    with contextlib.suppress(AttributeError, OSError):  # another C library
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
