@@ -7,7 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from memocast.bittorrent import dht
-from memocast.channels.follow import Follower
+from memocast.channels.feed_reader import FeedReader
 from memocast.channels.republish import Republisher
 from memocast.errors import MemocastError, UsageError
 from memocast.formats import age, mutable_item, torrent
@@ -70,7 +70,7 @@ class Publisher:
             return
         republisher = Republisher(self._library, self._settings)
         with contextlib.suppress(MemocastError):  # it must not keep anyone from publishing
-            Follower(self._library, self._settings, republisher).read(self.channel)
+            FeedReader(self._library, self._settings, republisher).read(self.channel)
 
     def announce(self) -> int:
         """Announce the newest page in the DHT; return how many nodes have it now.

@@ -83,7 +83,7 @@ class Feed:
     def read(self) -> str:
         """Read the feed; the ids of its items, newest first."""
         self.asked = []
-        self._follower.read(self.channel)
+        self._follower._reader.read(self.channel)
         return self.items()
 
     def sync(self) -> News:
@@ -110,7 +110,7 @@ def _item(id_: str) -> FeedItem:
 def feed(library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Feed:
     (tmp_path / "pages").mkdir()
     made = Feed(library, tmp_path / "pages")
-    monkeypatch.setattr("memocast.channels.follow.download_page", made.download)
+    monkeypatch.setattr("memocast.channels.feed_reader.download_page", made.download)
     return made
 
 

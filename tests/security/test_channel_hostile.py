@@ -14,7 +14,7 @@ from helpers.bare_session import bare_session
 from helpers.waiting import wait_for
 from memocast import settings as settings_
 from memocast.bittorrent import dht
-from memocast.channels.follow import Follower, _Walk
+from memocast.channels.feed_reader import FeedReader, _Walk
 from memocast.channels.republish import Republisher
 from memocast.errors import Refused
 from memocast.formats import mutable_item, torrent
@@ -252,6 +252,6 @@ def test_pages_that_lead_in_circles_are_given_up(library: Library, tmp_path: Pat
         pages.append(StoredPage(name * 40, following * 40, b"de", tmp_path / name))
     library.feed_pages.hold(channel, pages, ())
     off = settings_.Settings(dht=False)
-    follower = Follower(library, off, Republisher(library, off))
+    reader = FeedReader(library, off, Republisher(library, off))
     with pytest.raises(Refused, match="loops or never ends"), contextlib.ExitStack() as files:
-        follower._walk(channel, _Walk("a" * 40), files)
+        reader._walk(channel, _Walk("a" * 40), files)
