@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from helpers.full_or_short import scaled
+from helpers.full_or_short import pause, scaled
 from helpers.processes import running
 from helpers.shared_memo import address_of, assert_same_memo, info_hash
 from helpers.trackers import HttpTracker
@@ -171,6 +171,22 @@ def test_of_several_links_all_are_tried_and_the_first_failure_counts(
     assert len(result.lines) == 1
     assert "'nonsense' is not a link" in result.err
     assert "is a directory" in result.err
+
+
+@pytest.mark.long
+def test_a_sender_that_begins_after_the_fetch_is_reached_by_the_address_in_the_link(
+    anna: Memocast, ben: Memocast, memo: str
+) -> None:
+    link = anna.run("share", memo, "--direct").out.strip()
+    anna.run("seed", "--stop")
+    with running(ben.start("fetch", link, "--timeout", "60s")) as process:
+        wait_for("the fetch", lambda: list((ben.library / "incoming").glob("download-*")))
+        pause(scaled(10, 3))  # it has been refused by then
+        anna.run("seed", "--background")
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert_same_memo(anna, memo, ben, out.strip())
+
 
 
 def test_a_link_that_nobody_answers_does_not_stop_the_next(
