@@ -76,7 +76,7 @@ def _follow_podcast(library: Library, source: str, limits: FollowLimits) -> Chan
     podcast, noted = look(source, "", _LOOK_SECONDS)
     assert podcast is not None, "no earlier state was given"
     name = podcast.title or urlsplit(source).hostname or Path(source).stem
-    link = ChannelLink(b"", b"", cut(name, NAME_MAX_BYTES))
+    link = ChannelLink(b"", b"", cut(name, NAME_MAX_BYTES).strip())
     made = library.channels.add(link, limits=limits, source=source)
     library.feed_items.take_podcast(made, podcast.items, noted)
     return made

@@ -6,6 +6,7 @@ A *key* is an age identity in X25519, as text (`AGE-SECRET-KEY-1…`); a
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 from pathlib import Path
@@ -15,7 +16,7 @@ from memocast.errors import Refused, UsageError, WrongKey
 from memocast.text import shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 MAX_RECIPIENTS = 60
 """As many 4,096-bit SSH keys as fit into the info dictionary."""
@@ -50,8 +51,9 @@ def identity(key: str) -> Identity:
     import pyrage
 
     try:
-        return pyrage.x25519.Identity.from_str(key.strip())
-    except (pyrage.IdentityError, UnicodeEncodeError) as error:
+        with _without_panic():
+            return pyrage.x25519.Identity.from_str(key.strip())
+    except (pyrage.IdentityError, ValueError) as error:
         raise WrongKey("the key is damaged or cut off", hint="copy the whole link again") from error
 
 
@@ -65,24 +67,25 @@ def identities_in(path: Path) -> list[Identity]:
     content = _read(path)
     if b"-----BEGIN" in content[:_CHUNK]:
         try:
-            return [pyrage.ssh.Identity.from_buffer(content)]
-        except pyrage.IdentityError as error:
+            with _without_panic():
+                return [pyrage.ssh.Identity.from_buffer(content)]
+        except (pyrage.IdentityError, ValueError) as error:
             raise UsageError(
                 f"'{path}' is not a usable SSH key: {error}",
                 hint="use an Ed25519 or RSA key without a passphrase; to remove it from a copy:"
                 " ssh-keygen -p -N '' -f COPY",
             ) from error
     try:
-        return [pyrage.x25519.Identity.from_str(line) for line in _lines(content)] or _none(path)
-    except pyrage.IdentityError as error:
+        with _without_panic():
+            found = [pyrage.x25519.Identity.from_str(line) for line in _lines(content)]
+    except (pyrage.IdentityError, ValueError) as error:
         raise UsageError(
             f"'{path}' is not a file of age identities",
             hint="each line must be AGE-SECRET-KEY-1… or a # comment",
         ) from error
-
-
-def _none(path: Path) -> list[Identity]:
-    raise UsageError(f"there is no identity in '{path}'", hint="create one: memocast identity")
+    if not found:
+        raise UsageError(f"there is no identity in '{path}'", hint="create one: memocast identity")
+    return found
 
 
 def recipients(texts: Iterable[str]) -> tuple[str, ...]:
@@ -133,13 +136,42 @@ def _without_comment(line: str) -> str:
 def _recipient(text: str) -> Any:
     import pyrage
 
-    kind = pyrage.ssh.Recipient if text.startswith("ssh-") else pyrage.x25519.Recipient
+    is_ssh = text.startswith("ssh-")
+    kind = pyrage.ssh.Recipient if is_ssh else pyrage.x25519.Recipient
     try:
-        return kind.from_str(text)
-    except pyrage.RecipientError as error:
+        if is_ssh:
+            _check_ssh(text)
+        with _without_panic():
+            return kind.from_str(text)
+    except (pyrage.RecipientError, ValueError) as error:
         raise UsageError(
             f"'{shortened(text, 40)}' is not a recipient", hint=_RECIPIENTS_HINT
         ) from error
+
+
+def _check_ssh(text: str) -> None:
+    """Raise ValueError unless it is an SSH public key: pyrage panics about some that are none."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_ssh_public_key
+
+    try:
+        load_ssh_public_key(text.encode())
+    except UnsupportedAlgorithm as error:
+        raise ValueError(str(error)) from error
+
+
+@contextlib.contextmanager
+def _without_panic() -> Iterator[None]:
+    """Raise ValueError in place of a panic of pyrage, which is written in Rust.
+
+    Its PanicException is no Exception, and there is no module to import it from.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise ValueError(str(error)) from error
 
 
 def _read(path: Path) -> bytes:
@@ -228,8 +260,9 @@ def _unseal(
     source.seek(0)
     read, written = _Told(source, tell), _Guarded(target)
     try:
-        pyrage.decrypt_io(read, written, list(identities))
-    except (pyrage.DecryptError, OSError) as error:
+        with _without_panic():
+            pyrage.decrypt_io(read, written, list(identities))
+    except (pyrage.DecryptError, OSError, ValueError) as error:
         # pyrage drops the errno of our files' errors and the type of KeyboardInterrupt.
         if failure := read.failure or written.failure:
             raise failure from None

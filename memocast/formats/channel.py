@@ -116,7 +116,7 @@ def parse(text: str) -> ChannelLink:
     return ChannelLink(
         found.public_key,
         _salt(found.salt),
-        cut(found.name.strip(), NAME_MAX_BYTES),
+        cut(found.name.strip(), NAME_MAX_BYTES).strip(),
         found.trackers,
         found.age_identity.upper(),
     )

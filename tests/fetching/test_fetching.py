@@ -188,7 +188,6 @@ def test_a_sender_that_begins_after_the_fetch_is_reached_by_the_address_in_the_l
     assert_same_memo(anna, memo, ben, out.strip())
 
 
-
 def test_a_link_that_nobody_answers_does_not_stop_the_next(
     anna: Memocast, ben: Memocast, memo: str
 ) -> None:

@@ -58,12 +58,17 @@ def test_a_memo_for_an_ssh_key(
     assert sha256(ben.audio()) == sha256(anna.audio(memo))
 
 
+PANICS = "ssh-rsa AAAAB3NzaC1yc2EAAAADAAAAAABBQQCNbbQLsNbU4VEOhiDEzaIkhuzKH+fjiqR8BTfcFj3GNPPN"
+"""An RSA key that is cut off, about which pyrage panics."""
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         (["--to", "age1nonsense"], "'age1nonsense' is not a recipient"),
         (["--to", "/nowhere"], "'/nowhere' is neither a recipient nor a file"),
         (["--to", "ssh-dss AAAA"], "'ssh-dss AAAA' is not a recipient"),
+        (["--to", PANICS], f"'{PANICS[:20]}"),
         (["--to", "# nobody\n# at all"], "there is no recipient in '# nobody"),
         (["--private", "--public"], "choose only one of --private, --public and --to"),
     ],
