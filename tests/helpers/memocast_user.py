@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from helpers.network_namespaces import Host
 
 
+_OF_COVERAGE = ("COVERAGE_PROCESS_START", "MEMOCAST_MUTATION_TEST")
+"""What tests/mutation has each process of memocast's see."""
+
 LEFT = 20.0
 """Seconds in which what still works in the background must have ended."""
 
@@ -61,6 +64,7 @@ class Memocast:
             "LANG": "C.UTF-8",
             "MEMOCAST_LIBRARY": str(self.library),
             **PRIVATE,
+            **{name: os.environ[name] for name in _OF_COVERAGE if name in os.environ},
             **environment,
         }
 
@@ -183,4 +187,4 @@ def _is_for_the_interpreter(environment: Mapping[str, str]) -> bool:
     if environment.get("LANG") != "C.UTF-8":
         return True
     of_both = set(environment) - {"PYTHONIOENCODING"}  # the spawner obeys that one too
-    return any(name.startswith(("PYTHON", "LD_", "LC_")) for name in of_both)
+    return any(name.startswith(("PYTHON", "LD_", "LC_", "COVERAGE_")) for name in of_both)
