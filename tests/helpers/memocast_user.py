@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from helpers.network_namespaces import Host
 
 
-_OF_COVERAGE = ("COVERAGE_PROCESS_START", "MEMOCAST_MUTATION_TEST")
+_OF_COVERAGE = ("COVERAGE_PROCESS_START", "MUTATION_TEST")
 """What tests/mutation has each process of memocast's see."""
 
 LEFT = 20.0

@@ -86,13 +86,15 @@ def candidates(code: str) -> dict[int, list[tuple[str, int]]]:
 
 
 def _executed_lines(code: str) -> set[int]:
+    apart = (ast.FunctionDef, ast.Import, ast.ImportFrom)
     lines: set[int] = set()
     for function in ast.walk(ast.parse(code)):
-        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
-            for statement in function.body:
-                is_text = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-                if not is_text and not isinstance(statement, ast.FunctionDef | ast.Import | ast.ImportFrom):
-                    lines.update(range(statement.lineno, (statement.end_lineno or 0) + 1))
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        for one in function.body:
+            is_text = isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant)
+            if not is_text and not isinstance(one, apart):
+                lines.update(range(one.lineno, (one.end_lineno or 0) + 1))
     return lines
 
 

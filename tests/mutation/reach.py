@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
-CURRENT = "MEMOCAST_MUTATION_TEST"
+CURRENT = "MUTATION_TEST"
 """The variable with the name of the test that is running."""
 
-SECONDS = "MEMOCAST_MUTATION_SECONDS"
+SECONDS = "MUTATION_SECONDS"
 """The variable with the file of how long each test takes."""
 
 _CONFIGURATION = """
@@ -71,7 +71,14 @@ class Reach:
         environment["PYTHONPATH"] = str(ROOT / "tests")
         # Some that measure time or memory fail under coverage. What they reach counts all the same.
         subprocess.run(command, cwd=ROOT, env=environment, check=False)
-        combine = [sys.executable, "-m", "coverage", "combine", "--quiet", f"--rcfile={configuration}"]
+        combine = [
+            sys.executable,
+            "-m",
+            "coverage",
+            "combine",
+            "--quiet",
+            f"--rcfile={configuration}",
+        ]
         subprocess.run(combine, cwd=self._folder, check=True)
 
     def lines(self, file: Path) -> Mapping[int, list[str]]:
@@ -82,7 +89,9 @@ class Reach:
             data = CoverageData(str(self._folder / "coverage"))
             data.read()
             self._by_file[str(file)] = {
-                line: sorted({test for test in tests if test in self._seconds}, key=self._order(file))
+                line: sorted(
+                    {test for test in tests if test in self._seconds}, key=self._order(file)
+                )
                 for line, tests in data.contexts_by_lineno(str(file)).items()
             }
         return self._by_file[str(file)]
@@ -91,7 +100,8 @@ class Reach:
         """The tests of the file's package, shortest first."""
         package = f"tests/{file.parent.name}/"
         return sorted(
-            (test for test in self._seconds if test.startswith(package)), key=self._seconds.__getitem__
+            (test for test in self._seconds if test.startswith(package)),
+            key=self._seconds.__getitem__,
         )
 
     def _order(self, file: Path) -> object:
