@@ -66,20 +66,13 @@ class Reach:
             old.unlink()
         environment = {**os.environ, "COVERAGE_PROCESS_START": str(configuration)}
         environment[SECONDS] = str(done)
-        command = [sys.executable, "-m", "pytest", "-q", "-n", "4", "-m", "not browser"]
-        command += ["-p", "mutation.noting", *(chosen or ["tests"])]
-        environment["PYTHONPATH"] = str(ROOT / "tests")
+        environment["PYTHONPATH"] = str(ROOT / "tests")  # for `noting`
+        command = ["pytest", "-q", "-n", "4", "-m", "not browser", "-p", "mutation.noting"]
+        command += chosen or ["tests"]
         # Some that measure time or memory fail under coverage. What they reach counts all the same.
-        subprocess.run(command, cwd=ROOT, env=environment, check=False)
-        combine = [
-            sys.executable,
-            "-m",
-            "coverage",
-            "combine",
-            "--quiet",
-            f"--rcfile={configuration}",
-        ]
-        subprocess.run(combine, cwd=self._folder, check=True)
+        subprocess.run([sys.executable, "-m", *command], cwd=ROOT, env=environment, check=False)
+        combine = ["coverage", "combine", "--quiet", f"--rcfile={configuration}"]
+        subprocess.run([sys.executable, "-m", *combine], cwd=self._folder, check=True)
 
     def lines(self, file: Path) -> Mapping[int, list[str]]:
         """The tests that reached each line of the file within a function, shortest first."""
