@@ -7,6 +7,7 @@ docs/library.md has examples.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -233,6 +234,7 @@ def sync(
     from memocast.channels.republish import Republisher
     from memocast.channels.source_sync import held_back
     from memocast.channels.sync_events import News
+    from memocast.errors import NoSuchMemo
 
     settings = settings or _settings()
     news = News()
@@ -242,7 +244,11 @@ def sync(
         news.problems.append(held_back(library, settings, news.held))
     if news.problems and not news.memos:
         raise news.problems[0]
-    return [library.get(id_) for id_ in news.memos]
+    memos = []
+    for id_ in news.memos:
+        with contextlib.suppress(NoSuchMemo):  # it was removed just now
+            memos.append(library.get(id_))
+    return memos
 
 
 def play(library: Library, memo: Memo, *, device: str = "") -> None:
