@@ -74,6 +74,25 @@ def test_a_descriptor_that_is_lost_every_so_many_peers_is_seen(tmp_path: Path, e
     assert judge(journal).exit_code == 1
 
 
+def with_memory(journal: Journal, kb: Callable[[int], float]) -> Journal:
+    """The same, with so much more memory after so many events of each life."""
+    for line in journal.of("sample"):
+        line["held"]["classic"]["private_kb"] += kb(line["event"] % 2_000)
+    return journal
+
+
+def test_memory_that_is_needed_once_is_no_growth(tmp_path: Path) -> None:
+    flat = journal_of(tmp_path, 2, 2_000, lambda _life, _age: 30)
+    steps = with_memory(flat, lambda age: 3_000 * (age > 1_250) + 900 * (age > 1_733))
+    assert words(steps)["classic", "private_kb"] == "flat"
+
+
+def test_memory_that_is_lost_with_each_event_of_a_kind_is_seen(tmp_path: Path) -> None:
+    flat = journal_of(tmp_path, 2, 2_000, lambda _life, _age: 30)
+    lost = with_memory(flat, lambda age: 100 * (age // 50))
+    assert words(lost)["classic", "private_kb"] == "grows"
+
+
 @pytest.mark.parametrize("kb", [3, 10])
 def test_memory_that_is_lost_with_each_peer_is_seen(tmp_path: Path, kb: int) -> None:
     journal = journal_of(tmp_path, 2, 2_000, lambda _life, _age: 30)

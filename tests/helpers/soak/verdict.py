@@ -1,17 +1,23 @@
 """Whether what the seeder's processes hold grows with what befalls them.
 
 Each process is looked at from its own beginning to its end. Once it is warm, what it holds at rest
-(the lower fifth of some events in a row: meanwhile there are peers) is fitted by a line, which has
-one slope for all processes of a kind and a level for each. It grows when that slope, less its
-uncertainty, is more than ALLOWED; it is flat when the slope is less with its uncertainty added.
-Else there were too few events to tell.
+(the lower fifth of some events in a row: meanwhile there are peers) is what counts.
 
-Each new process should begin where the last one did, too: the levels of processes of the same age
-are fitted by a line in the same way.
+Memory that is lost with each event, or with each of a kind, is lost in most hundreds of events, in
+which each kind occurs. What is needed once, for the largest answer of a tracker so far or for more
+memos at once than ever, comes in steps with long rests in between, and stays: a heap keeps what it
+has had. So the growth of memory is the median of what it grew from each hundred to the next.
+Descriptors and threads are given back at once: a line is fitted to them, which has one slope for
+all processes of a kind and a level for each.
+
+It grows when that, less its uncertainty, is more than ALLOWED; it is flat when it is less with its
+uncertainty added. Else there were too few events to tell. Each new process should begin where the
+last one did, too: the levels of processes of the same age are fitted by a line in the same way.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 from collections import Counter
@@ -29,6 +35,10 @@ ALLOWED["children"] = ALLOWED["threads"]
 which a week's seeder would survive, and of what is limited by the system as good as nothing: ten
 descriptors in a thousand events are within what peers hold at one moment and not at another."""
 
+_OFFERS = 2
+"""So much more of descriptors may be added in the worker for browsers. It has twenty for each memo
+that it offers at the moment, from none to ten, so that less could not be told from nothing."""
+
 _WARM = {"private_kb": 1_000, "resident_kb": 1_000}
 """Events after which a process has met most of what there is: its modules are loaded, libtorrent's
 buffers and lists of peers and DHT nodes are filled, it has seeded as many memos at once as it ever
@@ -38,6 +48,14 @@ grows from 26 to 37 MB in its first 500 to 800 events, in steps with the number 
 _WARM_OTHERS = 100
 
 _BLOCK = 20
+_MEMORY_BLOCK = 100
+"""In which each kind of event but kills occurs."""
+
+_FEWEST = 8
+_OF_MEDIAN = 1.86
+"""The standard error of a median, of median absolute deviations and the root of their number, as of
+a normal distribution."""
+
 _SURE = 3.0
 """Standard errors on both sides. What is left over from one event is there in the next as well, so
 that two would be too few."""
@@ -58,10 +76,14 @@ class Trend:
     @property
     def word(self) -> str:
         """`flat`, `grows`, or `too short to tell`."""
-        allowed = ALLOWED[self.measure]
+        allowed = ALLOWED[self.measure] * (_OFFERS if self._is_of_offers else 1)
         if self.slope - self.unsure > allowed:
             return "grows"
         return "flat" if self.slope + self.unsure <= allowed else "too short to tell"
+
+    @property
+    def _is_of_offers(self) -> bool:
+        return (self.process, self.measure) == ("web", "descriptors")
 
     def line(self) -> str:
         """It in words."""
@@ -146,9 +168,10 @@ def trends(process: str, lives: Sequence[Sequence[Line]]) -> Iterable[Trend]:
     """How each measure goes on within lives, and from one to the next where there are enough."""
     for measure in ALLOWED:
         series = [_at_rest(life, measure) for life in lives]
-        yield _fitted(process, measure, [points for points in series if len(points) > 1])
+        long = [points for points in series if len(points) > 1]
+        yield (_stepwise if measure in _WARM else _fitted)(process, measure, long)
         young = [points[0] for points in series if points]
-        if len(young) > 3:
+        if len(young) > 5:
             yield _fitted(f"each new {process}", measure, [young])
 
 
@@ -156,14 +179,32 @@ def _at_rest(life: Sequence[Line], measure: str) -> list[Point]:
     """What a warm process holds at rest, in blocks of events."""
     begin = life[0]["event"] + _WARM.get(measure, _WARM_OTHERS)
     warm = [line for line in life if line["event"] >= begin]
-    blocks = [warm[start : start + _BLOCK] for start in range(0, len(warm) - _BLOCK + 1, _BLOCK)]
+    size = _MEMORY_BLOCK if measure in _WARM else _BLOCK
+    blocks = [warm[start : start + size] for start in range(0, len(warm) - size + 1, size)]
     return [
         (
             statistics.fmean(line["event"] for line in block),
-            sorted(line[measure] for line in block)[_BLOCK // 5],
+            sorted(line[measure] for line in block)[size // 5],
         )
         for block in blocks
     ]
+
+
+def _stepwise(process: str, measure: str, series: Sequence[Sequence[Point]]) -> Trend:
+    """The median of what was added from one block to the next, by event."""
+    added = [
+        (y - before) / (x - then)
+        for points in series
+        for (then, before), (x, y) in itertools.pairwise(points)
+    ]
+    level = max((y for points in series for _, y in points), default=0.0)
+    if len(added) < _FEWEST:
+        return Trend(process, measure, 0.0, math.inf, level)
+    slope = statistics.median(added)
+    spread = statistics.median(abs(one - slope) for one in added)
+    return Trend(
+        process, measure, slope, _SURE * _OF_MEDIAN * spread / math.sqrt(len(added)), level
+    )
 
 
 def _fitted(process: str, measure: str, series: Sequence[Sequence[Point]]) -> Trend:
