@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
 _OF_A_TORRENT = (FileFailed, PieceCorrupted, PieceRead, ResumeData, TorrentInvalid)
 _LOOK_SECONDS = 0.2
+_TRIES = 50
+"""Of a peer, before it is given up. libtorrent counts to 31."""
+
 _RELAY_SECONDS = 1.0
 """How long a session waits until the relay has told trackers that it leaves."""
 
@@ -228,6 +231,15 @@ class Session:
                 self._session.remove_torrent(alert.handle)
         return None
 
+    def _never_give_up(self) -> None:
+        """Have libtorrent dial the peers of all torrents for ever, less and less often.
+
+        It tells torrents how often only when that changes: one that is added later has the
+        default, with which a peer that did not answer is given up for good after six seconds.
+        """
+        before = self._session.get_settings()["max_failcount"]
+        self._session.apply_settings({"max_failcount": _TRIES + (before == _TRIES)})
+
     def drop(self, key: str) -> None:
         """Stop seeding or fetching that torrent; its file stays."""
         if key in self._adding:
@@ -294,6 +306,7 @@ class Session:
         settings.trackers = self._trackers.placed(self.trackers(trackers))
         handle = self._add(key, settings)
         self._fetched.add(key)
+        self._never_give_up()
         return Download(handle)
 
     def _add(self, key: str, settings: Any) -> Any:

@@ -140,8 +140,6 @@ def _common(settings: Settings) -> Pack:
         # libtorrent dials this many of a torrent's new peers at once, and later ones only once a
         # second. 255 is the most it can count.
         "torrent_connect_boost": 255,
-        # With the default, 3, libtorrent gives up a peer named by the user for good after 6 s.
-        "max_failcount": 50,
         "tick_interval": 100,
         "upload_rate_limit": settings.upload_limit,
         "download_rate_limit": settings.download_limit,
