@@ -62,7 +62,7 @@ class Worker:
 
     def wanted(self) -> Mapping[str, Seedable]:
         """Return the files to seed now, by info-hash."""
-        raise NotImplementedError  # ClassicWorker and WebRtcWorker each have their own
+        raise NotImplementedError  # abstract: ClassicWorker and WebRtcWorker each have their own
 
     def take(self, event: events.Event) -> None:
         """Handle an event of the session."""

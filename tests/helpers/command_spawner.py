@@ -232,7 +232,7 @@ def _await_tracer() -> None:
         while "TracerPid:\t0\n" in status.read():
             if time.monotonic() > deadline:
                 os._exit(1)
-            time.sleep(0.001)
+            time.sleep(0.001)  # nothing tells a process that it is traced now
             status.seek(0)
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from helpers.memocast_user import Memocast
+    from memocast.library.staging import StagingEntry
 
 
 def adopted(library: Library) -> list[str]:
@@ -140,6 +141,15 @@ def speaking(rate: int = 48_000) -> Iterator[tuple[int, NDArray[np.float32]]]:
     yield rate, np.full((rate, 1), 0.25, np.float32)
 
 
+def abandoned(library: Library, title: str, flac: Path) -> StagingEntry:
+    """A FLAC recording whose process has died."""
+    entry = library.staging.create("recording")
+    entry.note(library.draft(title, "", "flac", "recorded").to_facts())
+    entry.audio("flac").write_bytes(flac.read_bytes())
+    entry.release()
+    return entry
+
+
 @pytest.mark.parametrize("heard", [speaking, lambda: iter(())], ids=["in the middle", "at once"])
 @pytest.mark.parametrize(
     "error",
@@ -154,10 +164,7 @@ def speaking(rate: int = 48_000) -> Iterator[tuple[int, NDArray[np.float32]]]:
 def test_a_recording_whose_decoder_fails_is_kept_unchanged_for_later(
     library: Library, flac: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, heard: Any
 ) -> None:
-    entry = library.staging.create("recording")
-    entry.note(library.draft("Precious", "", "flac", "recorded").to_facts())
-    entry.audio("flac").write_bytes(flac.read_bytes())
-    entry.release()
+    entry = abandoned(library, "Precious", flac)
 
     def failing(*_: object, **__: object) -> Iterator[object]:
         yield from heard()
@@ -176,10 +183,7 @@ def test_a_recording_whose_decoder_fails_is_kept_unchanged_for_later(
 def test_a_recording_that_is_damaged_in_the_middle_is_kept_up_to_there(
     library: Library, flac: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    entry = library.staging.create("recording")
-    entry.note(library.draft("Half", "", "flac", "recorded").to_facts())
-    entry.audio("flac").write_bytes(flac.read_bytes())
-    entry.release()
+    abandoned(library, "Half", flac)
 
     def failing(*_: object, **__: object) -> Iterator[object]:
         yield from speaking()

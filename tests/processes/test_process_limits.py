@@ -148,7 +148,10 @@ def test_the_end_of_a_process_has_a_name_on_every_system(
     assert said in str(portaudio_check._crashed(code, b""))
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="root has no limit")
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("setpriv"),
+    reason="only root can become another user, whose limit counts nothing but this test",
+)
 def test_who_may_start_no_thread_is_told() -> None:
     # Root is not limited: another user, who may read the interpreter wherever it lies, has a home
     # where nothing above it is closed.
