@@ -221,4 +221,6 @@ def _fitted(process: str, measure: str, series: Sequence[Sequence[Point]]) -> Tr
         return Trend(process, measure, 0.0, math.inf, level)
     slope = sum(x * y for x, y in centred) / spread
     rest = sum((y - slope * x) ** 2 for x, y in centred)
-    return Trend(process, measure, slope, _SURE * math.sqrt(rest / freedom / spread), level)
+    # With few blocks chance does more, as Student's t says; this is near its values.
+    sure = _SURE * (1 + 9 / freedom**1.5)
+    return Trend(process, measure, slope, sure * math.sqrt(rest / freedom / spread), level)
