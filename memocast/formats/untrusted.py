@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 
 from memocast.text import cut
 
+LAST_SECOND = 253_402_300_799
+"""Unix seconds of the end of the year 9999, the last that Python's datetime knows."""
+
 
 def cut_text(value: object, limit: int) -> str:
     """Return text without zeros, cut to `limit` bytes of UTF-8; empty when it is not text."""
@@ -37,6 +40,11 @@ def number(value: object, high: float) -> float:
     return value if is_number and 0 <= value <= high else 0  # type: ignore[operator,return-value]
 
 
+def moment(seconds: int) -> datetime:
+    """Return the time of unix seconds, from 1970 to the year 9999."""
+    return datetime.fromtimestamp(min(max(seconds, 0), LAST_SECOND), UTC)
+
+
 def past(seconds: int) -> datetime:
     """Return the time of unix seconds, from 1970 to now: nothing was published in the future."""
-    return datetime.fromtimestamp(min(max(seconds, 0), int(time.time())), UTC)
+    return moment(min(seconds, int(time.time())))

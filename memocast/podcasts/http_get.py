@@ -246,7 +246,12 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
             address = checked_url(newurl)
         except NotALink:
             raise _Refusal(req.full_url, code, msg, headers, fp) from None
-        return super().redirect_request(req, fp, code, msg, headers, address)
+        made = super().redirect_request(req, fp, code, msg, headers, address)
+        if made:
+            # The proxy's password, which is for no server: the proxy's handler adds it again where
+            # the next request is for a proxy too.
+            made.remove_header("Proxy-authorization")
+        return made
 
 
 @contextlib.contextmanager

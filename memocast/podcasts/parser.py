@@ -207,7 +207,7 @@ def _is_broken(text: str) -> bool:
 
 
 def _moment(entry: Any) -> datetime:
-    """Return when the entry was published, never later than now; the epoch if it has no date."""
+    """Return when the entry says that it was published; the epoch if it has no date."""
     # feedparser warns when 'updated_parsed' is read where only 'published_parsed' is present.
     said = next(
         (entry[key] for key in ("published_parsed", "updated_parsed") if key in entry), None
@@ -216,7 +216,7 @@ def _moment(entry: Any) -> datetime:
         seconds = calendar.timegm(said) if said else 0
     except (ValueError, OverflowError, TypeError):
         seconds = 0
-    return untrusted.past(seconds)
+    return untrusted.moment(seconds)
 
 
 def _size(said: object) -> int:

@@ -19,7 +19,7 @@ from memocast.formats.feed import (
     FeedItem,
 )
 from memocast.formats.memo import DESCRIPTION_MAX_BYTES, TITLE_MAX_BYTES
-from memocast.formats.untrusted import cut_text, integer, past, whole_text
+from memocast.formats.untrusted import LAST_SECOND, cut_text, integer, moment, whole_text
 from memocast.podcasts.parser import MAX_ITEMS, Podcast, parse
 from memocast.processes import limited_process
 
@@ -36,7 +36,7 @@ _MOST_BYTES = {
     "text": DESCRIPTION_MAX_BYTES,
     "mime": 100,
 }
-_MOST = {"size": MAX_SIZE, "duration": MAX_MILLISECONDS, "published": 1 << 40}
+_MOST = {"size": MAX_SIZE, "duration": MAX_MILLISECONDS, "published": LAST_SECOND}
 
 SECONDS = 60
 """CPU time. A well-behaved feed of the largest size accepted takes 10 seconds."""
@@ -74,7 +74,7 @@ def _item(said: object) -> FeedItem:
     numbers = {name: integer(said.get(name), 0, most) for name, most in _MOST.items()}
     if None in texts.values() or None in numbers.values():
         raise limited_process.Exceeded
-    published = past(numbers.pop("published") or 0)
+    published = moment(numbers.pop("published") or 0)
     return FeedItem(published=published, **texts, **numbers)  # type: ignore[arg-type]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import signal
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,7 @@ from helpers.shared_memo import sha256
 from helpers.waiting import wait_for
 from helpers.web_server import Reply
 from memocast.errors import Refused
+from memocast.formats.memo import rfc3339
 from memocast.podcasts import http_get
 
 if TYPE_CHECKING:
@@ -126,21 +128,28 @@ def test_the_part_of_an_episode_that_nobody_wants_any_more_is_deleted(
 # -- the same episode under another name ----------------------------------------------------
 
 
-def episode(guid: str, address: str, *, day: int = 1, length: int = 1, dated: bool = True) -> str:
-    date = f"<pubDate>{day:02} Sep 2021 10:00:00 +0200</pubDate>" if dated else ""
+def episode(
+    guid: str, address: str, *, day: int = 1, year: int = 2021, length: int = 1, dated: bool = True
+) -> str:
+    date = f"<pubDate>{day:02} Sep {year} 10:00:00 +0200</pubDate>" if dated else ""
     return (
         f"<item><title>Said {guid}</title><guid>{guid}</guid>{date}"
         f'<enclosure url="{address}" length="{length}" type="audio/ogg"/></item>'
     )
 
 
+@pytest.mark.parametrize(
+    "year",
+    [2021, pytest.param(2099, id="in the future"), pytest.param(9999, marks=pytest.mark.full)],
+)
 def test_a_feed_that_renames_its_episodes_at_each_sync_is_fetched_once(
-    ben: Memocast, server: WebServer, opus: Path
+    ben: Memocast, server: WebServer, opus: Path, year: int
 ) -> None:
     server.replies["/a.opus"] = server.replies["/b.opus"] = Reply(opus.read_bytes())
     for turn in range(3):
         feed = rss(
-            episode(f"b{turn}", f"b.opus?token={turn}", day=2), episode(f"a{turn}", "a.opus")
+            episode(f"b{turn}", f"b.opus?token={turn}", day=2, year=year),
+            episode(f"a{turn}", f"a.opus#t={turn}", year=year),
         )
         server.replies["/feed"] = Reply(feed)
         if not turn:
@@ -150,6 +159,8 @@ def test_a_feed_that_renames_its_episodes_at_each_sync_is_fetched_once(
     assert ben.run("sync").err == "memocast: 'A show': 0 new memos\n"
     assert server.paths().count("/a.opus") == server.paths().count("/b.opus") == 1
     assert ben.run("following", "--json").json[0]["items"] == 2
+    (memo,) = ben.run("list", "--json").json
+    assert memo["created"] <= rfc3339(datetime.now(UTC))
 
 
 @pytest.mark.parametrize(
@@ -176,14 +187,15 @@ def test_what_differs_is_another_episode(
     assert "1 new memo" in ben.run("sync").err
 
 
+@pytest.mark.parametrize("length", [0, pytest.param(1, id="a size that is none")])
 def test_without_size_and_date_the_query_tells_episodes_apart(
-    ben: Memocast, server: WebServer, opus: Path
+    ben: Memocast, server: WebServer, opus: Path, length: int
 ) -> None:
     server.replies["/get"] = Reply(opus.read_bytes())
     for number, expected in ((1, "1 new memo"), (2, "1 new memo"), (2, "0 new memos")):
         address = f"get?episode={number}"
         guid = f"{number}-{len(server.asked)}"
-        feed = rss(episode(guid, address, length=0, dated=False))
+        feed = rss(episode(guid, address, length=length, dated=False))
         server.replies["/feed"] = Reply(feed)
         if not ben.run("following").out:
             ben.run("follow", f"{server.url}/feed")

@@ -188,6 +188,25 @@ def test_what_a_proxy_was_asked_for_is_not_dialled_inside_later(
     assert inside.asked == []
 
 
+@pytest.mark.parametrize("is_direct", [True, False], ids=["to a server", "by the proxy again"])
+def test_a_proxys_password_is_told_to_the_proxy_only(
+    server: WebServer, monkeypatch: pytest.MonkeyPatch, *, is_direct: bool
+) -> None:
+    with WebServer() as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url.replace("//", "//ann:secret@"))
+        monkeypatch.setenv("no_proxy", "127.0.0.1" if is_direct else "")
+        proxy.replies["/a"] = Reply(status=302, headers={"Location": f"{server.url}/b"})
+        server.replies["/b"] = proxy.replies["/b"] = Reply(b"x")
+        guard = Guard("127.0.0.1", is_inside=True)
+        http_get.get("http://a.example/a", content := io.BytesIO(), 1, 5, guard=guard)
+        assert content.getvalue() == b"x"
+        told = [(path, "Proxy-Authorization" in headers) for path, headers in proxy.asked]
+        assert told == [("/a", True)] + [("/b", True)] * (not is_direct)
+        assert "secret" not in repr(proxy.targets)
+    assert server.paths() == (["/b"] if is_direct else [])
+    assert not any("authorization" in name.lower() for _, asked in server.asked for name in asked)
+
+
 def test_a_public_feed_leads_nowhere_inside(ben: Memocast, world: World, opus: Path) -> None:
     world.names |= {
         "meta.example": [METADATA],

@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from memocast.errors import MemocastError
-from memocast.formats import link
+from memocast.formats import link, untrusted
 from memocast.formats.feed import FeedItem
 from memocast.formats.magnet import is_magnet
 
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from memocast.library.tables.database import Database
 
 Enclosure = tuple[str, int, int]
+_NO_SIZE = 1000
+"""Up to this, a size in bytes is what feeds write that do not know it, such as 0 or 1."""
 _SELECT = "SELECT * FROM item WHERE "
 
 
@@ -29,8 +30,9 @@ class ListedItem:
     """An item of a channel's feed, and its state in this library.
 
     `memo` is the memo's id once it has arrived; `arrived`, in unix seconds, stays after the memo
-    is removed. `problem` is why the last try failed, `tries` the number of failed tries and
-    `tried`, in unix seconds, the time of the last one.
+    is removed. `claimed` is when its feed says that it was published, in unix seconds, which may be
+    in the future; the item's own time never is. `problem` is why the last try failed, `tries` the
+    number of failed tries and `tried`, in unix seconds, the time of the last one.
     """
 
     number: int
@@ -38,6 +40,7 @@ class ListedItem:
     page: str | None
     memo: str | None
     arrived: int | None
+    claimed: int
     heard: bool
     problem: str
     tries: int
@@ -171,10 +174,10 @@ class FeedItems:
         ids = {one.item.id for one in self.items(channel)}
         left: dict[Enclosure, list[ListedItem]] = {}
         for one in gone:
-            left.setdefault(enclosure(one.item), []).append(one)
+            left.setdefault(enclosure(one.item, one.claimed), []).append(one)
         renamed = set()
         for item in items:
-            if item.id not in ids and (same := left.get(enclosure(item))):
+            if item.id not in ids and (same := left.get(enclosure(item, _seconds(item)))):
                 number = same.pop(0).number
                 renamed.add(number)
                 self._database.execute("UPDATE item SET id = ? WHERE number = ?", (item.id, number))
@@ -212,7 +215,7 @@ class FeedItems:
                 page,
                 item.title,
                 item.text,
-                int(item.published.timestamp()),
+                _seconds(item),
                 item.link,
                 item.mime,
                 item.size,
@@ -222,22 +225,25 @@ class FeedItems:
         )
 
 
-def enclosure(item: FeedItem) -> Enclosure:
+def enclosure(item: FeedItem, claimed: int) -> Enclosure:
     """Return what tells that two items lead to the same audio, whatever their ids.
 
-    The torrent's info-hash, or else the address without its query, with size and date. Without
-    both of these, the query may be all that differs between two.
+    The torrent's info-hash, or else the address without its query, with size and date (`claimed`,
+    in unix seconds, or 0). Without both of these, the query may be all that differs between two.
     """
     magnet = item.link if is_magnet(item.link) else ""
     with contextlib.suppress(MemocastError):
         if magnet:
             (where,) = link.parse(magnet)
             return where.info_hashes[0], 0, 0
-    address = item.audio or item.link
-    moment = int(item.published.timestamp())
-    if item.size or moment:
+    address = (item.audio or item.link).partition("#")[0]  # servers do not see what follows
+    if item.size > _NO_SIZE or claimed:
         address = address.partition("?")[0]
-    return address, item.size, moment
+    return address, item.size, claimed
+
+
+def _seconds(item: FeedItem) -> int:
+    return int(item.published.timestamp())
 
 
 def _item_of(row: sqlite3.Row) -> ListedItem:
@@ -248,7 +254,7 @@ def _item_of(row: sqlite3.Row) -> ListedItem:
             id=row["id"],
             title=row["title"],
             text=row["text"],
-            published=datetime.fromtimestamp(row["published"], UTC),
+            published=untrusted.past(row["published"]),
             link=row["link"],
             mime=row["mime"],
             size=row["bytes"],
@@ -258,6 +264,7 @@ def _item_of(row: sqlite3.Row) -> ListedItem:
         page=row["page"],
         memo=row["memo"],
         arrived=row["arrived"],
+        claimed=row["published"],
         heard=bool(row["heard"]),
         problem=row["problem"],
         tries=row["tries"],
