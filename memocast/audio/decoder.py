@@ -68,6 +68,11 @@ def load(format_: str = "", *, decodes: bool = True) -> None:
     file_process().load(_MODULE, _preparation(format_) if decodes else "container")
 
 
+def keep() -> None:
+    """Let the process that `load` started stay, for who calls this again and again."""
+    file_process().keep()
+
+
 def blocks(
     path: Path, format_: str, start: float = 0.0, *, torn: bool = False, lasts: float = 0.0
 ) -> Iterator[tuple[int, Samples]]:

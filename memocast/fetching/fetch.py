@@ -112,8 +112,13 @@ def fetch(
             notify(Waiting())
             time.sleep(_POLL_SECONDS)
     decoder.load(decodes=False)
+
+    def moved(stage: Stage) -> None:
+        decoder.keep()  # started anew, it would begin only when all bytes are here
+        notify(stage)
+
     try:
-        run = _Fetch(library, settings, replace(request, link=link), notify, entry)
+        run = _Fetch(library, settings, replace(request, link=link), moved, entry)
     except BaseException:
         entry.release()
         raise

@@ -13,6 +13,7 @@ import os
 import socket
 import sys
 import threading
+import time
 from typing import IO, TYPE_CHECKING, Any
 
 from memocast.processes import limited_process_child as child
@@ -74,12 +75,24 @@ class LimitedProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._owner = os.getpid()
+        self._loaded: Task | None = None
+        self._heard = 0.0
 
     def load(self, module: str, prepare: str = "") -> None:
         """Let it import what a task with these needs, while we do something else."""
+        self._loaded = Task(module, 0, prepare=prepare)
+        self._load()
+
+    def keep(self) -> None:
+        """Let the process that was loaded stay, for who calls this again and again."""
+        if self._loaded and time.monotonic() > self._heard + self._idle / 3:
+            self._load()
+
+    def _load(self) -> None:
         # If it cannot be started, who asks for an answer is told.
         with self._lock, contextlib.suppress(OSError):
-            self._send(Task(module, 0, prepare=prepare), [])
+            if self._loaded:
+                self._send(self._loaded, [])
 
     def ask(self, task: Task, tell: Callable[[Any], object] = lambda _: None) -> Any:
         """Return the task's answer. Raises as `run` does."""
@@ -160,6 +173,7 @@ class LimitedProcess:
         content = json.dumps(asked).encode()
         message = child.LENGTH.pack(len(content)) + content
         socket.send_fds(self._started(), [message], descriptors)
+        self._heard = time.monotonic()
 
     def _started(self) -> socket.socket:
         import subprocess

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import os
 import signal
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -16,11 +18,19 @@ from helpers.processes import running
 from helpers.shared_memo import address_of, assert_same_memo, info_hash
 from helpers.trackers import HttpTracker
 from helpers.waiting import wait_for
+from memocast.audio import decoder
+from memocast.errors import SwarmTimeout
+from memocast.fetching.fetch import FetchRequest, fetch
+from memocast.formats.link import Link
+from memocast.processes.limited_process import LimitedProcess, Task
+from memocast.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from helpers.memocast_user import Memocast
+    from memocast.fetching.progress import Stage
+    from memocast.library.library import Library
 
 
 # -- interruptions -------------------------------------------------------------
@@ -119,6 +129,30 @@ def test_a_sender_that_goes_away_is_exit_6_and_what_arrived_is_kept(
     assert process.returncode == 6
     assert "memocast: error: the download stopped at " in err
     assert staged.exists()
+
+
+def test_what_decodes_the_memo_stays_ready_however_long_its_sender_is_waited_for(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Starting it anew would take place when all bytes are here, beside libtorrent's threads.
+    (tmp_path / "asked.py").write_text(
+        "import os\ndef answer(given, file):\n    return os.getppid()\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    nowhere = Settings(
+        trackers=(), dht=False, lsd=False, port_mapping=False, listen=("127.0.0.1:0",)
+    )
+    with contextlib.closing(LimitedProcess(idle=1.0)) as process:
+        monkeypatch.setattr(decoder, "file_process", lambda: process)
+        pids: list[object] = []
+
+        def looking(_: Stage) -> None:
+            if not pids:
+                pids.append(process.ask(Task("asked", 5)))
+
+        with pytest.raises(SwarmTimeout):
+            fetch(library, nowhere, FetchRequest(Link("ab" * 20), timeout=4.0), looking)
+        assert process.ask(Task("asked", 5)) == pids[0]
 
 
 # -- what a link can look like -------------------------------------------------

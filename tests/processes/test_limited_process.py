@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -263,6 +264,21 @@ def test_a_process_that_ended_for_want_of_work_is_started_again(
             process.ask(task, pids.add)
             wait_for("its end", lambda: not any(is_running(pid) for pid in pids))
     assert len(pids) == 3
+
+
+def test_a_process_that_is_kept_does_not_end_for_want_of_work(run: Callable[..., object]) -> None:
+    with contextlib.closing(limited_process.LimitedProcess(idle=0.5)) as process:
+        task = limited_process.Task("worker", 5, b"limited_process_child.say(os.getppid())")
+        process.load("worker")
+        pids: list[int] = []
+        process.ask(task, pids.append)
+        until = time.monotonic() + 2
+        while time.monotonic() < until:
+            process.keep()
+            time.sleep(0.05)
+        process.ask(task, pids.append)
+        assert pids[0] == pids[1]
+        wait_for("its end, as nobody keeps it", lambda: not is_running(pids[0]))
 
 
 CLOSED = """
