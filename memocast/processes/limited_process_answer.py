@@ -35,7 +35,14 @@ _STOPPED = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGHUP)
 
 
 class Exceeded(Exception):
-    """The process took too much time or memory, or crashed; it would again."""
+    """The process took too much time or memory, or crashed; it would again.
+
+    `signal` is the number of the one that ended it, or 0.
+    """
+
+    def __init__(self, signal: int = 0) -> None:
+        super().__init__()
+        self.signal = signal
 
 
 class NotBegun(Exception):
@@ -182,7 +189,7 @@ class Conversation:
         used, silence = ended["used"], self._task.longest_silence
         if ended["code"] in _STOPPED and used < self._task.seconds and used <= silence / 2:
             return stopped()
-        return Exceeded()
+        return Exceeded(max(0, -ended["code"]))
 
 
 def _read_all(connection: socket.socket, into: bytearray) -> None:

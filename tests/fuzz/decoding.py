@@ -1,10 +1,12 @@
 """Changed audio files of every format, decoded as `add` and `fetch` do it, by `examine`.
 
-The decoders are C: what crashes or takes too much ends their process, and counts as an outcome.
+The decoders are C: what crashes or takes too much ends their process, and counts as an outcome. An
+input that crashes one is kept: memocast survives it, but others who use that library may not.
 """
 
 from __future__ import annotations
 
+import signal
 import time
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ from fuzz.harness import Harness, Target, work_folder
 from fuzz.sounds import FORMATS
 from memocast.audio import examine
 from memocast.errors import Refused
+from memocast.processes.limited_process import Exceeded
 
 if TYPE_CHECKING:
     import random
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
 
 _MOST_SECONDS = 60.0
 """What a file of a few kilobytes may take; the limits of the decoders' process are far above."""
+
+CRASHED = "the decoder was ended"
+_CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL}
 
 _DAY = 24 * 3600 * 1000
 
@@ -45,9 +51,11 @@ def _outcome(data: bytes, examined: Callable[[Path], examine.Sound]) -> str:
     try:
         sound = examined(path)
     except Refused as error:
-        if "too much time or memory" in error.message:
-            return "exceeded, or the decoder crashed"
-        raise
+        ended = error.__context__
+        if not isinstance(ended, Exceeded):
+            raise
+        crashed = ended.signal in _CRASHES
+        return f"{CRASHED} by {signal.Signals(ended.signal).name}" if crashed else "exceeded"
     finally:
         assert time.monotonic() - began < _MOST_SECONDS
     assert sound.format in FORMATS
@@ -84,4 +92,5 @@ HARNESS = Harness(
     most_bytes=1 << 14,
     seconds=120,
     megabytes=2_048,
+    kept=CRASHED,
 )

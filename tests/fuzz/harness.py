@@ -45,7 +45,8 @@ class Harness:
     """Targets that share a process. The first byte of an input chooses one of them.
 
     `codes` are the exit codes of errors that are no finding, `tokens` are texts that inputs have.
-    An input has at most `most_bytes`, and may take `seconds` and `megabytes`.
+    An input has at most `most_bytes`, and may take `seconds` and `megabytes`. Of outcomes with the
+    text `kept`, the shortest input is kept.
     """
 
     targets: dict[str, Target]
@@ -54,6 +55,7 @@ class Harness:
     most_bytes: int = 1 << 13
     seconds: int = 10
     megabytes: int = 1_024
+    kept: str = ""
 
     def run(self, data: bytes) -> tuple[str, str]:
         """Return the target that the input chose, and how it fared: `accepted`, or an error."""

@@ -52,6 +52,8 @@ class Worker:
             outcome = ": ".join(self._harness.run(data))
         except BaseException as error:
             outcome = self._keep(data, error)
+        if self._harness.kept and self._harness.kept in outcome:
+            self._keep_shortest("kept", outcome.replace(": ", "-").replace(" ", "-"), data)
         ended = time.monotonic()
         self._figures.inputs += 1
         self._figures.outcomes[outcome] += 1
@@ -87,13 +89,19 @@ class Worker:
         ours = [place for place in places if "site-packages" not in place.filename] or places
         place = f"{type(error).__name__} in {Path(ours[-1].filename).name}:{ours[-1].lineno}"
         name = hashlib.sha256(place.encode()).hexdigest()[:8]
-        file = self._folder / "findings" / name
-        if not file.exists() or len(data) < file.stat().st_size:
-            file.write_bytes(data)
-            file.with_suffix(".txt").write_text(
+        if self._keep_shortest("findings", name, data):
+            (self._folder / "findings" / f"{name}.txt").write_text(
                 "".join(traceback.format_exception(error)), errors="backslashreplace"
             )
         return f"FINDING {name}: {place}"
+
+    def _keep_shortest(self, folder: str, name: str, data: bytes) -> bool:
+        """Keep the input unless one of that name is as short; return whether it was kept."""
+        file = self._folder / folder / name
+        if file.exists() and file.stat().st_size <= len(data):
+            return False
+        file.write_bytes(data)
+        return True
 
 
 def main() -> None:
@@ -109,7 +117,13 @@ def main() -> None:
     harness = registry.harness(name)
     work = folder / "work"
     shutil.rmtree(work, ignore_errors=True)
-    for path in (work / "seeds", work / "empty", folder / "corpus", folder / "findings"):
+    for path in (
+        work / "seeds",
+        work / "empty",
+        folder / "corpus",
+        folder / "findings",
+        folder / "kept",
+    ):
         path.mkdir(parents=True, exist_ok=True)
     for number, data in enumerate(harness.seeds):
         (work / "seeds" / str(number)).write_bytes(data)

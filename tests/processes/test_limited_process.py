@@ -213,6 +213,8 @@ def test_each_thread_learns_how_its_own_process_ended(run: Callable[..., object]
     for thread in threads:
         thread.join()
     ends = {name: type(error) for name, error in told.items()}
+    crashed = told[f"{signal.SIGSEGV}"]
+    assert getattr(crashed, "signal", None) == signal.SIGSEGV, "whoever looks for crashes is told"
     assert ends == {
         "killed": MemocastError,
         "greedy": limited_process.Exceeded,
