@@ -54,5 +54,7 @@ def share(tab: Page, title: str = TITLE) -> Any:
     tab.get_by_role("button", name="Stop").click()
     tab.get_by_role("button", name="Share it").click()
     found = card(tab, title)
-    found.wait_for()
+    failed = tab.locator("#recorder-status.bad")
+    found.or_(failed).first.wait_for()
+    assert found.count(), failed.inner_text()
     return found
