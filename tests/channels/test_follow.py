@@ -130,6 +130,19 @@ def test_what_was_not_read_of_a_feed_is_read_by_the_next_sync(
     assert feed.asked == []
 
 
+def test_a_new_head_that_nobody_sends_yet_is_taken_when_somebody_does(feed: Feed) -> None:
+    feed.publish("ba")
+    assert feed.read() == "ba"
+    newest, _ = feed.publish("dc", "ba")
+    feed.failing[newest] = SwarmTimeout("nobody has it")
+    for _ in range(2):
+        with pytest.raises(SwarmTimeout):
+            feed.read()
+        assert feed.items() == "ba"
+    feed.failing.clear()
+    assert feed.read() == "dcba"
+
+
 def test_what_was_read_stays_when_the_rest_arrives(feed: Feed, opus: Path) -> None:
     library = feed.library
     _, _, oldest = feed.publish("fe", "dc", "ba")
