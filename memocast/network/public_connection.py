@@ -30,7 +30,8 @@ class Guard:
     """Dials public addresses, and any address of the host `own`; only of that `family` if given.
 
     Unless `is_inside` says it, the first connection to `own` decides whether that host is inside.
-    If it was public, its name may not lead inside later.
+    A host that has public addresses is asked at those only then, and if it was public, its name may
+    not lead inside later.
     """
 
     def __init__(
@@ -81,7 +82,10 @@ class Guard:
             found = socket.getaddrinfo(host, port, self._family, socket.SOCK_STREAM)
         except ValueError as error:  # a label that is empty or too long, or NUL
             raise OSError(f"'{host[:_MAX_SHOWN]}' is not a host's name") from error
-        chosen = [entry for entry in found if self.owns(host) or is_public_entry(entry)]
+        public = [entry for entry in found if is_public_entry(entry)]
+        # A stranger's name could lead inside by one address while its public one refuses.
+        is_undecided = self.is_inside is None and bool(public)
+        chosen = found if self.owns(host) and not is_undecided else public
         if not chosen:
             raise refused(host)
         deadline = None if timeout is None else time.monotonic() + timeout
