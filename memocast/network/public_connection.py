@@ -18,6 +18,7 @@ from memocast.network.public_addresses import is_inside_literal, is_public, plai
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from ipaddress import IPv4Address, IPv6Address
 
 MOST_ADDRESSES = 8
 """Of one name that are dialled, one after another."""
@@ -110,20 +111,17 @@ def is_public_entry(entry: tuple[Any, ...]) -> bool:
     return is_public(ipaddress.ip_address(entry[4][0]))
 
 
-def are_outside(hosts: Collection[str], seconds: float) -> dict[str, bool]:
-    """Look hosts up, all at once; return whether all of a host's addresses are public.
+def look_up(hosts: Collection[str], seconds: float) -> dict[str, list[IPv4Address | IPv6Address]]:
+    """Look hosts up, all at once; return the addresses of those that are found in `seconds`."""
+    found: dict[str, list[IPv4Address | IPv6Address]] = {}
 
-    Only for those that have addresses, and are found within `seconds`.
-    """
-    found: dict[str, bool] = {}
-
-    def look_up(host: str) -> None:
+    def find(host: str) -> None:
         with contextlib.suppress(OSError, ValueError):
             entries = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-            found[host] = all(map(is_public_entry, entries))
+            found[host] = [ipaddress.ip_address(entry[4][0]) for entry in entries]
 
     # The resolver has no time-out of ours.
-    threads = [threading.Thread(target=look_up, args=(host,), daemon=True) for host in hosts]
+    threads = [threading.Thread(target=find, args=(host,), daemon=True) for host in hosts]
     for thread in threads:
         thread.start()
     deadline = time.monotonic() + seconds
