@@ -7,6 +7,7 @@ and answers none.
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 import time
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from memocast.bittorrent.krpc import Address, Krpc
 from memocast.errors import Refused
 from memocast.formats import mutable_item
 from memocast.formats.mutable_item import SignedItem
+from memocast.network.public_addresses import is_public
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -190,7 +192,11 @@ class _Lookup:
         token = said.get(b"token")
         node.token = token if isinstance(token, bytes) else b""
         nodes = said.get(b"nodes")
+        may_be_inside = not _is_public(node.address)
         for address, found_id in _compact(nodes if isinstance(nodes, bytes) else b""):
+            # Strangers on the Internet know no node of the user's own network.
+            if not (may_be_inside or _is_public(address)):
+                continue
             known = self._nodes.setdefault(address, _Node(address))
             known.id = known.id or found_id
         item = self._item_in(said)
@@ -218,6 +224,10 @@ class _Lookup:
         closest = sorted(answered, key=self._distance)[:CLOSEST]
         seq = self._item.seq if self._item else None
         return Found(self._item, tuple(closest), sum(node.seq == seq for node in closest))
+
+
+def _is_public(address: Address) -> bool:
+    return is_public(ipaddress.ip_address(address[0]))
 
 
 def pointer(info_hash: str) -> bytes:

@@ -188,7 +188,8 @@ def finished_torrent(resume: bytes, link: Link) -> Torrent:
 
     parameters: Any = lt.read_resume_data(resume)
     trackers = () if link.lan else link.trackers
-    return from_metadata(parameters, link.dn or parameters.ti.name(), trackers)
+    made = from_metadata(parameters, link.dn or parameters.ti.name(), trackers)
+    return replace(made, public_only=link.public_only)
 
 
 def parameters(link: Link, resume: bytes | None) -> Any:

@@ -106,11 +106,16 @@ class Session:
         """Dial peers by uTP as well from now on; it passes some routers that TCP does not."""
         self._session.apply_settings({"enable_outgoing_utp": True})
 
-    def trackers(self, urls: Iterable[str]) -> list[str]:
-        """Return the trackers that this session can use, and may."""
+    def trackers(self, urls: Iterable[str], *, public_only: bool = False) -> list[str]:
+        """Return the trackers that this session can use, and may; perhaps `public_only`."""
         known = [url for url in urls if url.startswith(self._schemes)]
-        known = self._trackers.allowed(known)
+        known = self._trackers.allowed(known, public_only=public_only)
         return known[: session_settings.MOST_WEB_TRACKERS] if self._is_web else known
+
+    def _placed(self, urls: Iterable[str], *, public_only: bool) -> list[str]:
+        """Return what libtorrent is to ask for those that this session can use, and may."""
+        known = self.trackers(urls, public_only=public_only)
+        return self._trackers.placed(known, public_only=public_only)
 
     def close(self, goodbye: float = 0.2, *, is_empty: bool = False) -> None:
         """Leave every swarm; allow `goodbye` seconds for telling UDP trackers that know us.
@@ -192,9 +197,18 @@ class Session:
 
     # -- seeding ---------------------------------------------------------------
 
-    def seed(self, key: str, torrent: bytes, file: str, trackers: Iterable[str]) -> None:
+    def seed(
+        self,
+        key: str,
+        torrent: bytes,
+        file: str,
+        trackers: Iterable[str],
+        *,
+        public_only: bool = False,
+    ) -> None:
         """Seed the file, which the caller knows to be intact, with the content of its .torrent.
 
+        With `public_only`, its trackers are asked at public addresses only.
         An `Added` or `TorrentInvalid` event follows. Raises MemocastError.
 
         The file is never written to: otherwise libtorrent would restore a
@@ -211,7 +225,7 @@ class Session:
         settings.flags &= ~(flag.paused | flag.auto_managed)
         settings.save_path, _, name = file.rpartition("/")
         settings.renamed_files = {0: name}
-        settings.trackers = self._trackers.placed(self.trackers(trackers))
+        settings.trackers = self._placed(trackers, public_only=public_only)
         self._adding.add(key)
         # Waiting for each of ten thousand would take seconds.
         self._session.async_add_torrent(settings)
@@ -303,7 +317,7 @@ class Session:
             # It cannot reach them, and libtorrent would refuse a browser with the same address.
             settings.peers = []
         settings.save_path = str(folder)
-        settings.trackers = self._trackers.placed(self.trackers(trackers))
+        settings.trackers = self._placed(trackers, public_only=link.public_only)
         handle = self._add(key, settings)
         self._fetched.add(key)
         self._never_give_up()

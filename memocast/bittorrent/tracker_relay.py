@@ -26,8 +26,8 @@ class TrackerRelay:
 
     def __init__(self, addresses: Sequence[str]) -> None:
         self._secret = secrets.token_hex(16)  # other users of this machine do not know it
-        self._trackers: list[str] = []
-        self._places: dict[str, str] = {}
+        self._trackers: list[tuple[str, bool]] = []
+        self._places: dict[tuple[str, bool], str] = {}
         self._lock = threading.Lock()
         self._known: set[tuple[str, str, str]] = set()
         self._servers = _servers(self, _hosts(addresses))
@@ -40,17 +40,21 @@ class TrackerRelay:
         for server in self._servers:
             threading.Thread(target=server.serve_forever, daemon=True).start()
 
-    def place(self, tracker: str) -> str:
-        """Return the URL at which this relay stands for a tracker."""
-        if tracker not in self._places:
-            self._places[tracker] = f"{self._prefix}{len(self._trackers)}"
-            self._trackers.append(tracker)
-        return self._places[tracker]
+    def place(self, tracker: str, *, public_only: bool = False) -> str:
+        """Return the URL at which this relay stands for a tracker.
+
+        With `public_only` it asks that at public addresses only.
+        """
+        asked = (tracker, public_only)
+        if asked not in self._places:
+            self._places[asked] = f"{self._prefix}{len(self._trackers)}"
+            self._trackers.append(asked)
+        return self._places[asked]
 
     def tracker(self, place: str) -> str:
         """Return the tracker that the URL stands for; if it is not of this relay, the same."""
         is_ours = place.startswith(self._prefix)
-        return self._trackers[int(place.removeprefix(self._prefix))] if is_ours else place
+        return self._trackers[int(place.removeprefix(self._prefix))][0] if is_ours else place
 
     @property
     def is_known(self) -> bool:
@@ -89,8 +93,11 @@ class TrackerRelay:
             return ipaddress.ip_address(host).is_loopback
         return host in at
 
-    def asked_for(self, path: str) -> str | None:
-        """Return the tracker for which a path of ours stands, or None."""
+    def asked_for(self, path: str) -> tuple[str, bool] | None:
+        """Return the tracker for which a path of ours stands, and whether at public addresses only.
+
+        None if it is no path of ours.
+        """
         _, _, number = path.partition(f"{PLAIN_PATH}/{self._secret}/")
         is_known = number.isdecimal() and len(number) < 10 and int(number) < len(self._trackers)
         return self._trackers[int(number)] if is_known else None

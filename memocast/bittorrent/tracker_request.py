@@ -2,7 +2,8 @@
 
 * Public addresses are asked at any path, and their redirects are followed to public ones.
 * What is inside is asked as a tracker in a local network is, at `/announce` without a query, and
-  its redirects are followed to public addresses only.
+  its redirects are followed to public addresses only. What came from a public feed is not asked
+  there at all.
 """
 
 from __future__ import annotations
@@ -50,10 +51,12 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer."""
         path, _, query = self.path.partition("?")
-        tracker = self._relay.asked_for(path)
+        found = self._relay.asked_for(path)
         answer = _Answer(http.HTTPStatus.NOT_FOUND)
-        if tracker:
-            answer = self._answer(tracker, query)
+        if found:
+            tracker, public_only = found
+            may_be_inside = is_plain(tracker) and not public_only
+            answer = self._answer(tracker, query, may_be_inside=may_be_inside)
             is_heard = answer.status == http.HTTPStatus.OK
             self._relay.note(tracker, query, self.client_address[0], is_heard=is_heard)
         # Nothing of a stranger's that could end the line, or fill it.
@@ -65,11 +68,12 @@ class Handler(BaseHTTPRequestHandler):
         with contextlib.suppress(OSError):  # libtorrent has given up
             self.wfile.write(answer.content)
 
-    def _answer(self, tracker: str, query: str) -> _Answer:
+    def _answer(self, tracker: str, query: str, *, may_be_inside: bool) -> _Answer:
         headers = {key: value for key in _PASSED_ON if (value := self.headers[key])}
         try:
             # From libtorrent's own address, by which the tracker then knows us.
-            return _asked(tracker, query, headers, self.client_address[0])
+            source = self.client_address[0]
+            return _asked(tracker, query, headers, source, may_be_inside=may_be_inside)
         except (MemocastError, OSError, ValueError, http.client.HTTPException) as error:
             reason = str(error) or type(error).__name__
             return _Answer(http.HTTPStatus.BAD_GATEWAY, reason)
@@ -86,11 +90,13 @@ class _Answer:
     content: bytes = b""
 
 
-def _asked(tracker: str, query: str, headers: dict[str, str], source: str) -> _Answer:
+def _asked(
+    tracker: str, query: str, headers: dict[str, str], source: str, *, may_be_inside: bool
+) -> _Answer:
     """Return a tracker's answer, after redirects."""
     deadline = time.monotonic() + _SECONDS
     url = f"{tracker}{'&' if '?' in tracker else '?'}{query}"
-    own = urlsplit(tracker).hostname if is_plain(tracker) else None
+    own = urlsplit(tracker).hostname if may_be_inside else None
     for _ in range(_MOST_REDIRECTS + 1):
         with _Request(url, _Dial(own or "", source), headers, deadline) as response:
             location = response.headers.get("Location")

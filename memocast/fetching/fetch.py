@@ -67,7 +67,7 @@ class FetchRequest:
     A sealed memo is opened with the link's key or one of the `identities`. Any other can be
     played while it arrives: `listen` is called with it as soon as its metadata is known.
     `item` is the number of the feed's item that it comes from, None for what the user asked for.
-    Unless `inside`, trackers and peers of the link inside the user's network are left out.
+    Unless `inside`, nothing in the link may lead inside the user's network, by address or by name.
     """
 
     link: Link

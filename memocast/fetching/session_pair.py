@@ -67,7 +67,7 @@ class SessionPair:
         self._resume: bytes | None = None
         self._widen_at = float("inf")
         self._has_own_port = True
-        self.asked = self._classic.trackers(trackers)
+        self.asked = self._classic_trackers()
         """The trackers that are asked."""
         if settings.webrtc:
             self.asked += web_trackers(trackers)
@@ -79,8 +79,11 @@ class SessionPair:
         self._utp_at = time.monotonic() + _TCP_SECONDS
         if self.may_widen:
             others = self._settings.dht or self._settings.lsd or self._link.peers
-            alone = others or self._classic.trackers(self._trackers)
+            alone = others or self._classic_trackers()
             self._widen_at = time.monotonic() + (_ALONE_SECONDS if alone else 0.0)
+
+    def _classic_trackers(self) -> list[str]:
+        return self._classic.trackers(self._trackers, public_only=self._link.public_only)
 
     @property
     def may_widen(self) -> bool:

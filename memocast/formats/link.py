@@ -35,7 +35,8 @@ class Link:
     at least one is set unless `torrent`, the bytes of a .torrent file, is.
     `peers` are IP addresses and ports. `age_identity` opens what the torrent
     holds, as the link has it. `lan`: the sender announces it on the local
-    network only, and so should we.
+    network only, and so should we. `public_only`: its trackers are asked at
+    public addresses only, whatever their names lead to.
     """
 
     v1: str | None = None
@@ -46,6 +47,7 @@ class Link:
     torrent: bytes | None = field(default=None, repr=False)
     age_identity: str = field(default="", repr=False)
     lan: bool = False
+    public_only: bool = False
 
     @property
     def info_hashes(self) -> tuple[str, ...]:
@@ -53,10 +55,14 @@ class Link:
         return tuple(info_hash for info_hash in (self.v1, self.v2) if info_hash)
 
     def outside(self) -> Link:
-        """Return the link without trackers and peers at addresses inside, of a LAN for example."""
+        """Return the link so that it leads nowhere inside, to a LAN for example.
+
+        Without trackers and peers that are at such addresses, and as `public_only` because of those
+        that have names.
+        """
         trackers = [url for url in self.trackers if not is_inside_literal(host_of(url))]
         peers = [peer for peer in self.peers if not is_inside_literal(peer[0])]
-        return replace(self, trackers=tuple(trackers), peers=tuple(peers))
+        return replace(self, trackers=tuple(trackers), peers=tuple(peers), public_only=True)
 
 
 def parse(text: str) -> list[Link]:

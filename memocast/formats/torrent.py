@@ -32,7 +32,8 @@ class Torrent:
     no version 1 (BEP 52). `content` is a bencoded .torrent without trackers;
     its info dictionary never changes. `dn` is the magnet's display name.
     `trackers` are those of the link it came from; empty for our own memos.
-    `second_hash` is the SHA-256 info-hash of a hybrid torrent.
+    `second_hash` is the SHA-256 info-hash of a hybrid torrent. `public_only`: it came from a
+    public feed, so its trackers are asked at public addresses only.
     """
 
     info_hash: str
@@ -40,6 +41,7 @@ class Torrent:
     dn: str
     trackers: tuple[str, ...] = ()
     second_hash: str | None = None
+    public_only: bool = False
 
     @property
     def info_hashes(self) -> tuple[str, ...]:

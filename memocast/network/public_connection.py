@@ -18,6 +18,7 @@ from memocast.network.public_addresses import is_inside_literal, is_public, plai
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from ipaddress import IPv4Address, IPv6Address
 
 MOST_ADDRESSES = 8
 """Of one name that are dialled, one after another."""
@@ -30,7 +31,8 @@ class Guard:
     """Dials public addresses, and any address of the host `own`; only of that `family` if given.
 
     Unless `is_inside` says it, the first connection to `own` decides whether that host is inside.
-    If it was public, its name may not lead inside later.
+    A host that has public addresses is asked at those only then, and if it was public, its name may
+    not lead inside later.
     """
 
     def __init__(
@@ -81,7 +83,10 @@ class Guard:
             found = socket.getaddrinfo(host, port, self._family, socket.SOCK_STREAM)
         except ValueError as error:  # a label that is empty or too long, or NUL
             raise OSError(f"'{host[:_MAX_SHOWN]}' is not a host's name") from error
-        chosen = [entry for entry in found if self.owns(host) or is_public_entry(entry)]
+        public = [entry for entry in found if is_public_entry(entry)]
+        # A stranger's name could lead inside by one address while its public one refuses.
+        is_undecided = self.is_inside is None and bool(public)
+        chosen = found if self.owns(host) and not is_undecided else public
         if not chosen:
             raise refused(host)
         deadline = None if timeout is None else time.monotonic() + timeout
@@ -106,20 +111,17 @@ def is_public_entry(entry: tuple[Any, ...]) -> bool:
     return is_public(ipaddress.ip_address(entry[4][0]))
 
 
-def are_outside(hosts: Collection[str], seconds: float) -> dict[str, bool]:
-    """Look hosts up, all at once; return whether all of a host's addresses are public.
+def look_up(hosts: Collection[str], seconds: float) -> dict[str, list[IPv4Address | IPv6Address]]:
+    """Look hosts up, all at once; return the addresses of those that are found in `seconds`."""
+    found: dict[str, list[IPv4Address | IPv6Address]] = {}
 
-    Only for those that have addresses, and are found within `seconds`.
-    """
-    found: dict[str, bool] = {}
-
-    def look_up(host: str) -> None:
+    def find(host: str) -> None:
         with contextlib.suppress(OSError, ValueError):
             entries = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-            found[host] = all(map(is_public_entry, entries))
+            found[host] = [ipaddress.ip_address(entry[4][0]) for entry in entries]
 
     # The resolver has no time-out of ours.
-    threads = [threading.Thread(target=look_up, args=(host,), daemon=True) for host in hosts]
+    threads = [threading.Thread(target=find, args=(host,), daemon=True) for host in hosts]
     for thread in threads:
         thread.start()
     deadline = time.monotonic() + seconds

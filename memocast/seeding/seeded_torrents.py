@@ -127,7 +127,7 @@ class SeededTorrents:
                 self._forget(key)
                 continue
             try:
-                self._session.seed(key, content, file.file, trackers)
+                self._session.seed(key, content, file.file, trackers, public_only=file.public_only)
             except MemocastError:
                 self._set_aside(key, file)
             else:

@@ -15,7 +15,9 @@ import pytest
 
 from helpers.bounded_run import run
 from helpers.dht_network import dht_nodes
+from helpers.fake_internet import PUBLIC
 from helpers.memocast_user import Memocast
+from helpers.network_namespaces import Host, ip
 from helpers.waiting import DEADLINE, wait_for
 from memocast.bittorrent import dht
 from memocast.bittorrent.krpc import Krpc
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from memocast.formats.mutable_item import SignedItem
 
+OTHER_PUBLIC = "8.8.4.4"
 SALT = b"memocast"
 SECONDS = 5.0
 SECRET = mutable_item.new_secret()
@@ -105,10 +108,12 @@ def test_what_libtorrent_puts_is_found_and_what_is_put_is_found_by_libtorrent() 
 class Node:
     """A node of the test's own, which answers everything with what it is told to."""
 
-    def __init__(self, answer: Callable[[dict[bytes, Any]], bytes]) -> None:
+    def __init__(
+        self, answer: Callable[[dict[bytes, Any]], bytes], host: str = "127.0.0.1"
+    ) -> None:
         self._answer = answer
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 0))
+        self._socket.bind((host, 0))
         self.address: dht.Address = self._socket.getsockname()
         self.asked = 0
         self._ending = threading.Event()
@@ -344,6 +349,33 @@ def test_a_node_that_names_ever_more_nodes_is_asked_no_more_than_a_look_up_takes
     with Node(endless) as node, dht.Dht() as client:
         found = client.get(KEY, SALT, [node.address], 3)
     assert found.item is None
+
+
+def compact(node: Node) -> bytes:
+    """A node as others name it (BEP 5)."""
+    host, port = node.address
+    return hashlib.sha1(host.encode(), usedforsecurity=False).digest() + (
+        socket.inet_aton(host) + port.to_bytes(2, "big")
+    )
+
+
+def test_a_node_on_the_internet_names_none_inside() -> None:
+    host = Host("127.0.0.1")
+    with contextlib.closing(host), host.entered():
+        ip("link", "set", "lo", "up")
+        for address in (PUBLIC, OTHER_PUBLIC):
+            ip("address", "add", f"{address}/32", "dev", "lo")
+        with Node(told(version(1)), OTHER_PUBLIC) as other, Node(told(version(2))) as inside:
+            names = compact(inside) + compact(other)
+            with (
+                Node(lambda query: said(query, nodes=names), PUBLIC) as public,
+                Node(lambda query: said(query, nodes=names)) as own,
+                dht.Dht() as client,
+            ):
+                found = client.get(KEY, SALT, [public.address], SECONDS)
+                assert (found.item, other.asked, inside.asked) == (version(1), 1, 0)
+                # A node of the user's own network may.
+                assert client.get(KEY, SALT, [own.address], SECONDS).item == version(2)
 
 
 @pytest.mark.parametrize(

@@ -9,18 +9,24 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from helpers.fake_internet import PUBLIC
+from helpers.fake_internet import PUBLIC, ROUTER
 from memocast.bittorrent import strangers_trackers
 from memocast.bittorrent.strangers_trackers import StrangersTrackers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+SIX = "2606:4700::1111"
+
 
 class Resolver:
-    """Finds `good.example`; `slow.example` is not found until the test ends."""
+    """Finds `good.example`; `slow.example` is not found until the test ends.
+
+    `answers` has the addresses of other names.
+    """
 
     def __init__(self) -> None:
+        self.answers: dict[str, list[str]] = {}
         self.is_up = True
         self.asked: list[str] = []
         self.over = threading.Event()
@@ -32,7 +38,8 @@ class Resolver:
                 raise socket.gaierror(socket.EAI_AGAIN, "no network")
             if host.endswith("slow.example"):
                 self.over.wait()
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (PUBLIC, 0))]
+        found = self.answers.get(host, [PUBLIC])
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, 0)) for each in found]
 
 
 @pytest.fixture
@@ -79,3 +86,60 @@ def test_names_are_looked_up_up_to_a_limit(resolver: Resolver) -> None:
     urls = [f"wss://{number}.good.example/key" for number in range(200)]
     assert trackers.allowed(urls) == urls[:100]
     assert len(resolver.asked) == 100
+
+
+def asked(trackers: StrangersTrackers, url: str) -> list[str]:
+    """What libtorrent is to ask for a tracker of a public feed."""
+    allowed = trackers.allowed([url], public_only=True)
+    return trackers.placed(allowed, public_only=True)
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        (
+            "udp://mixed.example:80/announce",
+            [f"udp://{PUBLIC}:80/announce", f"udp://[{SIX}]:80/announce"],
+        ),
+        ("udp://MIXED.example:80", [f"udp://{PUBLIC}:80/", f"udp://[{SIX}]:80/"]),
+        ("udp://user@mixed.example:80", []),  # libtorrent could read another host
+        ("udp://mixed.example:port", []),
+        ("udp://mixed.example:80?a=/b#c", [f"udp://{PUBLIC}:80/?a=/b", f"udp://[{SIX}]:80/?a=/b"]),
+        ("ws://mixed.example/key?a=b", [f"ws://{PUBLIC}/key?a=b"]),
+        ("wss://mixed.example/", []),
+        ("wss://good.example/key", ["wss://good.example/key"]),
+        ("udp://inside.example:80", []),
+        ("ws://inside.example/", []),
+        ("wss://inside.example/", []),
+        ("udp://:80", []),
+    ],
+)
+def test_a_public_feeds_tracker_is_asked_at_public_addresses_only(
+    resolver: Resolver, url: str, found: list[str]
+) -> None:
+    resolver.answers |= {"mixed.example": [ROUTER, PUBLIC, SIX], "inside.example": [ROUTER]}
+    trackers = StrangersTrackers([], ["127.0.0.1"])
+    assert asked(trackers, url) == found
+    # Later answers of the name server change nothing.
+    resolver.answers["mixed.example"] = [ROUTER]
+    assert asked(trackers, url) == found
+    assert [trackers.named(each, "0.0.0.0") for each in found[:1]] == [url] * bool(found)
+
+
+def test_each_address_of_ours_has_its_address_of_a_udp_tracker(resolver: Resolver) -> None:
+    resolver.answers["both.example"] = [SIX, PUBLIC]
+    trackers = StrangersTrackers([], ["127.0.0.1", "::1"])
+    url = "udp://both.example:80/announce"
+    six, four = asked(trackers, url)
+    assert [trackers.named(four, "127.0.0.1"), trackers.named(six, "::1")] == [url, url]
+    # From the other it is not reached, which is no failure of the tracker's.
+    assert trackers.named(four, "::1") == trackers.named(six, "127.0.0.1") == ""
+
+
+def test_the_users_own_trackers_are_asked_as_they_are_for_a_public_feed_too(
+    resolver: Resolver,
+) -> None:
+    resolver.answers["nas.lan"] = [ROUTER]
+    own = ["udp://nas.lan:80/announce", "http://nas.lan/announce", "ws://nas.lan/x"]
+    trackers = StrangersTrackers(own, ["127.0.0.1"])
+    assert [asked(trackers, url) for url in own] == [[url] for url in own]

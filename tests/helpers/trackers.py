@@ -134,23 +134,28 @@ class BadTracker(Tracker):
 
 
 class UdpTracker(Tracker):
-    """A tracker at udp://ADDRESS:PORT/announce; with a `mood`, that answers in its place."""
+    """A tracker at udp://ADDRESS:PORT/announce; with a `mood`, that answers in its place.
+
+    `asked` is the number of packets that came.
+    """
 
     mood: Callable[[bytes], bytes] | None = None
 
-    def __init__(self, address: str = "127.0.0.1") -> None:
+    def __init__(self, address: str = "127.0.0.1", port: int = 0) -> None:
         tracker = self
 
         class Handler(socketserver.BaseRequestHandler):
             def handle(self) -> None:
                 request, answering = self.request
+                tracker.asked += 1
                 mood = tracker.mood
                 said = mood(request) if mood else tracker._answer(request, self.client_address)
                 if said:
                     answering.sendto(said, self.client_address)
 
-        server = socketserver.UDPServer((address, 0), Handler)
+        server = socketserver.UDPServer((address, port), Handler)
         super().__init__(server)
+        self.asked = 0
         self._connections: set[int] = set()
         self.url = f"udp://{address}:{server.server_address[1]}/announce"
 

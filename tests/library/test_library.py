@@ -140,6 +140,45 @@ def test_a_newer_library_is_refused_untouched(anna: Memocast, opus: Path) -> Non
     assert (anna.library / "library.db").read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("source", "inside", "public_only"),
+    [
+        ("https://show.example/feed", "false", True),
+        ("http://nas.lan/feed", "true", False),
+        ("/home/anna/feed.xml", "", False),
+    ],
+)
+def test_an_older_librarys_episodes_of_public_podcasts_lead_nowhere_inside(
+    tmp_path: Path, opus: Path, source: str, inside: str, public_only: bool
+) -> None:
+    with closing(Library(tmp_path / "library")) as library:
+        own = library.get(keep(library, opus, id="abcd0001"))
+        library.shares.add(own, Share(make(own, library.path(own)), arrived=True))
+        memo = library.get(keep(library, opus, "An episode"))
+        library.shares.add(memo, Share(make(memo, library.path(memo)), arrived=True))
+    with closing(sqlite3.connect(tmp_path / "library" / "library.db")) as database, database:
+        state = f'{{"url": "", "inside": {inside}}}' if inside else "[1, 2]"
+        database.execute(
+            "INSERT INTO channel (number, key, salt, name, secret, age, trackers, source, state,"
+            " newest, max_size, keep_days)"
+            " VALUES (1, x'', x'', 'A show', x'', '', '', ?, ?, 0, 0, 0)",
+            (source, state),
+        )
+        database.execute(
+            "INSERT INTO item"
+            " (channel, id, title, text, published, link, mime, bytes, duration, memo)"
+            " VALUES (1, 'id', '', '', 0, '', '', 0, 0, ?)",
+            (memo.id,),
+        )
+        database.execute("ALTER TABLE torrent DROP COLUMN public_only")
+        database.execute("PRAGMA user_version = 6")
+    with closing(Library(tmp_path / "library")) as library:
+        found = {each.memo: each.public_only for each in library.seedables.all(fetched=True)}
+        assert found == {own.id: False, memo.id: public_only}
+        (share,) = library.shares.of(memo)
+        assert share.torrent.public_only is public_only
+
+
 def test_a_damaged_database_is_exit_8_and_the_audio_is_safe(anna: Memocast, opus: Path) -> None:
     anna.add(opus)
     (anna.library / "library.db").write_bytes(b"not a database at all" * 500)

@@ -262,6 +262,15 @@ def test_a_feed_that_was_public_cannot_turn_inside(ben: Memocast, world: World, 
     assert problem(ben) is None
 
 
+def test_a_host_with_public_addresses_is_asked_at_those_only(ben: Memocast, world: World) -> None:
+    # Nobody listens at the public address; a page of the router's is at the other.
+    world.names["evil.example"] = [f"{ROUTER} {PUBLIC}"]
+    world.public.stop()
+    followed = world.run(ben, "follow", "http://evil.example/reboot", expect=6)
+    assert "evil.example does not answer: Connection refused" in followed.err
+    assert world.inside() == []
+
+
 def test_a_feed_that_is_inside_uses_its_own_host_and_what_is_public(
     ben: Memocast, world: World, opus: Path
 ) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import socket
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import pytest
 
 from helpers.fake_internet import METADATA, PUBLIC, ROUTER, Internet, internet
 from helpers.full_or_short import scaled
 from helpers.podcast_feeds import item, rss
-from helpers.trackers import HttpTracker
+from helpers.trackers import HttpTracker, UdpTracker
 from helpers.waiting import wait_for
 from helpers.web_server import Reply, WebServer
 
@@ -143,6 +143,100 @@ def test_a_public_podcast_names_no_trackers_and_peers_inside(
                 peer.accept()
     assert servers[ROUTER].targets == []
     assert any(target.startswith("/announce") for target in servers[PUBLIC].targets)
+
+
+@pytest.fixture
+def udp(world: Internet) -> Iterator[dict[str, UdpTracker]]:
+    """A UDP tracker at PUBLIC and one at ROUTER, at the same port."""
+    with world.host.entered():
+        public = UdpTracker(PUBLIC)
+        router = UdpTracker(ROUTER, port_of(public))
+    with public, router:
+        yield {PUBLIC: public, ROUTER: router}
+
+
+def port_of(tracker: UdpTracker) -> int:
+    return urlsplit(tracker.url).port or 0
+
+
+def named_trackers(world: Internet, port: int) -> list[str]:
+    """Trackers by names: those of `evil` and the second answer of `rebind` lead inside."""
+    world.names.names |= {
+        "show.example": [PUBLIC],
+        "evil.example": [ROUTER],
+        "mixed.example": [f"{ROUTER} {PUBLIC}"],
+        "rebind.example": [PUBLIC, ROUTER],
+        "rebind2.example": [PUBLIC, ROUTER],
+        "rebind3.example": [PUBLIC, ROUTER],
+    }
+    return [
+        "http://evil.example/announce",
+        "http://mixed.example/announce",
+        "https://evil.example:80/announce",
+        f"udp://evil.example:{port}/announce",
+        f"udp://mixed.example:{port}/announce",
+        f"udp://rebind.example:{port}",
+        f"udp://evil.example\\@{PUBLIC}:{port}",
+        "ws://evil.example/",
+        "ws://rebind2.example/key?passkey=7",
+        "ws://rebind3.example",
+        "wss://evil.example:80/",
+        "wss://mixed.example:80/x",
+    ]
+
+
+def test_a_public_podcast_names_no_trackers_that_lead_inside(
+    ben: Memocast, world: Internet, servers: dict[str, WebServer], udp: dict[str, UdpTracker]
+) -> None:
+    trackers = named_trackers(world, port_of(udp[PUBLIC]))
+    feed = rss(item(1, magnet(*trackers)).replace("audio/ogg", "application/x-bittorrent"))
+    servers[PUBLIC].replies |= {"/feed": Reply(feed), "/announce": ANSWER}
+    world.run(ben, "follow", "http://show.example/feed")
+    synced = world.run(ben, "sync", "--timeout", "4s", expect=6)
+    assert servers[ROUTER].targets == [], synced.err
+    assert udp[ROUTER].asked == 0
+    # What is public is asked, by name too.
+    assert udp[PUBLIC].asked
+    paths = {target.partition("?info")[0] for target in servers[PUBLIC].targets}
+    assert paths == {"/feed", "/announce", "/key?passkey=7", "/"}
+    assert "http://evil.example/announce (failed: evil.example is an address of your own" in (
+        synced.err
+    )
+    assert f"udp://mixed.example:{port_of(udp[PUBLIC])}/announce (answered" in synced.err
+
+
+def test_what_came_from_a_public_podcast_is_not_announced_inside_later(
+    memocast: Callable[..., Memocast],
+    opus: Path,
+    world: Internet,
+    servers: dict[str, WebServer],
+    udp: dict[str, UdpTracker],
+) -> None:
+    anna, ben = (memocast(name, MEMOCAST_LISTEN=f"{PUBLIC}:0") for name in ("anna", "ben"))
+    anna.host = ben.host = world.host
+    try:
+        link = anna.run("share", anna.add(opus), "--direct").out.strip()
+        trackers = named_trackers(world, port_of(udp[PUBLIC]))
+        link += "".join(f"&tr={quote(url, safe='')}" for url in trackers)
+        feed = rss(item(1, link).replace("audio/ogg", "application/x-bittorrent"))
+        servers[PUBLIC].replies |= {"/feed": Reply(feed), "/announce": ANSWER}
+        world.run(ben, "follow", "http://show.example/feed")
+        world.run(ben, "sync")
+        world.names.names["rebind.example"] = [PUBLIC, ROUTER]
+        world.run(ben, "seed", "--background")
+        evil, mixed = trackers[0], trackers[4]
+
+        def has_announced() -> bool:
+            said = (ben.seeder() or {"reach": {"trackers": {}}})["reach"]["trackers"]
+            return "your own machine or network" in said.get(evil, "") and said.get(mixed) == "ok"
+
+        wait_for("an announce to each tracker", has_announced)
+        assert servers[ROUTER].targets == []
+        assert udp[ROUTER].asked == 0
+    finally:
+        for user in (anna, ben):
+            user.stop()
+            user.host = None  # which is gone before the users are
 
 
 @pytest.mark.parametrize("address", ["localhost", "127.0.0.1", "127.1"][: scaled(3, 1)])

@@ -209,4 +209,11 @@ MIGRATIONS = (
     CREATE INDEX item_page ON item (channel, page, number);
     CREATE INDEX item_unheard ON item (published) WHERE memo IS NOT NULL AND NOT heard;
     """,
+    """
+    -- 1: it came from a podcast's public feed, so its trackers are asked at public addresses only.
+    ALTER TABLE torrent ADD COLUMN public_only INTEGER NOT NULL DEFAULT 0;
+    UPDATE torrent SET public_only = 1 WHERE arrived AND memo IN (
+        SELECT item.memo FROM item JOIN channel ON channel.number = item.channel
+        WHERE source LIKE 'http%' AND state NOT LIKE '%"inside": true%');
+    """,
 )

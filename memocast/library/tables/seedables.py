@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 _COLUMNS = """
     memo.id, memo.format, memo.bytes, memo.mtime, memo.sha256, torrent.info_hash,
-    torrent.second_hash, torrent.mode, torrent.lan, torrent.trackers, torrent.bytes AS age_bytes,
-    torrent.mtime AS age_mtime, torrent.sha256 AS age_sha256
+    torrent.second_hash, torrent.mode, torrent.lan, torrent.trackers, torrent.public_only,
+    torrent.bytes AS age_bytes, torrent.mtime AS age_mtime, torrent.sha256 AS age_sha256
 """
 _FROM = " FROM torrent JOIN memo ON memo.id = torrent.memo"
 _SEEDED = "(torrent.shared OR paired OR (? AND arrived AND NOT stopped))"
@@ -48,8 +48,8 @@ class Seedable:
     """A file to seed, for a share of a memo or a page of a channel's feed.
 
     `file` is the path of the audio or the age file, `size` its bytes when it was hashed, and
-    `intact` whether it is still the same. `trackers` are those of the link it came by. For a
-    feed page, `memo` is empty.
+    `intact` whether it is still the same. `trackers` are those of the link it came by, asked at
+    public addresses only if `public_only`. For a feed page, `memo` is empty.
     """
 
     memo: str
@@ -58,6 +58,7 @@ class Seedable:
     mode: Mode
     lan: bool
     trackers: tuple[str, ...]
+    public_only: bool
     file: str
     size: int
     stamp: FileStamp
@@ -147,6 +148,7 @@ class Seedables:
             mode="public",
             lan=False,
             trackers=trackers,
+            public_only=False,
             file=file,
             size=row["bytes"],
             stamp=found,
@@ -212,6 +214,7 @@ class Seedables:
             mode=row["mode"],
             lan=bool(row["lan"]),
             trackers=tuple(row["trackers"].split("\n")) if row["trackers"] else (),
+            public_only=bool(row["public_only"]),
             file=file,
             size=row[f"{kind}bytes"],
             stamp=found,

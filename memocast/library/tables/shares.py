@@ -100,8 +100,9 @@ class Shares:
         torrent = share.torrent
         self._database.execute(
             "INSERT INTO torrent (memo, mode, recipients, key, lan, arrived, shared, info_hash,"
-            " second_hash, content, dn, trackers, bytes, mtime, sha256, wanted, paired)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " second_hash, content, dn, trackers, bytes, mtime, sha256, wanted, paired,"
+            " public_only)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 memo_id,
                 share.mode,
@@ -120,6 +121,7 @@ class Shares:
                 digest,
                 int(time.time()),
                 int(share.paired),
+                int(torrent.public_only),
             ),
         )
         if age_file:
@@ -221,6 +223,7 @@ def _share_of(row: sqlite3.Row) -> Share:
             dn=row["dn"],
             trackers=tuple(row["trackers"].split("\n")) if row["trackers"] else (),
             second_hash=row["second_hash"],
+            public_only=bool(row["public_only"]),
         ),
         mode=row["mode"],
         age_identity=row["key"],
