@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memocast.errors import DamagedLibrary, LibraryError, NoRoom, ReadOnly
+from memocast.library.tables.room import ENOUGH_BYTES, FULL, free_bytes, is_full
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator
-
-_ENOUGH_BYTES = 1 << 20
 
 
 @contextlib.contextmanager
@@ -31,7 +30,6 @@ def translated(path: Path) -> Iterator[None]:
 
 
 def _library_error(path: Path, error: sqlite3.Error) -> LibraryError:
-    import shutil
     import sqlite3
 
     from memocast.processes import process_limits
@@ -39,14 +37,10 @@ def _library_error(path: Path, error: sqlite3.Error) -> LibraryError:
     folder = path.parent
     # The low byte is SQLite's primary result code.
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-    cramped = code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN) and (
-        shutil.disk_usage(folder).free < _ENOUGH_BYTES
-    )
-    if code == sqlite3.SQLITE_FULL or cramped:
+    is_vague = code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+    if code == sqlite3.SQLITE_FULL or (is_vague and is_full(folder)):
         return no_room(path)
-    missing = ""
-    if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
-        missing = _limit_reached()
+    missing = _limit_reached() if is_vague else ""
     if missing:
         said, hint = process_limits.sentence(missing)
         return LibraryError(f"the library {folder} cannot be used: {said}", hint=hint)
@@ -67,9 +61,13 @@ def _library_error(path: Path, error: sqlite3.Error) -> LibraryError:
 
 def no_room(path: Path) -> NoRoom:
     """Return the error for the library with the database `path` on a full disk."""
+    hint = "free some space"
+    with contextlib.suppress(OSError):
+        if free_bytes(path.parent) >= ENOUGH_BYTES:
+            hint = "it has room for no more files ('df -i'), or your quota is used up: delete some"
     return NoRoom(
         f"no room for the library {path.parent}: the disk is full",
-        hint="free some space; to delete memos: memocast remove MEMO",
+        hint=f"{hint}; to delete memos: memocast remove MEMO",
     )
 
 
@@ -86,7 +84,7 @@ def library_os_error(path: Path, error: OSError) -> LibraryError:
     """Return the LibraryError for an `error` about the library's file or folder `path`."""
     from memocast.processes import process_limits
 
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in FULL:
         return NoRoom(f"no room for {path}: the disk is full", hint="free some space")
     if error.errno == errno.EROFS:
         return read_only(path if error.filename is None else error.filename)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from memocast.files import file_stamp
 from memocast.library.tables.failures import no_room
+from memocast.library.tables.room import free_bytes, lacks_files
 
 if TYPE_CHECKING:
     import sqlite3
@@ -31,12 +32,16 @@ def _index(database: Path) -> Path:
 
 
 def refuse_without_room(database: Path) -> None:
-    """Raise NoRoom if there is no room for an index. SQLite would leave a part of it behind."""
-    import shutil
+    """Raise NoRoom if there is no room for a log and its index.
 
-    if file_stamp(_index(database))[0] >= _BYTES or not database.exists():
+    SQLite would leave a part of them behind.
+    """
+    if not database.exists():
         return
-    if shutil.disk_usage(database.parent).free < _ROOM_BYTES:
+    folder, log = database.parent, database.with_name(f"{database.name}-wal")
+    missing = sum(not path.exists() for path in (_index(database), log))
+    lacks_bytes = file_stamp(_index(database))[0] < _BYTES and free_bytes(folder) < _ROOM_BYTES
+    if lacks_bytes or (missing and lacks_files(folder, missing)):
         raise no_room(database)
 
 
