@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memocast.errors import DamagedLibrary, LibraryError, NoRoom, ReadOnly
-from memocast.library.tables.room import ENOUGH_BYTES, FULL, free_bytes, is_full
 
 if TYPE_CHECKING:
     import sqlite3
@@ -32,6 +31,7 @@ def translated(path: Path) -> Iterator[None]:
 def _library_error(path: Path, error: sqlite3.Error) -> LibraryError:
     import sqlite3
 
+    from memocast.library.tables.room import is_full
     from memocast.processes import process_limits
 
     folder = path.parent
@@ -61,6 +61,8 @@ def _library_error(path: Path, error: sqlite3.Error) -> LibraryError:
 
 def no_room(path: Path) -> NoRoom:
     """Return the error for the library with the database `path` on a full disk."""
+    from memocast.library.tables.room import ENOUGH_BYTES, free_bytes
+
     hint = "free some space"
     with contextlib.suppress(OSError):
         if free_bytes(path.parent) >= ENOUGH_BYTES:
@@ -84,7 +86,7 @@ def library_os_error(path: Path, error: OSError) -> LibraryError:
     """Return the LibraryError for an `error` about the library's file or folder `path`."""
     from memocast.processes import process_limits
 
-    if error.errno in FULL:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return NoRoom(f"no room for {path}: the disk is full", hint="free some space")
     if error.errno == errno.EROFS:
         return read_only(path if error.filename is None else error.filename)

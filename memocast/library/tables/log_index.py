@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from memocast.files import file_stamp
 from memocast.library.tables.failures import no_room
-from memocast.library.tables.room import free_bytes, lacks_files
 
 if TYPE_CHECKING:
     import sqlite3
@@ -40,8 +39,12 @@ def refuse_without_room(database: Path) -> None:
         return
     folder, log = database.parent, database.with_name(f"{database.name}-wal")
     missing = sum(not path.exists() for path in (_index(database), log))
-    lacks_bytes = file_stamp(_index(database))[0] < _BYTES and free_bytes(folder) < _ROOM_BYTES
-    if lacks_bytes or (missing and lacks_files(folder, missing)):
+    disk = os.statvfs(folder)
+    is_short = disk.f_bavail * disk.f_frsize < _ROOM_BYTES
+    lacks_bytes = is_short and file_stamp(_index(database))[0] < _BYTES
+    # A disk that makes inodes when it needs them says that it has none at all, as btrfs does.
+    lacks_files = disk.f_files > 0 and disk.f_favail < missing
+    if lacks_bytes or lacks_files:
         raise no_room(database)
 
 

@@ -11,20 +11,11 @@ if TYPE_CHECKING:
 
 ENOUGH_BYTES = 1 << 20
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
-
 
 def free_bytes(folder: Path) -> int:
     """Return how many bytes the disk of that folder has left. Raises OSError."""
     found = os.statvfs(folder)
     return found.f_bavail * found.f_frsize
-
-
-def lacks_files(folder: Path, wanted: int) -> bool:
-    """Return whether the disk of that folder cannot hold so many more files. Raises OSError."""
-    found = os.statvfs(folder)
-    # A disk that makes inodes when it needs them says that it has none at all, as btrfs does.
-    return bool(found.f_files) and found.f_favail < wanted
 
 
 def is_full(folder: Path) -> bool:
@@ -37,7 +28,7 @@ def is_full(folder: Path) -> bool:
             return True
         _write(folder)
     except OSError as error:
-        return error.errno in FULL
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
     return False
 
 
