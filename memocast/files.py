@@ -6,11 +6,13 @@ import contextlib
 import errno
 import math
 import os
+import stat
 import time
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from io import BufferedReader
     from pathlib import Path
 
 _ANEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -153,6 +155,55 @@ def copy(source: Path, target: IO[bytes]) -> None:
             while os.copy_file_range(file.fileno(), target.fileno(), _COPIED_AT_ONCE):
                 pass
         shutil.copyfileobj(file, target)
+
+
+def open_regular(path: Path) -> BufferedReader | None:
+    """Open a file to read; None if something else than a regular file has that name.
+
+    Where others may write, a pipe can take a file's place at any moment, and opening one waits for
+    whoever writes to it. Raises OSError.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # a socket
+            return None
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        return None
+    return os.fdopen(descriptor, "rb")
+
+
+def holds(path: Path, content: bytes) -> bool:
+    """Return whether a regular file of that name has that content. Raises OSError."""
+    try:
+        file = open_regular(path)
+    except FileNotFoundError:
+        return False
+    if file is None:
+        return False
+    with file:
+        return file.read(len(content) + 1) == content
+
+
+def regular_hash(path: Path, size: int | None = None) -> bytes | None:
+    """Return the SHA-256 of a regular file; None if there is none, or none of that `size`.
+
+    Raises OSError.
+    """
+    import hashlib
+
+    try:
+        file = open_regular(path)
+    except FileNotFoundError:
+        return None
+    if file is None:
+        return None
+    with file:
+        if size is not None and os.fstat(file.fileno()).st_size != size:
+            return None
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 def file_hash(path: Path) -> bytes:

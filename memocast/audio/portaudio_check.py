@@ -47,7 +47,10 @@ _has_started: list[bool] = []
 
 
 def begin() -> None:
-    """Start asking if something is unusual, so that `ensure` need not wait as long."""
+    """Start asking if something is unusual, so that `ensure` need not wait as long.
+
+    Raises DeviceError.
+    """
     if not _settled and not _running and _is_unusual():
         _start()
 
@@ -77,7 +80,10 @@ def ask() -> list[dict[str, Any]]:
         raise
     if process.returncode != 0:
         raise _crashed(process.returncode, err)
-    answer = json.loads(out)
+    try:
+        answer = json.loads(out)
+    except ValueError:  # a library has ended the process as if all were well
+        raise _crashed(process.returncode, err) from None
     match answer.get("failed"):
         case "missing":
             raise missing()
@@ -160,19 +166,23 @@ def _is_unusual() -> bool:
 
 
 def _start() -> None:
-    import subprocess
-
+    """Start the process. Raises DeviceError."""
     # -P: do not import from a folder 'memocast' in the current directory.
     command = [sys.executable, "-P", "-m", "memocast.audio.portaudio_process"]
-    _running.append(
-        subprocess.Popen(
+    try:
+        import subprocess
+
+        process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C is for the command, which ends it
         )
-    )
+    except OSError as error:
+        said, hint = process_limits.cause(error) or (str(error), _hint())
+        raise DeviceError(f"PortAudio cannot be started: {said}", hint=hint) from error
+    _running.append(process)
 
 
 def _abandon(process: subprocess.Popen[bytes]) -> None:

@@ -10,6 +10,7 @@ from memocast.cli.output_file import write
 from memocast.cli.terminal import console
 from memocast.cli.terminal.display import Counter
 from memocast.errors import UsageError
+from memocast.files import holds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,14 +97,8 @@ def _write_torrent(path: Path, torrent: Torrent, trackers: list[str]) -> None:
     from memocast.formats.torrent import with_trackers
 
     content = with_trackers(torrent, trackers)
-    if not _holds(path, content):
+    if not holds(path, content):
         write(path, lambda file: file.write(content))
-
-
-def _holds(path: Path, content: bytes) -> bool:
-    if not path.is_file() or path.stat().st_size != len(content):
-        return False
-    return path.read_bytes() == content
 
 
 def ensure_seeder(current: AppContext, memos: Sequence[Memo], *, wanted: bool = True) -> None:

@@ -11,6 +11,7 @@ from memocast.doctor.network import examine_network
 from memocast.errors import DamagedLibrary, LibraryError, MemocastError, ReadOnly
 from memocast.library.audit import audit
 from memocast.library.seeder_lock import SeederLock
+from memocast.library.tables import room
 from memocast.processes.process_limits import hint_for
 
 if TYPE_CHECKING:
@@ -64,8 +65,9 @@ def examine_library(library: Library) -> Iterator[Finding]:
     except DamagedLibrary as error:
         yield Finding("library", ok=False, detail=error.message, fix=error.hint)
         return
-    if isinstance(library.refusal, ReadOnly):
-        yield Finding("library", ok=False, detail=library.refusal.message, fix=library.refusal.hint)
+    refusal = library.refusal
+    if refusal is not None and (isinstance(refusal, ReadOnly) or free >= room.ENOUGH_BYTES):
+        yield Finding("library", ok=False, detail=refusal.message, fix=refusal.hint)
     elif free < _ENOUGH_BYTES:
         yield Finding(
             "library", ok=False, detail=f"only {free:,} bytes free", fix="free some space"

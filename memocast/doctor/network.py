@@ -14,6 +14,7 @@ from memocast.errors import Unwritable
 from memocast.formats.link import Link
 from memocast.formats.trackers import web_trackers
 from memocast.library.seeder_lock import SeederLock
+from memocast.processes import process_limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,11 +107,14 @@ class _Probe:
         """Report whether peers can connect."""
         if self._listening:
             return Finding("listening", ok=True, detail=" ".join(dict.fromkeys(self._listening)))
+        fix = "stop the program that uses the port, or set 'listen' to another"
+        if "n" in process_limits.tight():
+            fix = process_limits.sentence("n")[1]
         return Finding(
             "listening",
             ok=False,
             detail="; ".join(dict.fromkeys(self._busy)) or "no address works",
-            fix="stop the program that uses the port, or set 'listen' to another",
+            fix=fix,
         )
 
     def port_mapping(self) -> Finding:

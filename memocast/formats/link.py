@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
 from memocast.errors import NotALink, UsageError
+from memocast.files import open_regular
 from memocast.formats.magnet import info_hash, is_channel, is_magnet
 from memocast.formats.magnet import parse as parse_magnet
 from memocast.formats.trackers import host_of
@@ -160,8 +161,6 @@ def _torrent_file(text: str) -> Link:
     try:
         if path.is_dir():
             raise UsageError(f"'{text}' is a directory", hint="name a .torrent file in it")
-        if path.exists() and not path.is_file():
-            raise UsageError(f"'{text}' is not a regular file", hint="name a .torrent file")
         content = _read_limited(path)
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:
         if text.lower().endswith(".torrent") and "://" not in text:
@@ -178,7 +177,10 @@ def _torrent_file(text: str) -> Link:
 
 
 def _read_limited(path: Path) -> bytes:
-    with path.open("rb") as file:
+    file = open_regular(path)
+    if file is None:
+        raise UsageError(f"'{path}' is not a regular file", hint="name a .torrent file")
+    with file:
         content = file.read(MAX_TORRENT_FILE + 1)
     if len(content) > MAX_TORRENT_FILE:
         raise NotALink(f"'{path}' is too large for a memo's .torrent", hint=_HINT)

@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING
 from memocast.audio import decoder
 from memocast.audio.examine import examine
 from memocast.errors import MemocastError, Refused, UsageError
+from memocast.files import open_regular
 from memocast.formats.memo import checked_description, checked_title, title_from_file
 from memocast.library.draft import NewMemo
 
@@ -41,7 +42,7 @@ def add_file(
     checked_description(description)
 
     def write(target: IO[bytes]) -> None:
-        with path.open("rb") as source:
+        with _opened(path) as source:
             _copy(library, source, target, path.name)
 
     def draft(format_: str) -> Draft:
@@ -124,12 +125,17 @@ def _check_source(path: Path) -> None:
             raise UsageError(f"'{path}' is a directory", hint=f"name the files: {path}/*")
         if not path.exists():
             raise UsageError(f"there is no file '{path}'", hint="check the name")
-        if not path.is_file():
-            raise UsageError(f"'{path}' is not a regular file", hint="pipe it: … | memocast add -")
-        with path.open("rb"):
-            pass
+        _opened(path).close()
     except (OSError, ValueError) as error:
         raise UsageError(f"'{path}' cannot be read: {error}", hint="check its owner") from error
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """Open a file of the user's. Raises OSError and UsageError."""
+    file = open_regular(path)
+    if file is None:
+        raise UsageError(f"'{path}' is not a regular file", hint="pipe it: … | memocast add -")
+    return file
 
 
 def _copy(

@@ -59,5 +59,9 @@ def _open_on_full_disk(path: Path, backups: Backups, reserve: Reserve) -> Databa
         return Database(path, alone=True)
     try:
         return _open_to_write(path, backups)
+    except NoRoom:
+        # The reserve was one file: a disk that can hold no more of them has room for the log, and
+        # none for its index.
+        return Database(path, alone=True)
     finally:
-        reserve.take_back()
+        reserve.take_back()  # what the database needs in order to be open, it has

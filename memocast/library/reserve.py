@@ -55,7 +55,16 @@ class Reserve:
             room = (shutil.disk_usage(self._path.parent).free + there) // share
             size = min(most, _BYTES, room - room % _STEP_BYTES)
             if size > max(there, _LEAST_BYTES - 1):
-                set_aside(self._path, size - there)
+                try:
+                    set_aside(self._path, size - there)
+                except OSError:  # a quota allows less than the disk has: take nothing of that
+                    self._shrink(there)
+
+    def _shrink(self, size: int) -> None:
+        if size:
+            os.truncate(self._path, size)
+        else:
+            self._path.unlink()
 
 
 def set_aside(path: Path, size: int) -> None:

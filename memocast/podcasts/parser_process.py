@@ -5,7 +5,10 @@ Some small documents keep a parser that accepts every dialect busy for hours.
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import json
+import re
 from dataclasses import asdict
 from typing import IO
 
@@ -21,7 +24,7 @@ from memocast.formats.feed import (
 from memocast.formats.memo import DESCRIPTION_MAX_BYTES, TITLE_MAX_BYTES
 from memocast.formats.untrusted import LAST_SECOND, cut_text, integer, moment, whole_text
 from memocast.podcasts.parser import MAX_ITEMS, Podcast, parse
-from memocast.processes import limited_process
+from memocast.processes import limited_process, sandbox
 
 _JSON_BYTES = 64 << 20
 """Of a feed's items, up to a thousand, with texts whose characters may take six bytes each."""
@@ -38,6 +41,20 @@ _MOST_BYTES = {
 }
 _MOST = {"size": MAX_SIZE, "duration": MAX_MILLISECONDS, "published": LAST_SECOND}
 
+_HEAD_BYTES = 1 << 10
+"""Of a feed, in which its encoding is named."""
+
+_NAMED = re.compile(rb"(?:encoding|charset)\s*=\s*[\"']?([A-Za-z0-9_-]{1,40})", re.IGNORECASE)
+_ENCODINGS = (
+    *("ascii", "latin-1", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"),
+    *("utf-32", "utf-32-le", "utf-32-be", "windows-1252", "iso-8859-2", "cp037"),
+)
+"""Which are tried whatever the feed says, or are found by its first bytes."""
+
+_SAMPLE = b"""<?xml version="1.0"?><rss version="2.0"><channel><title>A</title><item>
+<title>&lt;b&gt;A&amp;eacute;&lt;/b&gt;</title><pubDate>Mon, 02 Jan 2023 10:00:00 +0100</pubDate>
+<enclosure url="http://[::1]/a" type="audio/mpeg" length="1"/></item></channel></rss>"""
+
 SECONDS = 60
 """CPU time. A well-behaved feed of the largest size accepted takes 10 seconds."""
 
@@ -46,7 +63,10 @@ def read(content: bytes, base: str, kind: str = "") -> Podcast:
     """Return the result of `parser.parse`. Raises Refused also if that takes too long."""
     given = json.dumps([base, kind]).encode() + b"\n" + content
     try:
-        said = limited_process.run(__name__, given, SECONDS, json_bytes=_JSON_BYTES)
+        encodings = " ".join(_encodings(content, kind))
+        said = limited_process.run(
+            __name__, given, SECONDS, json_bytes=_JSON_BYTES, prepare=encodings
+        )
         return _podcast(said)
     except limited_process.Exceeded:
         raise Refused(
@@ -76,6 +96,26 @@ def _item(said: object) -> FeedItem:
         raise limited_process.Exceeded
     published = moment(numbers.pop("published") or 0)
     return FeedItem(published=published, **texts, **numbers)  # type: ignore[arg-type]
+
+
+def _encodings(content: bytes, kind: str) -> set[str]:
+    """Return what may be the names of a feed's encoding, for Python to import before it is read."""
+    head = content[:_HEAD_BYTES]
+    # In UTF-16 and UTF-32 each letter comes with zeros; the third is EBCDIC.
+    texts = (head.replace(b"\0", b""), head.decode("cp037").encode(errors="replace"))
+    said = [kind.encode(errors="replace"), *texts]
+    found = {name.decode().lower() for text in said for name in _NAMED.findall(text)}
+    # feedparser takes the larger one for it.
+    return found | {"gb18030"} if "gb2312" in found else found
+
+
+def prepare(encodings: str) -> None:
+    """Import all that parsing a feed in one of those encodings needs, by parsing one."""
+    sandbox.load()
+    for name in (*_ENCODINGS, *encodings.split()):
+        with contextlib.suppress(LookupError):
+            codecs.lookup(name)
+    parse(_SAMPLE, "http://[::1]/")
 
 
 def answer(given: bytes, _file: IO[bytes] | None = None) -> dict[str, object]:

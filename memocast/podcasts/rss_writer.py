@@ -19,7 +19,7 @@ from urllib.parse import quote
 from xml.etree import ElementTree as Xml
 
 from memocast.errors import MemocastError, NoSuchMemo, UsageError
-from memocast.files import copy, creating, file_hash, write_atomically
+from memocast.files import copy, creating, file_hash, holds, regular_hash, write_atomically
 from memocast.formats import link
 from memocast.formats.channel import ChannelLink
 from memocast.formats.feed import MIME_TYPES
@@ -130,7 +130,7 @@ class _Writer:
         # Oldest first: of two with the same title, the newer gets a number in its name.
         episodes = [found for one in reversed(listed) if (found := self._episode(one))]
         document = _document(self._channel, episodes[::-1], self._base_url)
-        if not self._done.path.exists() or self._done.path.read_bytes() != document:
+        if not holds(self._done.path, document):
             write_atomically(self._done.path, document)
         self._remove({one.item.id for one in listed})
         self._done.items = len(episodes)
@@ -155,7 +155,7 @@ class _Writer:
             return None
         source = self._library.path(memo)
         with self._library.translated():
-            integrity = _integrity(source)
+            integrity = _integrity(file_hash(source))
         name = self._name(item, memo, integrity)
         if not (self._folder / name).exists():
             self._copy(source, self._folder / name)
@@ -184,8 +184,8 @@ class _Writer:
         path = self._folder / name
         if not os.path.lexists(path):
             return True
-        is_same = path.is_file() and path.stat().st_size == memo.size
-        return is_same and _integrity(path) == integrity
+        digest = regular_hash(path, memo.size)
+        return digest is not None and _integrity(digest) == integrity
 
     def _copy(self, source: Path, target: Path) -> None:
         # Not a hard link: a program that writes tags there would damage the library's file.
@@ -195,9 +195,10 @@ class _Writer:
     def _remove(self, stays: set[str]) -> None:
         for id_, (name, integrity) in self._before.items():
             path = self._folder / name
-            if id_ in stays or name.casefold() in self._taken or not path.is_file():
+            if id_ in stays or name.casefold() in self._taken:
                 continue
-            if _integrity(path) == integrity:  # as it was written
+            digest = regular_hash(path)
+            if digest and _integrity(digest) == integrity:  # as it was written
                 path.unlink()
                 self._done.removed.append(name)
 
@@ -211,9 +212,9 @@ def _is_private(magnet: str) -> bool:
     return any(where.age_identity or where.lan for where in found)
 
 
-def _integrity(path: Path) -> str:
-    """Return the file's hash as Subresource Integrity (https://www.w3.org/TR/SRI/)."""
-    return f"sha256-{base64.b64encode(file_hash(path)).decode()}"
+def _integrity(digest: bytes) -> str:
+    """Return a file's hash as Subresource Integrity (https://www.w3.org/TR/SRI/)."""
+    return f"sha256-{base64.b64encode(digest).decode()}"
 
 
 def _identity(channel: Channel) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from memocast.errors import Refused, UsageError
-from memocast.files import file_stamp
+from memocast.files import file_stamp, open_regular
 from memocast.network.public_connection import Guard
 from memocast.podcasts import http_get, parser_process
 from memocast.podcasts.parser import MAX_FEED_BYTES
@@ -96,7 +96,10 @@ def _look_in_file(path: Path, state: str) -> tuple[Podcast | None, str]:
     if found == state:
         return None, state
     try:
-        with path.open("rb") as file:
+        file = open_regular(path)
+        if file is None:
+            raise UsageError(f"'{path}' is not a regular file", hint="check the file's name")
+        with file:
             content = file.read(MAX_FEED_BYTES + 1)
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or "no such file"

@@ -49,6 +49,7 @@ def run(
     tell: Callable[[Any], object] = lambda _: None,
     patience: float | None = None,
     json_bytes: int = 1 << 20,
+    prepare: str = "",
 ) -> Any:
     """Return what `module.answer(given, file)` returns in a process of its own, as JSON.
 
@@ -58,7 +59,7 @@ def run(
     Raises Exceeded, and MemocastError when something else ended or delayed the process.
     """
     with contextlib.closing(LimitedProcess()) as process:
-        return process.ask(Task(module, seconds, given, "", file, patience, json_bytes), tell)
+        return process.ask(Task(module, seconds, given, prepare, file, patience, json_bytes), tell)
 
 
 class LimitedProcess:

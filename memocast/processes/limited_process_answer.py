@@ -60,8 +60,8 @@ class Task:
     It may send nothing for `patience` seconds, by default ten times its CPU time, and no JSON
     longer than `json_bytes`; parsed, it can take thirty times that memory.
     `file` is the only open file that it inherits; it may change it if it is opened for writing.
-    A module that has a function `prepare` gets the text `prepare` there, to import what it needs,
-    by `sandbox.load` too: afterwards it cannot open anything.
+    The module has a function `prepare`, which gets the text `prepare`, to import what it needs, by
+    `sandbox.load` too: afterwards it cannot open anything.
     """
 
     module: str

@@ -19,12 +19,9 @@ import signal
 import socket
 import stat
 import struct
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import IO, Any, NamedTuple, NoReturn
 
 from memocast.processes import sandbox
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 LENGTH = struct.Struct(">I")
 """Before what the parent sends."""
@@ -96,6 +93,8 @@ class _Request(NamedTuple):
     """What was asked for, with the descriptors that came with it."""
 
     module: str
+    prepare: str
+    is_prepared: bool
     seconds: int
     descriptors: list[int]
 
@@ -115,11 +114,10 @@ def _answer(request: _Request, lifeline: socket.socket) -> NoReturn:
         file = _opened(files[0]) if files else None
         given = _received(_Channel.socket)
         module = importlib.import_module(request.module)
+        if not request.is_prepared:
+            module.prepare(request.prepare)
         sandbox.set_limits(request.seconds, files[0] if file and file.writable() else None)
-        if hasattr(module, "prepare"):
-            sandbox.close_off()
-        else:
-            sandbox.forbid_changes()
+        sandbox.close_off()
         answer = module.answer(given, file)
         if file:
             file.flush()
@@ -258,22 +256,13 @@ class _Forks:
 
 
 def _request(control: socket.socket) -> _Request | None:
-    """Return what is asked next, its module imported; None when nobody can ask anything more."""
+    """Return what is asked next, its module prepared; None when nobody can ask anything more."""
     head, descriptors, _, _ = socket.recv_fds(control, LENGTH.size, 3)
     if not head:
         return None
     asked = json.loads(_exactly(control, *LENGTH.unpack(head)))
-    with _failures_left_to_forks():
-        module = importlib.import_module(asked["module"])
-        if hasattr(module, "prepare"):
-            module.prepare(asked["prepare"])
-        else:
-            sandbox.load()
-    return _Request(asked["module"], asked["seconds"], list(descriptors))
-
-
-@contextlib.contextmanager
-def _failures_left_to_forks() -> Iterator[None]:
-    """Let an import that fails fail again where it is told."""
-    with contextlib.suppress(Exception):
-        yield
+    name, what, is_prepared = asked["module"], asked["prepare"], False
+    with contextlib.suppress(Exception):  # a fork tries it again, and fails where that is told
+        importlib.import_module(name).prepare(what)
+        is_prepared = True
+    return _Request(name, what, is_prepared, asked["seconds"], list(descriptors))

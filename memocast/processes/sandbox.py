@@ -19,7 +19,6 @@ takes 250 MB."""
 _ADDRESS_BYTES = 2 << 30
 """Of address space, on systems that limit nothing else."""
 
-_FILES = 64
 _GROWTH_BYTES = 16 << 20
 """How much a changed file may grow: several times what memocast ever adds."""
 
@@ -28,9 +27,16 @@ _ENDING_SECONDS = 5
 
 
 def load() -> None:
-    """Import Landlock for later; that takes longer than reading the container of a memo."""
-    with contextlib.suppress(ImportError):  # it is installed on Linux alone
+    """Import Landlock for later; that takes longer than reading the container of a memo.
+
+    Raises ImportError and OSError if it is installed and cannot be imported now: nothing is read
+    without it then.
+    """
+    try:
         importlib.import_module("landlock")
+    except ModuleNotFoundError as error:  # it is installed on Linux alone
+        if error.name != "landlock":
+            raise
 
 
 def set_limits(seconds: int, writable: int | None) -> None:
@@ -42,25 +48,31 @@ def set_limits(seconds: int, writable: int | None) -> None:
     limit(resource.RLIMIT_CPU, seconds, seconds + _ENDING_SECONDS)
     limit(resource.RLIMIT_DATA, MEMORY_BYTES)
     limit(resource.RLIMIT_AS, _ADDRESS_BYTES)
-    limit(resource.RLIMIT_NOFILE, _FILES)
     limit(resource.RLIMIT_CORE, 0)
     limit(resource.RLIMIT_FSIZE, written)
-
-
-def forbid_changes() -> None:
-    """Give up all rights to files but reading, where the system can and it was loaded."""
-    _restrict(may_read=True)
 
 
 def close_off() -> None:
     """Give up opening anything: files, sockets, processes. What is open already stays usable.
 
-    All rights to files by name are given up too, where the system can and Landlock was loaded.
+    Files by name are given up too, as by `give_up_names`.
     """
-    _restrict(may_read=False)
+    give_up_names()
     limit(resource.RLIMIT_NPROC, 0)
     # Whatever gets a descriptor fails from now on, on every system.
     limit(resource.RLIMIT_NOFILE, 0)
+
+
+def give_up_names() -> None:
+    """Give up all use of files by name, where the system can and Landlock was loaded."""
+    if "landlock" not in sys.modules:
+        return
+    import landlock
+
+    # The kernel may be without it; then this package also raises ValueError, for a kernel whose
+    # release it cannot parse ('6.12.41+deb13-amd64').
+    with contextlib.suppress(Exception):
+        landlock.Ruleset(landlock.FSAccess.all()).apply()
 
 
 def limit(which: int, soft: int, hard: int | None = None) -> None:
@@ -70,17 +82,3 @@ def limit(which: int, soft: int, hard: int | None = None) -> None:
     if most != resource.RLIM_INFINITY:
         soft, hard = min(soft, most), min(hard, most)
     resource.setrlimit(which, (soft, hard))
-
-
-def _restrict(*, may_read: bool) -> None:
-    """Let Landlock forbid all use of files by name, perhaps but for reading."""
-    if "landlock" not in sys.modules:
-        return
-    import landlock
-
-    # The kernel may be without it; then this package also raises ValueError, for a kernel whose
-    # release it cannot parse ('6.12.41+deb13-amd64').
-    with contextlib.suppress(Exception):
-        access = landlock.FSAccess
-        kept = access.READ_FILE | access.READ_DIR if may_read else access(0)
-        landlock.Ruleset(access.all() & ~kept).apply()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memocast.errors import MemocastError, UsageError
-from memocast.files import write_atomically
+from memocast.files import open_regular, write_atomically
 from memocast.formats.trackers import web_trackers
 
 if TYPE_CHECKING:
@@ -54,9 +54,13 @@ def write(folder: Path, settings: Settings, *, force: bool = False) -> list[Path
 
 
 def _is_ours(index: Path) -> bool:
-    if not index.is_file():
+    try:
+        file = open_regular(index)
+    except FileNotFoundError:  # a link that leads nowhere
         return False
-    with index.open("rb") as file:
+    if file is None:
+        return False
+    with file:
         return _MARK.encode() in file.read(_HEAD_BYTES)
 
 

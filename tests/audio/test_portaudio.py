@@ -41,6 +41,10 @@ def failing(user: Memocast, kind: str) -> tuple[Memocast, str, str]:
         other.write_text(NO_BLOCK)
         user = user.with_(ALSA_CONFIG_PATH=str(other))
         return user, "PortAudio crashed while it looked for devices (SIGABRT", str(other)
+    if kind == "a library that ends the process":
+        (user.home / "sounddevice.py").write_text("import ctypes; ctypes.CDLL(None).exit(0)")
+        user = user.with_(PYTHONPATH=str(user.home), ALSA_CONFIG_PATH="/usr/share/alsa/alsa.conf")
+        return user, "crashed while it looked for devices (exit code 0)", "$ALSA_CONFIG_PATH"
     other.parent.joinpath("libs").mkdir()
     (user.home / "libs" / "libportaudio.so.2").write_bytes(b"no library")
     user = user.with_(LD_LIBRARY_PATH=str(user.home / "libs"))
@@ -49,7 +53,14 @@ def failing(user: Memocast, kind: str) -> tuple[Memocast, str, str]:
 
 @pytest.mark.parametrize(
     "kind",
-    ["brace missing", "a folder that is empty", "no such file", "no devices in it", "no library"],
+    [
+        "brace missing",
+        "a folder that is empty",
+        "no such file",
+        "no devices in it",
+        "a library that ends the process",
+        "no library",
+    ],
 )
 def test_a_sound_system_that_cannot_start_is_named_by_every_command(
     anna: Memocast, opus: Path, kind: str

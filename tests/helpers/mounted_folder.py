@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -15,17 +16,25 @@ if TYPE_CHECKING:
 
 PAGE_BYTES = 4096
 _FILLER = "filler"
+_FILES = "files"
 
 
 @contextlib.contextmanager
-def mounted(folder: Path, size: str, kind: str = "tmpfs") -> Iterator[Path]:
-    """A file system of its own: in memory, or `ext4` in a file, whose blocks have 1 kB."""
+def mounted(
+    folder: Path, size: str, kind: str = "tmpfs", files: int | None = None
+) -> Iterator[Path]:
+    """A file system of its own: in memory, or `ext4` in a file, whose blocks have 1 kB.
+
+    It holds so many `files`, by default as many as there is room for.
+    """
     folder.mkdir()
     if kind == "tmpfs":
-        source = ["-t", "tmpfs", "-o", f"size={size}", "tmpfs"]
+        limit = f",nr_inodes={files}" if files else ""
+        source = ["-t", "tmpfs", "-o", f"size={size}{limit}", "tmpfs"]
     else:
         image = folder.with_name(f"{folder.name}.{kind}")
-        make = ["mkfs.ext4", "-q", "-b", "1024", "-m", "0", image, size]
+        limits = ["-N", str(files)] if files else []
+        make = ["mkfs.ext4", "-q", "-b", "1024", "-m", "0", *limits, image, size]
         subprocess.run(make, check=True)
         source = ["-o", "loop", str(image)]
     subprocess.run(["mount", *source, folder], check=True)
@@ -55,6 +64,23 @@ def fill(disk: Path, pages: int) -> None:
             file.write(bytes(min(excess, 1 << 20)))
 
 
+def free_files(disk: Path) -> int:
+    return os.statvfs(disk).f_favail
+
+
+def fill_with_files(disk: Path, left: int) -> None:
+    """Leave the file system that many files, with all its bytes."""
+    make_room(disk)
+    os.sync()
+    folder = disk / _FILES
+    folder.mkdir()
+    for number in range(free_files(disk) - left):
+        (folder / str(number)).touch()
+    assert free_files(disk) == left
+
+
 def make_room(disk: Path) -> None:
-    """Take back what `fill` wrote."""
+    """Take back what fills it."""
     (disk / _FILLER).unlink(missing_ok=True)
+    if (disk / _FILES).exists():
+        shutil.rmtree(disk / _FILES)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 import time
 from contextlib import closing
@@ -10,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from helpers.channel_commands import create
+from helpers.full_disk import Put, everything
 from helpers.full_or_short import scaled
-from helpers.killed_commands import LINK, SECRET, memo
+from helpers.killed_commands import LINK, memo
 from helpers.library_state import leftovers, state
 from helpers.mounted_folder import PAGE_BYTES, fill, free_bytes, make_room, mounted
 from helpers.podcast_feeds import item, rss
@@ -42,34 +41,6 @@ def disk(request: pytest.FixtureRequest, tmp_path: Path, anna: Memocast) -> Iter
 
 IN_MEMORY = pytest.mark.parametrize("disk", KINDS[: scaled(2, 1)], indirect=True)
 """For tests that ext4 adds little to."""
-
-
-class Put:
-    """A library that is put back as it was, with ever more room beside it."""
-
-    def __init__(self, user: Memocast, disk: Path, aside: Path) -> None:
-        self._library, self._disk, self._aside = user.library, disk, aside
-        shutil.copytree(self._library, aside)
-
-    def back(self, pages: int) -> None:
-        make_room(self._disk)
-        shutil.rmtree(self._library)
-        shutil.copytree(self._aside, self._library)
-        fill(self._disk, pages)
-
-
-def everything(user: Memocast, opus: Path) -> None:
-    """Memos shared in each way, a channel of her own, one that she follows, and a paired device."""
-    for title in ("One", "Two", "Three", "Four"):
-        user.add(opus, title=title)
-    create(user, name="Notes")
-    user.run("channel", "publish", "--no-seed", memo(user, "Four"))
-    user.run("follow", LINK)
-    user.run("share", "--no-seed", "--private", memo(user, "One"))
-    user.run("share", "--no-seed", memo(user, "Two"))
-    user.run("pair", "-", stdin=SECRET)
-    user.run("sync", expect=None)  # seals memos for the other device
-    user.run("identity")
 
 
 def test_memos_are_removed_however_full_the_disk_is(

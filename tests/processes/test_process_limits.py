@@ -78,6 +78,28 @@ def test_with_few_descriptors_a_command_works_or_says_so(
     assert failed > 1
 
 
+@pytest.mark.parametrize("command", ["devices", "record"])
+def test_too_few_descriptors_to_ask_portaudio_are_a_failure_of_sound(
+    anna: Memocast, command: str
+) -> None:
+    for count in (8, 10):
+        result = limited(anna, f"ulimit -n {count}", command)
+        assert_said(result, "PortAudio cannot be started", "n", (4,))
+
+
+def test_with_few_descriptors_doctor_shows_what_it_can_find_out(anna: Memocast) -> None:
+    anna.run("list")
+    for count, library in ((8, "problem"), (10, "ok")):
+        result = limited(anna, f"ulimit -n {count}", "doctor")
+        assert (result.code, result.err) == (1, "")
+        rows = {line.split("\t")[1]: line for line in result.lines}
+        assert rows["library"].startswith(library), result
+        problems = [line for line in result.lines if line.startswith("problem")]
+        assert rows["sound"] in problems
+        assert all("ulimit -n 1024" in line for line in problems), result
+        assert library == "problem" or {"audio files", "seeder", "listening"} <= rows.keys()
+
+
 def test_with_little_memory_a_command_works_or_says_so(anna: Memocast, speech: Path) -> None:
     anna.run("list")
     results = [

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator
 
-_ENOUGH_BYTES = 1 << 20
-
 
 @contextlib.contextmanager
 def translated(path: Path) -> Iterator[None]:
@@ -31,22 +29,18 @@ def translated(path: Path) -> Iterator[None]:
 
 
 def _library_error(path: Path, error: sqlite3.Error) -> LibraryError:
-    import shutil
     import sqlite3
 
+    from memocast.library.tables.room import is_full
     from memocast.processes import process_limits
 
     folder = path.parent
     # The low byte is SQLite's primary result code.
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-    cramped = code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN) and (
-        shutil.disk_usage(folder).free < _ENOUGH_BYTES
-    )
-    if code == sqlite3.SQLITE_FULL or cramped:
+    is_vague = code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+    if code == sqlite3.SQLITE_FULL or (is_vague and is_full(folder)):
         return no_room(path)
-    missing = ""
-    if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
-        missing = _limit_reached()
+    missing = _limit_reached() if is_vague else ""
     if missing:
         said, hint = process_limits.sentence(missing)
         return LibraryError(f"the library {folder} cannot be used: {said}", hint=hint)
@@ -67,9 +61,15 @@ def _library_error(path: Path, error: sqlite3.Error) -> LibraryError:
 
 def no_room(path: Path) -> NoRoom:
     """Return the error for the library with the database `path` on a full disk."""
+    from memocast.library.tables.room import ENOUGH_BYTES, free_bytes
+
+    hint = "free some space"
+    with contextlib.suppress(OSError):
+        if free_bytes(path.parent) >= ENOUGH_BYTES:
+            hint = "it has room for no more files ('df -i'), or your quota is used up: delete some"
     return NoRoom(
         f"no room for the library {path.parent}: the disk is full",
-        hint="free some space; to delete memos: memocast remove MEMO",
+        hint=f"{hint}; to delete memos: memocast remove MEMO",
     )
 
 

@@ -31,12 +31,20 @@ def _index(database: Path) -> Path:
 
 
 def refuse_without_room(database: Path) -> None:
-    """Raise NoRoom if there is no room for an index. SQLite would leave a part of it behind."""
-    import shutil
+    """Raise NoRoom if there is no room for a log and its index.
 
-    if file_stamp(_index(database))[0] >= _BYTES or not database.exists():
+    SQLite would leave a part of them behind.
+    """
+    if not database.exists():
         return
-    if shutil.disk_usage(database.parent).free < _ROOM_BYTES:
+    folder, log = database.parent, database.with_name(f"{database.name}-wal")
+    missing = sum(not path.exists() for path in (_index(database), log))
+    disk = os.statvfs(folder)
+    is_short = disk.f_bavail * disk.f_frsize < _ROOM_BYTES
+    lacks_bytes = is_short and file_stamp(_index(database))[0] < _BYTES
+    # A disk that makes inodes when it needs them says that it has none at all, as btrfs does.
+    lacks_files = disk.f_files > 0 and disk.f_favail < missing
+    if lacks_bytes or lacks_files:
         raise no_room(database)
 
 
