@@ -103,8 +103,10 @@ def parse(text: str) -> Magnet:
                 name = name or value[:_MAX_NAME]
             case "tr", _, _ if is_tracker(value):
                 trackers.append(value)
-            case "x", _, "age":  # `?` if cut off before its first letter
-                age_identity = age_identity or value.strip()[:MAX_AGE_IDENTITY] or "?"
+            case "x", _, "age":  # `?` if cut off before its first letter, or no key at all
+                key_text = value.strip()
+                is_possible = 0 < len(key_text) <= MAX_AGE_IDENTITY
+                age_identity = age_identity or (key_text if is_possible else "?")
             case "x", _, "scope":
                 lan = lan or value.lower() == _LAN
             case "x", _, "pe":

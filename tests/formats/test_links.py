@@ -178,3 +178,15 @@ def test_half_characters_of_a_channels_link_go_nowhere(fields: str) -> None:
 def test_an_identity_in_a_channels_link_is_read_back_whatever_it_is(identity: str) -> None:
     link = channel.ChannelLink(bytes(32), b"notes", "A name", age_identity=identity)
     assert channel.parse(str(link)) == link  # that some are none is said when they are used
+
+
+@pytest.mark.parametrize("more", [" " * 200 + "x", "Q" * 200])
+def test_a_key_with_more_behind_it_than_a_key_can_have_is_none(more: str) -> None:
+    # Cut to the length of a key it would be one, or a different text each time it is read.
+    said = quote(age.new_key() + more)
+    made = channel.parse(f"magnet:?xs=urn:btpk:{'ab' * 32}&x.age={said}")
+    assert channel.parse(str(made)) == made
+    (memo,) = parse(f"magnet:?xt=urn:btih:{'ab' * 20}&x.age={said}")
+    for identity in (made.age_identity, memo.age_identity):
+        with pytest.raises(MemocastError):
+            age.identity(identity)
