@@ -16,6 +16,7 @@ from memocast.seeding.sync_timer import SyncTimer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from http.server import BaseHTTPRequestHandler
     from pathlib import Path
 
     from helpers.memocast_user import Memocast
@@ -26,17 +27,22 @@ if TYPE_CHECKING:
 def test_while_a_show_trickles_what_changes_is_synced_at_once(
     someone: Callable[..., Memocast], server: WebServer, opus: Path
 ) -> None:
+    def trickle(request: BaseHTTPRequestHandler) -> None:
+        request.wfile.write(b"OggS" + bytes(20_000))
+        while not server.ended.wait(1.0):
+            request.wfile.write(bytes(1_500))
+
     ben = someone("ben", MEMOCAST_SYNC_INTERVAL="300")
     server.replies |= {
         "/slow": Reply(rss(item(1, "/slow.opus"), title="Slow")),
-        "/slow.opus": Reply(b"OggS" + bytes(9_999), stall_at=9_999),
+        "/slow.opus": Reply(send=trickle),
         "/honest": Reply(rss(item(2, "/2.opus"), title="Honest")),
         "/2.opus": Reply(opus.read_bytes()),
     }
     memo = ben.add(opus, title="Before")
     ben.run("pair")
     ben.run("follow", f"{server.url}/slow")
-    # It stalls for the five minutes that the seeder gives it.
+    # It takes all of the five minutes that the seeder gives it.
     ben.run("seed", "--background")
     wait_for("the slow show", lambda: "/slow.opus" in server.paths())
     published = wait_for("what was there before", lambda: version(ben) + 1)
