@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from memocast.bittorrent import dht
+from memocast.channels.time_limit import OutOfTime
 from memocast.errors import MemocastError, NoSuchMemo, Refused, SwarmTimeout
 from memocast.fetching.page_download import DownloadedPage, download_page
 from memocast.formats import age, link
@@ -17,7 +18,7 @@ from memocast.library.disk_floor import DiskFloor
 from memocast.library.tables.feed_pages import StoredPage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from memocast.channels.republish import Republisher
     from memocast.formats.age import Identity
@@ -35,12 +36,13 @@ MOST_PAGES = 500
 class _Walk:
     """Pages of a feed from `head` to ever older ones; those that are here already are None.
 
-    `older` is the page after them, empty behind the oldest.
+    `older` is the page after them, empty behind the oldest. `size`: bytes downloaded of them.
     """
 
     head: str
     pages: dict[str, tuple[StoredPage, Sequence[FeedItem]] | None] = field(default_factory=dict)
     older: str = field(init=False)
+    size: int = 0
 
     def __post_init__(self) -> None:
         self.older = self.head
@@ -70,8 +72,11 @@ class FeedReader:
         self._timeout = timeout
         self._floor = DiskFloor(library.root, settings.disk_floor)
 
-    def read(self, channel: Channel) -> None:
-        """Update the feed to its newest signed item. Raises MemocastError."""
+    def read(self, channel: Channel, tell: Callable[[int], None] = lambda _: None) -> None:
+        """Update the feed to its newest signed item. Raises MemocastError.
+
+        Calls `tell` with the bytes of pages received so far.
+        """
         channel = self._library.channels.refreshed(channel)
         item, _ = self._republisher.refresh(channel)
         if item is None:
@@ -82,12 +87,21 @@ class FeedReader:
         walked = _Walk(dht.target_of(item.value))
         with contextlib.ExitStack() as files:
             try:
-                self._walk(channel, walked, files)
+                self._walk(channel, walked, files, tell)
+            except OutOfTime as over:
+                over.is_kept = bool(walked.new)
+                raise
             finally:  # pages read before an error are good
                 if walked.new or (walked.pages and walked.head != channel.head):
                     self._take(channel, walked)
 
-    def _walk(self, channel: Channel, walked: _Walk, files: contextlib.ExitStack) -> None:
+    def _walk(
+        self,
+        channel: Channel,
+        walked: _Walk,
+        files: contextlib.ExitStack,
+        tell: Callable[[int], None],
+    ) -> None:
         """Go on to ever older pages, to the oldest one, or until there are enough items.
 
         Pages that are here already are passed: an earlier walk may have ended before the oldest.
@@ -110,8 +124,10 @@ class FeedReader:
             else:
                 if not channel.is_own:
                     self._floor.check()
-                came = files.enter_context(self._download(channel, info_hash))
-                page = self._page(channel, came)
+                came = files.enter_context(
+                    self._download(channel, info_hash, lambda done: tell(walked.size + done))
+                )
+                page = self._page(channel, came, walked)
                 older = _info_hash(page.next)
                 stored = StoredPage(info_hash, older, came.torrent.content, came.file)
                 walked.pages[info_hash] = stored, page.items
@@ -119,14 +135,17 @@ class FeedReader:
             walked.older = older
 
     def _download(
-        self, channel: Channel, info_hash: str
+        self, channel: Channel, info_hash: str, tell: Callable[[int], None]
     ) -> contextlib.AbstractContextManager[DownloadedPage]:
         where = Link(info_hash, dn=channel.name, trackers=channel.link.trackers)
-        return download_page(self._library, where, self._settings, MAX_PAGE_BYTES, self._timeout)
+        return download_page(
+            self._library, where, self._settings, MAX_PAGE_BYTES, self._timeout, tell
+        )
 
-    def _page(self, channel: Channel, came: DownloadedPage) -> FeedPage:
+    def _page(self, channel: Channel, came: DownloadedPage, walked: _Walk) -> FeedPage:
         with self._library.translated():
             content = came.file.read_bytes()
+        walked.size += len(content)
         keys = identities(channel)
         return parse_page(age.unseal(content, keys) if keys else content)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from memocast.channels.feed_reader import DEFAULT_TIMEOUT, FeedReader, identities
 from memocast.channels.time_limit import OutOfTime
+from memocast.channels.turns import TOO_LONG, must_wait
 from memocast.errors import (
     BelowDiskFloor,
     LibraryError,
@@ -15,6 +16,7 @@ from memocast.errors import (
     Refused,
 )
 from memocast.fetching.fetch import DEFAULT_MAX_SIZE, FetchRequest, fetch
+from memocast.fetching.progress import Reading
 from memocast.formats import link
 from memocast.library.disk_floor import DiskFloor
 from memocast.podcasts import episodes
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
     from memocast.library.tables.feed_items import ListedItem
     from memocast.settings import Settings
 
-_FIRST_PAUSE = 300
 _DAY = 24 * 3600
 
 
@@ -70,12 +71,13 @@ class Follower:
         its last good state. Raises LibraryError.
         """
         problem = ""
+        notify(Reading())
         self._expire(channel, news)  # on a full disk, this makes room for the rest
         try:
             if channel.source:
-                self._read_podcast(channel)
+                self._read_podcast(channel, notify)
             else:
-                self._reader.read(channel)
+                self._reader.read(channel, lambda done: notify(Reading(done)))
         except BelowDiskFloor:
             news.held += 1
         except LibraryError:
@@ -87,9 +89,14 @@ class Follower:
         channel = self._library.channels.get(channel.name)
         self._fetch(channel, notify, arrived, news)
 
-    def _read_podcast(self, channel: Channel) -> None:
-        channels = self._library.channels
-        podcast, state = look(channel.source, channels.state(channel), self._timeout)
+    def _read_podcast(self, channel: Channel, notify: Callable[[Stage], None]) -> None:
+        known = self._library.channels.state(channel)
+        podcast, state = look(
+            channel.source,
+            known,
+            self._timeout,
+            lambda done, total: notify(Reading(done, total)),
+        )
         if podcast:
             self._library.feed_items.take_podcast(channel, podcast.items, state)
 
@@ -102,11 +109,12 @@ class Follower:
     ) -> None:
         items = self._library.feed_items
         for listed in items.wanted(channel):
-            if self._must_wait(listed):
+            if not self._eager and must_wait(listed):
                 continue
             if self._has_no_room(channel, listed):
                 news.held += 1
                 continue
+            before = self._bytes_of(listed)
             try:
                 memo = self._fetch_item(channel, listed, self._floor.watched(notify))
             except BelowDiskFloor:
@@ -118,9 +126,12 @@ class Follower:
                 news.problems.append(error)
                 items.note_problem(listed, error.message)
                 continue
-            except OutOfTime:
-                # Others come first next time, and then this one goes on.
-                items.note_problem(listed, "it takes longer than a sync may take", counts=False)
+            except OutOfTime as over:
+                # Others come first next time, and then this one goes on. If it cannot, it has
+                # to begin anew, and needs more time (`turns.seconds_for`).
+                over.is_of_item = True
+                over.is_kept = self._bytes_of(listed) > before
+                items.note_problem(listed, TOO_LONG, counts=not over.is_kept)
                 raise
             items.settle(listed.number, memo)
             news.memos.append(memo)
@@ -133,12 +144,12 @@ class Follower:
         # What is larger than the channel's limit is refused, however much room there is.
         if not room < size <= _max_size(channel):
             return False
-        with self._library.translated():
-            return room + self._library.staging.bytes_of_item(listed.number) < size
+        return room + self._bytes_of(listed) < size
 
-    def _must_wait(self, listed: ListedItem) -> bool:
-        pause = min(_FIRST_PAUSE * 2**listed.tries, _DAY)
-        return bool(listed.problem) and not self._eager and time.time() < listed.tried + pause
+    def _bytes_of(self, listed: ListedItem) -> int:
+        """Return the bytes on the disk of what has arrived of the item."""
+        with self._library.translated():
+            return self._library.staging.bytes_of_item(listed.number)
 
     def _fetch_item(
         self, channel: Channel, listed: ListedItem, notify: Callable[[Stage], None]

@@ -25,6 +25,7 @@ from memocast.errors import (
     WrongKey,
 )
 from memocast.fetching.fetch import Adopted, FetchRequest, fetch
+from memocast.fetching.progress import Checking, Decrypting, Reading
 from memocast.formats import age, link, mutable_item
 from memocast.formats.channel import ChannelLink
 from memocast.formats.memo import ID_PATTERN, new_id
@@ -130,8 +131,16 @@ class Pairing:
         replicas = self._library.replicas
         changes = replicas.collect()
         self._seal_what_is_new(pair, tell)
+        notify(Reading())
         item, _ = self._republisher.refresh(pair)
-        pages = PairPages(self._library, self._settings, self._republisher, pair, self._timeout)
+        pages = PairPages(
+            self._library,
+            self._settings,
+            self._republisher,
+            pair,
+            self._timeout,
+            lambda done: notify(Reading(done)),
+        )
         disputes = Disputes(replicas)
         root, is_overdue = self._heard(pages, item, changes, disputes, news)
         state = replicas.state()
@@ -219,9 +228,16 @@ class Pairing:
     ) -> None:
         missing = MissingMemos(self._library.replicas, state)
         failures = 0
+        reached: Stage | None = None
+
+        def watch(stage: Stage) -> None:
+            nonlocal reached
+            reached = stage
+            notify(stage)
+
         for entry in missing.in_turn():
             try:
-                memo = self._adopt(pair, entry, notify)
+                memo = self._adopt(pair, entry, watch)
             except LibraryError:
                 raise
             except MemocastError as error:
@@ -231,8 +247,11 @@ class Pairing:
                 if failures == _ENOUGH_FAILURES:
                     return
                 continue
-            except OutOfTime:
+            except OutOfTime as over:
                 missing.note(entry, SwarmTimeout("its time was over"))
+                # What is here already would be decrypted and checked anew: that needs more time.
+                over.is_kept = not isinstance(reached, Decrypting | Checking)
+                over.is_of_item = over.is_kept
                 raise
             failures = 0
             news.memos.append(memo)

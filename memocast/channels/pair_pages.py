@@ -60,7 +60,10 @@ class Found:
 
 
 class PairPages:
-    """Reads and writes the pages of one pairing."""
+    """Reads and writes the pages of one pairing.
+
+    Calls `tell` with the bytes received so far.
+    """
 
     def __init__(
         self,
@@ -69,12 +72,15 @@ class PairPages:
         republisher: Republisher,
         pair: Channel,
         timeout: float,
+        tell: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._library = library
         self._settings = settings
         self._republisher = republisher
         self._pair = pair
         self._timeout = timeout
+        self._tell = tell
+        self._size = 0
 
     def held(self) -> Root:
         """Return the root that was published or read last."""
@@ -166,8 +172,17 @@ class PairPages:
     def _download(self, files: contextlib.ExitStack, info_hash: str, max_size: int) -> StoredPage:
         where = Link(info_hash, trackers=self._settings.trackers)
         came = files.enter_context(
-            download_page(self._library, where, self._settings, max_size, self._timeout)
+            download_page(
+                self._library,
+                where,
+                self._settings,
+                max_size,
+                self._timeout,
+                lambda done: self._tell(self._size + done),
+            )
         )
+        with self._library.translated():
+            self._size += came.file.stat().st_size
         return StoredPage(came.torrent.info_hash, "", came.torrent.content, came.file)
 
     def _read(self, file: Path) -> bytes:

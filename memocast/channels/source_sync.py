@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import os
-from dataclasses import dataclass
+import time
 from typing import TYPE_CHECKING
 
 from memocast.channels.follow import Follower, discard_unwanted
@@ -20,26 +19,15 @@ from memocast.library.disk_floor import DiskFloor
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from memocast.channels.turns import SyncLimits
     from memocast.formats.channel import Channel
     from memocast.library.library import Library
     from memocast.settings import Settings
 
-SOURCE_SECONDS = 3600.0
 _LOOK_SECONDS = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class SyncLimits:
-    """How long each torrent may make no progress, and how long each source may take, in seconds.
-
-    No source is begun after `begin_seconds`. Unless `eager`, what failed is retried less and less
-    often, and a source that another process is syncing is left to it.
-    """
-
-    timeout: float = 30.0
-    source_seconds: float = SOURCE_SECONDS
-    begin_seconds: float = math.inf
-    eager: bool = True
+_GOES_ON = "what has arrived is kept, and the next sync goes on from there"
+_BEGINS_ANEW = "it has to begin anew; allow it more time: memocast sync --deadline 3h"
+_IS_BUSY = "another memocast is at it; try again later"
 
 
 def sync_source(
@@ -60,8 +48,11 @@ def sync_source(
             held = _locked(library, source, limits, hear)
             if held is not None:
                 _sync(library, settings, source, limits, news, hear)
-    except OutOfTime:
-        news.problems += out_of_time(library, source, limits)
+    except OutOfTime as over:
+        if held is not None:
+            news.problems += out_of_time(library, source, limits.source_seconds, over)
+        elif limits.eager:
+            news.problems.append(_too_long(source, limits.source_seconds, _IS_BUSY))
     except MemocastError as error:
         news.problems.append(error)
     finally:
@@ -70,19 +61,31 @@ def sync_source(
     hear(Ended(source.number, news if held is not None or news.problems else None))
 
 
-def out_of_time(library: Library, source: Channel, limits: SyncLimits) -> list[MemocastError]:
+def out_of_time(
+    library: Library, source: Channel, seconds: float, over: OutOfTime
+) -> list[MemocastError]:
     """Note that the source's time is over, so that it comes last next time; return the errors."""
-    problems: list[MemocastError] = [
-        SwarmTimeout(
-            f"{name_of(source)} took longer than {limits.source_seconds:g} s",
-            hint="what has arrived is kept, and the next sync goes on from there",
-        )
-    ]
+    error = _too_long(source, seconds, _GOES_ON if over.is_kept else _BEGINS_ANEW)
+    channels = library.channels
     try:
-        library.channels.note_time(source, slow=True)
-    except LibraryError as error:
-        problems.append(error)
-    return problems
+        if over.is_of_item:  # its feed was read
+            channels.note_time(source, slow=True)
+            return [error]
+        note_failure(library, source, f"it took longer than {seconds:g} s")
+        channels.note_time(source, slow=True, lost=not over.is_kept)
+    except LibraryError as refused:
+        return [error, refused]
+    return [error]
+
+
+def note_failure(library: Library, source: Channel, problem: str) -> None:
+    """Note that the source was checked in vain, so that others come first. Raises LibraryError."""
+    if source.kind == "channel":
+        library.channels.note_check(source, int(time.time()), problem)
+
+
+def _too_long(source: Channel, seconds: float, hint: str) -> MemocastError:
+    return SwarmTimeout(f"{name_of(source)} took longer than {seconds:g} s", hint=hint)
 
 
 def name_of(source: Channel) -> str:
@@ -103,10 +106,12 @@ def _locked(
     library: Library, source: Channel, limits: SyncLimits, hear: Callable[[Event], None]
 ) -> int | None:
     path = library.root / f"sync-{source.number}.lock"
+    # A change may have been made after the other process looked for those of this device.
+    waits = limits.eager or source.kind == "pair"
     while True:
         with library.translated():
-            held = lock(path, wait=_LOOK_SECONDS if limits.eager else 0.0)
-        if held is not None or not limits.eager:
+            held = lock(path, wait=_LOOK_SECONDS if waits else 0.0)
+        if held is not None or not waits:
             return held
         hear(Moved(source.number, Waiting()))
 

@@ -17,6 +17,7 @@ from memocast.podcasts.source import look, source_of
 from memocast.text import cut
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from memocast.formats.channel import Channel
@@ -39,12 +40,13 @@ def follow(
     newest: int | None = None,
     max_size: int | None = None,
     keep_days: int | None = None,
+    tell: Callable[[int, int], None] = lambda *_: None,
 ) -> Followed:
     """Follow `source`: a channel's link, or the address or file of a podcast's feed.
 
     If `source` is or names something followed already, change its limits. Limits (as in
-    `FollowLimits`) that are None stay as they are. Raises NotALink, UsageError, WrongKey, and
-    for a podcast what `podcasts.source.look` raises.
+    `FollowLimits`) that are None stay as they are. `tell` is as in `podcasts.source.look`. Raises
+    NotALink, UsageError, WrongKey, and for a podcast what `look` raises.
     """
     given = {"newest": newest, "max_size": max_size, "keep_days": keep_days}
     chosen: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
@@ -69,11 +71,13 @@ def follow(
     if link:
         return Followed(channels.add(link, limits=limits), is_new=True)
     assert podcast, "without a link, it is a podcast or already known"
-    return Followed(_follow_podcast(library, podcast, limits), is_new=True)
+    return Followed(_follow_podcast(library, podcast, limits, tell), is_new=True)
 
 
-def _follow_podcast(library: Library, source: str, limits: FollowLimits) -> Channel:
-    podcast, noted = look(source, "", _LOOK_SECONDS)
+def _follow_podcast(
+    library: Library, source: str, limits: FollowLimits, tell: Callable[[int, int], None]
+) -> Channel:
+    podcast, noted = look(source, "", _LOOK_SECONDS, tell)
     assert podcast is not None, "no earlier state was given"
     name = podcast.title or urlsplit(source).hostname or Path(source).stem
     link = ChannelLink(b"", b"", cut(name, NAME_MAX_BYTES).strip())

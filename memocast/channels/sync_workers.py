@@ -10,15 +10,17 @@ import time
 from collections import deque
 from typing import IO, TYPE_CHECKING, Self
 
-from memocast.channels.source_sync import name_of, out_of_time
+from memocast.channels.source_sync import name_of, note_failure, out_of_time
 from memocast.channels.sync_events import Ended, Event, News, event_of
-from memocast.errors import MemocastError
+from memocast.channels.time_limit import OutOfTime
+from memocast.channels.turns import seconds_for
+from memocast.errors import LibraryError, MemocastError
 from memocast.processes.line_process import LineProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from memocast.channels.source_sync import SyncLimits
+    from memocast.channels.turns import SyncLimits
     from memocast.formats.channel import Channel
     from memocast.library.library import Library
 
@@ -38,13 +40,14 @@ class _Worker(LineProcess):
     """A `memocast sync --worker` that syncs one source after another."""
 
     source: Channel | None = None
+    seconds: float = 0.0
     until: float = 0.0
 
-    def begin(self, source: Channel, limits: SyncLimits) -> None:
-        """Give it a source to sync."""
-        self.source = source
-        self.until = time.monotonic() + limits.source_seconds + _GRACE_SECONDS
-        self.send({"source": source.number})
+    def begin(self, source: Channel, seconds: float) -> None:
+        """Give it a source to sync in that time."""
+        self.source, self.seconds = source, seconds
+        self.until = time.monotonic() + seconds + _GRACE_SECONDS
+        self.send({"source": source.number, "seconds": seconds})
 
 
 class SyncWorkers:
@@ -78,8 +81,13 @@ class SyncWorkers:
         for worker in self._workers:
             worker.await_end(deadline)
 
-    def sync(self, sources: Sequence[Channel]) -> Iterator[Event]:
-        """Sync the sources, in this order, `AT_ONCE` at a time; yield what happens."""
+    def sync(
+        self, sources: Sequence[Channel], rest: Callable[[], None] = lambda: None
+    ) -> Iterator[Event]:
+        """Sync the sources, in this order, `AT_ONCE` at a time; yield what happens.
+
+        Calls `rest` when nothing has happened for half a second.
+        """
         waiting = deque(sources)
         begin_until = time.monotonic() + self._limits.begin_seconds
         while True:
@@ -90,12 +98,16 @@ class SyncWorkers:
             if not busy:
                 return
             ready, _, _ = select.select(busy, [], [], _LOOK_SECONDS)
+            if not ready:
+                rest()
             for worker in ready:
                 yield from self._events(worker)
             for worker in busy:
                 if worker.source and time.monotonic() > worker.until:
                     worker.kill()
-                    problems = out_of_time(self._library, worker.source, self._limits)
+                    problems = out_of_time(
+                        self._library, worker.source, worker.seconds, OutOfTime()
+                    )
                     yield self._ended(worker, problems)
 
     def _assign(self, waiting: deque[Channel]) -> None:
@@ -112,7 +124,8 @@ class SyncWorkers:
                     ) from error
                 self._workers.append(worker)
                 idle.append(worker)
-            idle.pop().begin(waiting.popleft(), self._limits)
+            source = waiting.popleft()
+            idle.pop().begin(source, seconds_for(self._library, source, self._limits))
 
     def _events(self, worker: _Worker) -> Iterator[Event]:
         for document in worker.documents():
@@ -122,11 +135,17 @@ class SyncWorkers:
             yield event
         if worker.has_ended and worker.source:
             how = worker.how_it_ended()
-            error = MemocastError(
-                f"syncing {name_of(worker.source)} crashed: {how}",
-                hint="the next sync tries again; what has arrived is kept",
-            )
-            yield self._ended(worker, [error])
+            problems = [
+                MemocastError(
+                    f"syncing {name_of(worker.source)} crashed: {how}",
+                    hint="the next sync tries again; what has arrived is kept",
+                )
+            ]
+            try:
+                note_failure(self._library, worker.source, f"syncing it crashed: {how}")
+            except LibraryError as error:
+                problems.append(error)
+            yield self._ended(worker, problems)
 
     def _ended(self, worker: _Worker, problems: list[MemocastError]) -> Ended:
         """Dismiss the worker; return the end of its turn."""

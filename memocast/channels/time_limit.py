@@ -11,7 +11,14 @@ if TYPE_CHECKING:
 
 
 class OutOfTime(KeyboardInterrupt):
-    """The time is over. Like Ctrl-C, it ends what runs, and what has arrived is kept."""
+    """The time is over. Like Ctrl-C, it ends what runs.
+
+    Whoever was interrupted says whether it `is_kept`, so that the next sync goes on from there;
+    and whether it was one memo (`is_of_item`), whose try was noted, or the source as a whole.
+    """
+
+    is_kept = False
+    is_of_item = False
 
 
 @contextlib.contextmanager

@@ -6,14 +6,15 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from memocast.bittorrent.download import STAGED_NAME, finished_torrent
+from memocast.bittorrent.download import STAGED_NAME, Progress, finished_torrent
 from memocast.errors import Refused
 from memocast.fetching.downloader import Downloader, own_addresses
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from memocast.fetching.progress import Stage
     from memocast.formats.link import Link
     from memocast.formats.torrent import Torrent
     from memocast.library.library import Library
@@ -30,17 +31,27 @@ class DownloadedPage:
 
 @contextlib.contextmanager
 def download_page(
-    library: Library, link: Link, settings: Settings, max_size: int, timeout: float
+    library: Library,
+    link: Link,
+    settings: Settings,
+    max_size: int,
+    timeout: float,
+    tell: Callable[[int], None] = lambda _: None,
 ) -> Iterator[DownloadedPage]:
     """Download the link's one file into a folder that is deleted after the block.
 
-    Raises Refused when it is larger than `max_size` bytes, SwarmTimeout, LibraryError.
+    Calls `tell` with the bytes received, 0 while nobody has sent any. Raises Refused when it is
+    larger than `max_size` bytes, SwarmTimeout, LibraryError.
     """
+
+    def show(stage: Stage) -> None:
+        tell(stage.done if isinstance(stage, Progress) else 0)
+
     with library.translated():
         entry = library.staging.create("page")
     try:
         addresses = own_addresses(library, settings)
-        downloader = Downloader(library, link, settings, addresses, entry.folder, timeout)
+        downloader = Downloader(library, link, settings, addresses, entry.folder, timeout, show)
         is_done = False
         try:
             metadata = downloader.metadata()

@@ -13,6 +13,17 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """A feed, or the state of paired devices, is looked for and read: `done` of `total` bytes.
+
+    `total` is 0 if unknown.
+    """
+
+    done: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Looking:
     """No peer has sent the metadata yet. `trackers` maps each URL to its last answer.
 
@@ -77,4 +88,6 @@ class Encrypting:
     size: int
 
 
-Stage = Waiting | Looking | Preview | Progress | Decrypting | Encrypting | Checking | Loading
+Stage = (
+    Waiting | Reading | Looking | Preview | Progress | Decrypting | Encrypting | Checking | Loading
+)

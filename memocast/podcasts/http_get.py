@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import email.utils
 import http.client
 import os
 import re
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
 
@@ -23,7 +25,10 @@ if TYPE_CHECKING:
 
 MAX_URL = 2_000
 _BLOCK = 1 << 16
-_KEPT = ("Content-Type", "ETag", "Last-Modified")
+_KEPT = ("Content-Type", "ETag", "Last-Modified", "Date")
+_AGE = timedelta(minutes=1)
+"""From this age on, a Last-Modified is strong: a clock of seconds cannot hide another version."""
+
 _REACHES = "check the address and your connection, then try again"
 _LATER = "try again later"
 
@@ -32,18 +37,38 @@ _LATER = "try again later"
 class Response:
     """A response's headers: its `url` after redirects, and its Content-Type `kind`.
 
-    `etag` and `modified` tell the server next time which version we have.
+    `etag` and `modified` tell the server next time which version we have; `date` is when it was
+    sent.
     """
 
     url: str
     kind: str = ""
     etag: str = ""
     modified: str = ""
+    date: str = ""
 
     @property
-    def can_continue(self) -> bool:
-        """Whether a part of this version can be completed later: its ETag is strong (RFC 9110)."""
-        return self.etag.startswith('"')
+    def validator(self) -> str:
+        """What tells this version from every other, so that a part of it can be completed later.
+
+        A strong ETag, or, if it has none at all, a strong Last-Modified (RFC 9110, 8.8.2.2 and
+        13.1.5). Empty if it has neither.
+        """
+        if self.etag:
+            return self.etag if self.etag.startswith('"') else ""
+        try:
+            modified, sent = (
+                email.utils.parsedate_to_datetime(said) for said in (self.modified, self.date)
+            )
+            return self.modified if sent - modified >= _AGE else ""
+        except (ValueError, TypeError, OverflowError):  # no dates, or only one has a time zone
+            return ""
+
+    def is_same(self, other: Response) -> bool:
+        """Whether both are surely the same version."""
+        return bool(self.validator) and (
+            self.etag == other.etag if self.etag else self.modified == other.modified
+        )
 
 
 def checked_url(url: str) -> str:
@@ -116,9 +141,9 @@ def get(
         headers["If-None-Match"] = known.etag
     if known and known.modified:
         headers["If-Modified-Since"] = known.modified
-    have = target.seek(0, os.SEEK_END) if part and part.can_continue else 0
+    have = target.seek(0, os.SEEK_END) if part and part.validator else 0
     if part and have:
-        headers |= {"Range": f"bytes={have}-", "If-Range": part.etag}
+        headers |= {"Range": f"bytes={have}-", "If-Range": part.validator}
     request = urllib.request.Request(address, headers=headers)  # noqa: S310 - checked above
     watch = Watch(timeout)
     try:
@@ -127,7 +152,7 @@ def get(
         with response:
             said = Response(response.url, *[response.headers.get(name, "") for name in _KEPT])
             if response.status == http.HTTPStatus.PARTIAL_CONTENT:
-                _check_part(response, host, have, part)
+                _check_part(response, said, host, have, part)
             else:
                 target.seek(0)
                 target.truncate()
@@ -147,17 +172,17 @@ def get(
         watch.end()
 
 
-def _check_part(response: Any, host: str, have: int, part: Response | None) -> None:
+def _check_part(response: Any, said: Response, host: str, have: int, part: Response | None) -> None:
     """Raise Refused unless the response is all that follows `have` bytes of `part`'s version.
 
-    By its Content-Range and its ETag (RFC 9110, 14.4 and 15.3.7): there are servers that have
-    another version and do not heed If-Range.
+    By its Content-Range and its ETag or date (RFC 9110, 14.4 and 15.3.7): there are servers that
+    have another version and do not heed If-Range.
     """
-    said = str(response.headers.get("Content-Range", ""))
-    numbers = re.fullmatch(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15}|\*)", said)
+    range_ = str(response.headers.get("Content-Range", ""))
+    numbers = re.fullmatch(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15}|\*)", range_)
     begin, last, size = numbers.groups() if numbers else ("", "", "")
     is_rest = begin == str(have) and (size == "*" or int(last) + 1 == int(size))
-    if not (part and have and is_rest and response.headers.get("ETag") == part.etag):
+    if not (part and have and is_rest and part.is_same(said)):
         raise Refused(f"{host} sent another part than was asked for", hint=_LATER)
 
 

@@ -16,6 +16,8 @@ from memocast.podcasts import http_get, parser_process
 from memocast.podcasts.parser import MAX_FEED_BYTES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from memocast.library.library import Library
     from memocast.podcasts.parser import Podcast
 
@@ -45,11 +47,17 @@ def source_of(library: Library, text: str) -> str | None:
         return None
 
 
-def look(source: str, state: str, timeout: float) -> tuple[Podcast | None, str]:
+def look(
+    source: str,
+    state: str,
+    timeout: float,
+    tell: Callable[[int, int], None] = lambda *_: None,
+) -> tuple[Podcast | None, str]:
     """Read the feed at a URL or in a file; return it with the state to pass next time.
 
-    The feed is None if it has not changed since `state`, which is empty at first. `timeout` as
-    in `http_get.get`. Raises NotALink, UsageError, SwarmTimeout, Refused and MemocastError.
+    The feed is None if it has not changed since `state`, which is empty at first. `timeout` and
+    `tell` as in `http_get.get`. Raises NotALink, UsageError, SwarmTimeout, Refused and
+    MemocastError.
 
     The first look tells whether the source's host is inside the user's own network, and the state
     keeps that: what was public then may not lead there later, not even after a redirect.
@@ -59,7 +67,7 @@ def look(source: str, state: str, timeout: float) -> tuple[Podcast | None, str]:
     known, inside = _remembered(state)
     guard = Guard(_host(source), is_inside=inside)
     content = io.BytesIO()
-    answer = http_get.get(source, content, MAX_FEED_BYTES, timeout, known, guard=guard)
+    answer = http_get.get(source, content, MAX_FEED_BYTES, timeout, known, tell, guard=guard)
     if answer is None:
         return None, state
     podcast = parser_process.read(content.getvalue(), answer.url, answer.kind)

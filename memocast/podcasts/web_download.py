@@ -36,7 +36,7 @@ class WebDownload:
     def has_something(self) -> bool:
         """Whether there are bytes that a later download can continue from."""
         part = self._part_of(None)
-        return bool(part and part.can_continue and file_stamp(self.path)[0])
+        return bool(part and part.validator and file_stamp(self.path)[0])
 
     def complete(
         self,

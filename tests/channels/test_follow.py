@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,6 +16,7 @@ from memocast.channels.sync_events import News
 from memocast.channels.time_limit import OutOfTime
 from memocast.errors import BelowDiskFloor, SwarmTimeout
 from memocast.fetching.page_download import DownloadedPage
+from memocast.fetching.progress import Reading
 from memocast.formats import torrent
 from memocast.formats.channel import SALT, ChannelLink, FollowLimits
 from memocast.formats.feed import FeedItem, FeedPage
@@ -24,9 +25,10 @@ from memocast.formats.mutable_item import SignedItem
 from memocast.library.disk_floor import DiskFloor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from memocast.fetching.progress import Stage
     from memocast.formats.channel import Channel
     from memocast.formats.link import Link
     from memocast.library.library import Library
@@ -70,8 +72,10 @@ class Feed:
         return SignedItem(bytes(32), SALT, 1, dht.pointer(self._head), b""), 1
 
     @contextlib.contextmanager
-    def download(self, _library: Library, where: Link, *_: object) -> Iterator[DownloadedPage]:
+    def download(self, _library: Library, where: Link, *others: Any) -> Iterator[DownloadedPage]:
         """In place of `download_page`."""
+        tell = others[-1]
+        tell(7)
         self.asked.append(where.v1)
         if error := self.failing.get(where.v1):
             raise error
@@ -86,10 +90,10 @@ class Feed:
         self._follower._reader.read(self.channel)
         return self.items()
 
-    def sync(self) -> News:
+    def sync(self, notify: Callable[[Stage], None] = lambda _: None) -> News:
         news = News()
         channel = self.library.channels.get("Anna")
-        self._follower.sync(channel, news, lambda _: None)
+        self._follower.sync(channel, news, notify)
         return news
 
     def items(self) -> str:
@@ -226,6 +230,29 @@ def test_a_download_that_is_nearly_here_needs_room_for_its_rest_only(
     news = feed.sync()
     assert news.held == 0
     assert [str(problem) for problem in news.problems] == ["it was tried"]
+
+
+def test_how_much_of_a_feed_is_here_is_told_from_the_beginning(
+    feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("memocast.channels.follow.fetch", _fail)
+    feed.publish("b", "a")
+    stages: list[Stage] = []
+    feed.sync(stages.append)
+    assert stages[:2] == [Reading(), Reading(7)]
+    last = stages[-1]
+    assert isinstance(last, Reading)
+    assert last.done > 100, "with the page that was complete before"
+
+
+def test_a_turn_that_brought_pages_of_a_feed_was_not_in_vain(feed: Feed) -> None:
+    _, oldest = feed.publish("b", "a")
+    for failing, is_kept in ((oldest, True), (feed.publish("c")[0], False)):
+        feed.failing[failing] = OutOfTime()
+        with pytest.raises(OutOfTime) as over:
+            feed.publish("b", "a") if is_kept else None
+            feed.read()
+        assert over.value.is_kept is is_kept
 
 
 def _fail(*_: object) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from helpers.full_or_short import scaled
-from helpers.podcast_feeds import item, rss, titles
+from helpers.podcast_feeds import item, problem, rss, titles
 from helpers.processes import is_running, running
 from helpers.waiting import wait_for
 from helpers.web_server import Reply, WebServer
-from memocast.channels.source_sync import SyncLimits, sync_source
+from memocast.channels.source_sync import sync_source
 from memocast.channels.sync_events import Ended, Event
 from memocast.channels.sync_workers import AT_ONCE, SyncWorkers
 from memocast.channels.time_limit import OutOfTime
+from memocast.channels.turns import SyncLimits
 from memocast.errors import LibraryError
 from memocast.formats.channel import SALT, ChannelLink
 from memocast.library.tables.channels import Channels
@@ -65,7 +68,8 @@ def test_slow_shows_end_in_their_time_and_come_last_the_next_time(
     assert titles(ben) == ["Episode 1"]
     for number in range(SLOW):
         assert f"error: 'Slow {number}' took longer than 5 s" in synced.err
-    assert "hint: what has arrived is kept" in synced.err
+    assert "hint: what has arrived is kept, and the next sync goes on from there" in synced.err
+    assert tries(ben) == {0}
     assert "memocast: 'Honest': 1 new memo" in synced.err
 
     asked = len(shows.asked)
@@ -75,6 +79,13 @@ def test_slow_shows_end_in_their_time_and_come_last_the_next_time(
         process.communicate(timeout=30)
     assert process.returncode == 130
     assert "/Honest" in feeds(shows, asked)[:SLOW]
+
+
+def tries(ben: Memocast) -> set[int]:
+    """How many tries each missing item has cost."""
+    with contextlib.closing(sqlite3.connect(ben.library / "library.db")) as database:
+        rows = database.execute("SELECT tries FROM item WHERE arrived IS NULL")
+        return {row[0] for row in rows}
 
 
 def feeds(shows: WebServer, since: int) -> list[str]:
@@ -116,6 +127,7 @@ def test_a_worker_that_dies_or_hangs_costs_its_own_source_alone(
     else:
         assert process.returncode == 1
         assert f"syncing 'Slow 0' crashed: {how.name}" in err
+        assert problem(ben, "Slow 0") == f"syncing it crashed: {how.name}"
     assert not is_running(worker)
 
 
@@ -137,7 +149,8 @@ def test_a_source_whose_worker_was_killed_comes_last_the_next_time(
     assert isinstance(ended, Ended)
     assert ended.news
     assert [str(problem) for problem in ended.news.problems] == ["'a' took longer than 0.1 s"]
-    assert library.channels.in_turn() == [honest, stuck]
+    assert [one.number for one in library.channels.in_turn()] == [honest.number, stuck.number]
+    assert library.channels.get("a").problem == "it took longer than 0.1 s"
 
 
 def test_what_was_fetched_is_told_even_if_the_library_cannot_be_written_any_more(

@@ -9,7 +9,7 @@ import pytest
 from memocast.bittorrent.download import Progress
 from memocast.channels.sync_events import Arrived, Ended, Event, Moved, News, event_of, to_json
 from memocast.errors import LibraryError, MemocastError, SwarmTimeout
-from memocast.fetching.progress import Loading, Looking, Preview, Waiting
+from memocast.fetching.progress import Loading, Looking, Preview, Reading, Waiting
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,7 @@ from memocast.fetching.progress import Loading, Looking, Preview, Waiting
         Moved(3, Preview("Grüße", 7, None, b"\x00\xff")),
         Moved(4, Progress(1, 2, 3, 4, 5, 6, whole=False)),
         Moved(5, Loading(1, 0)),
+        Moved(5, Reading(1, 2)),
         Arrived(6, "abcdefgh"),
         Ended(7, None),
         Ended(8, News(["abcdefgh"], removed=1, changed=2, held=3)),

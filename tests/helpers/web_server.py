@@ -35,8 +35,8 @@ class Reply:
     def rest(self, headers: Mapping[str, str]) -> Reply:
         """The reply to a request for a part: that, or the whole if it has changed."""
         asked = headers.get("Range", "")
-        etag = self.headers.get("ETag")
-        if not (self.ranges and asked and headers.get("If-Range") == etag):
+        version = self.headers.get("ETag", self.headers.get("Last-Modified"))
+        if not (self.ranges and asked and headers.get("If-Range") == version):
             return self
         begin = int(asked.removeprefix("bytes=").rstrip("-"))
         size = len(self.body)

@@ -28,11 +28,17 @@ AT = 20_000
 """Bytes after which the server says no more."""
 
 
-def stalled(ben: Memocast, server: WebServer, opus: Path, etag: str = '"one"') -> None:
+LONG_AGO = "Wed, 01 Sep 2021 08:00:00 GMT"
+VERSION = {"ETag": '"one"'}
+
+
+def stalled(
+    ben: Memocast, server: WebServer, opus: Path, headers: dict[str, str] = VERSION
+) -> None:
     """Have Ben interrupted while the first `AT` bytes of an episode are here."""
     server.replies |= {
         "/feed": Reply(rss(item(1, "1.opus"))),
-        "/1.opus": Reply(opus.read_bytes(), headers={"ETag": etag}, ranges=True, stall_at=AT),
+        "/1.opus": Reply(opus.read_bytes(), headers={**headers}, ranges=True, stall_at=AT),
     }
     ben.run("follow", f"{server.url}/feed")
     process = ben.start("sync")
@@ -51,10 +57,11 @@ def asked_for(server: WebServer) -> list[str | None]:
     return [headers.get("Range") for path, headers in server.asked if path == "/1.opus"]
 
 
+@pytest.mark.parametrize("headers", [VERSION, {"Last-Modified": LONG_AGO}])
 def test_an_interrupted_episode_goes_on_where_it_was(
-    ben: Memocast, server: WebServer, opus: Path
+    ben: Memocast, server: WebServer, opus: Path, headers: dict[str, str]
 ) -> None:
-    stalled(ben, server, opus)
+    stalled(ben, server, opus, headers)
     server.replies["/1.opus"].stall_at = None
     memo = ben.run("sync").out.strip()
     assert sha256(ben.audio(memo)) == sha256(opus)
@@ -89,6 +96,38 @@ def test_a_server_that_sends_another_part_is_asked_for_the_whole(
     assert asked_for(server)[-1] is None
 
 
+@pytest.mark.parametrize("said", [{}, {"Last-Modified": "Wed, 01 Sep 2021 08:00:01 GMT"}])
+def test_the_rest_of_another_date_is_not_taken(server: WebServer, said: dict[str, str]) -> None:
+    rest = Reply(b"cd", status=206, headers={"Content-Range": "bytes 2-3/4", **said})
+    server.replies["/1.opus"] = rest
+    url, target = f"{server.url}/1.opus", io.BytesIO(b"ab")
+    part = http_get.Response(url, modified=LONG_AGO, date="Wed, 01 Sep 2021 09:00:00 GMT")
+    with pytest.raises(Refused, match="sent another part than was asked for"):
+        http_get.get(url, target, 4, 5, part=part)
+    rest.headers["Last-Modified"] = LONG_AGO
+    http_get.get(url, target, 4, 5, part=part)
+    assert target.getvalue() == b"abcd"
+    assert server.asked[-1][1]["If-Range"] == LONG_AGO
+
+
+@pytest.mark.parametrize(
+    ("etag", "modified", "date"),
+    [
+        ('W/"one"', LONG_AGO, "Wed, 01 Sep 2021 09:00:00 GMT"),
+        ("", LONG_AGO, "Wed, 01 Sep 2021 08:00:59 GMT"),
+        ("", LONG_AGO, "Wed, 01 Sep 2021 07:00:00 GMT"),
+        ("", LONG_AGO, ""),
+        ("", "yesterday", "Wed, 01 Sep 2021 09:00:00 GMT"),
+        ("", "Wed, 01 Sep 2021 08:00:00", "Wed, 01 Sep 2021 09:00:00 GMT"),
+        ("", "Wed, 01 Sep 99999999999 08:00:00 GMT", "Wed, 01 Sep 2021 09:00:00 GMT"),
+    ],
+)
+def test_what_does_not_tell_versions_apart_is_not_relied_on(
+    etag: str, modified: str, date: str
+) -> None:
+    assert http_get.Response("", etag=etag, modified=modified, date=date).validator == ""
+
+
 @pytest.mark.parametrize("etag", ['"two"', 'W/"one"', None])
 def test_the_rest_of_another_version_is_not_taken(server: WebServer, etag: str | None) -> None:
     rest = Reply(b"cd", status=206, headers={"Content-Range": "bytes 2-3/4"})
@@ -107,7 +146,7 @@ def test_the_rest_of_another_version_is_not_taken(server: WebServer, etag: str |
 def test_without_an_etag_that_is_sure_an_episode_comes_whole(
     ben: Memocast, server: WebServer, opus: Path
 ) -> None:
-    stalled(ben, server, opus, etag='W/"one"')
+    stalled(ben, server, opus, {"ETag": 'W/"one"', "Last-Modified": LONG_AGO})
     server.replies["/1.opus"].stall_at = None
     memo = ben.run("sync").out.strip()
     assert sha256(ben.audio(memo)) == sha256(opus)

@@ -10,6 +10,8 @@ from memocast.cli import option_values, secret_argument
 from memocast.cli.channel_facts import ChannelArgument, facts_of
 from memocast.cli.context import JsonOption, app_context
 from memocast.cli.terminal import console
+from memocast.cli.terminal.display import Display
+from memocast.cli.terminal.fetch_view import FetchView
 from memocast.errors import UsageError
 
 
@@ -45,6 +47,7 @@ def follow(
     Example: memocast follow "magnet:?xs=urn:btpk:…" --newest 5
     """
     from memocast.channels import subscribe
+    from memocast.fetching.progress import Reading
 
     current = app_context(context)
     if link is None and not console.stdin_is_terminal():
@@ -55,7 +58,16 @@ def follow(
     if not source:
         raise UsageError("no link was given", hint="paste a channel's link or a feed's address")
     size = None if max_size is None else option_values.byte_count(max_size)
-    done = subscribe.follow(current.library, source, newest, size, keep_days)
+    with Display() as display:
+        view = FetchView(display, None)
+        done = subscribe.follow(
+            current.library,
+            source,
+            newest,
+            size,
+            keep_days,
+            lambda loaded, total: view.show(Reading(loaded, total)),
+        )
     found = done.channel
     if not done.is_new:
         is_changed = (newest, size, keep_days) != (None, None, None)

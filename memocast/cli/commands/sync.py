@@ -6,6 +6,7 @@ import contextlib
 import json as json_
 import math
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,8 +20,8 @@ from memocast.errors import Interrupted, NoSuchMemo
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from memocast.channels.source_sync import SyncLimits
     from memocast.channels.sync_events import Event, News
+    from memocast.channels.turns import SyncLimits
     from memocast.formats.channel import Channel
 
 _BACKGROUND_SECONDS = 300.0
@@ -45,6 +46,7 @@ def sync(
         ),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", hidden=True)] = False,
+    quick: Annotated[bool, typer.Option("--quick", hidden=True)] = False,
     worker: Annotated[bool, typer.Option("--worker", hidden=True)] = False,
     json: JsonOption = False,
 ) -> None:
@@ -55,10 +57,10 @@ def sync(
 
     Example: memocast sync
     """
-    from memocast.channels.source_sync import SOURCE_SECONDS, SyncLimits
+    from memocast.channels.turns import MOST_SECONDS, SyncLimits
 
     current = app_context(context, "free")
-    usual = _BACKGROUND_SECONDS if quiet else SOURCE_SECONDS
+    usual = _BACKGROUND_SECONDS if quiet else MOST_SECONDS
     limits = SyncLimits(
         option_values.seconds(timeout),
         option_values.seconds(deadline) if deadline else usual,
@@ -69,7 +71,7 @@ def sync(
     if worker:
         _work(current, limits)
     else:
-        _sync(current, channel or [], limits, json=json)
+        _sync(current, channel or [], limits, quick=quick, json=json)
 
 
 def _work(current: AppContext, limits: SyncLimits) -> None:
@@ -85,22 +87,31 @@ def _work(current: AppContext, limits: SyncLimits) -> None:
         console.data(json_.dumps(to_json(event)))
 
     for line in sys.stdin:
-        number = json_.loads(line)["source"]
+        turn = json_.loads(line)
+        number, own = turn["source"], replace(limits, source_seconds=turn["seconds"])
         source = current.library.channels.numbered(number)
         if source:
-            sync_source(current.library, current.settings, source, limits, hear)
+            sync_source(current.library, current.settings, source, own, hear)
         else:  # it was removed just now
             hear(Ended(number, None))
 
 
-def _sync(current: AppContext, names: list[str], limits: SyncLimits, *, json: bool) -> None:
+def _sync(
+    current: AppContext, names: list[str], limits: SyncLimits, *, quick: bool, json: bool
+) -> None:
+    from memocast.channels import turns
+
     attempts = console.Attempts()
     channels = current.library.channels
     found = attempts.each(names, channels.get)
-    wanted = [one for one in channels.in_turn() if not names or one in found]
+    if quick:
+        in_turn = turns.quick(current.library, limits, current.settings.sync_interval)
+    else:
+        in_turn = turns.in_turn(current.library, limits)
+    wanted = [one for one in in_turn if not names or one in found]
     pair = None if names else channels.pair()
     sources = [*([pair] if pair else []), *wanted]
-    if not (sources or names):
+    if not (sources or names or not limits.eager):
         console.note("there is nothing to sync; follow a channel: memocast follow SOURCE")
         return
     sync_run = _SyncRun(current, attempts, sources, limits, json=json)
@@ -156,10 +167,9 @@ class _SyncRun:
 
         limits = self._limits
         arguments = ["sync", "--worker", f"--timeout={limits.timeout}"]
-        arguments += [f"--deadline={limits.source_seconds}"]
         arguments += [] if limits.eager else ["--quiet"]
         with SyncWorkers(self._current.library, arguments, sys.stderr.fileno(), limits) as workers:
-            for event in workers.sync(list(self._sources.values())):
+            for event in workers.sync(list(self._sources.values()), self._view.catch_up):
                 self._hear(event)
 
     def _hear(self, event: Event) -> None:

@@ -97,9 +97,11 @@ def stage_text(stage: Stage) -> Text:
             return Text("another memocast is at it; waiting")
         case Progress():
             return _bar(stage)
+        case progress.Reading(done=done, total=total):
+            so_far = f": {_part(done, total)}" if done else ""
+            return Text(f"looking for what is new{so_far}")
         case progress.Loading(done=done, total=total):
-            of_all = f" of {console.size(total)}" if total else ""
-            return Text(f"downloading: {console.size(done)}{of_all}")
+            return Text(f"downloading: {_part(done, total)}")
         case progress.Decrypting(size=size):
             return Text(f"decrypting: {console.size(size)}")
         case progress.Encrypting(size=size):
@@ -111,6 +113,10 @@ def stage_text(stage: Stage) -> Text:
 
 def _looking(stage: Looking) -> str:
     return "asking for the description" if stage.peers else "looking for peers"
+
+
+def _part(done: int, total: int) -> str:
+    return console.size(done) + (f" of {console.size(total)}" if total else "")
 
 
 def _bar(stage: Progress) -> Text:

@@ -30,6 +30,7 @@ class SyncView:
         self._stages: dict[int, Stage] = {}
         self._titles: dict[int, str] = {}
         self._drawn = 0.0
+        self._is_behind = False
 
     def show(self, source: int, stage: Stage) -> None:
         """Draw that the source has reached this stage."""
@@ -41,7 +42,14 @@ class SyncView:
         self._stages[source] = stage
         if isinstance(stage, Preview):
             self._titles[source] = stage.title
+        self._is_behind = True
         if time.monotonic() - self._drawn > _REDRAW_SECONDS:
+            self.catch_up()
+
+    def catch_up(self) -> None:
+        """Draw what was not drawn yet: nothing may follow for long, while servers are silent."""
+        if self._is_behind:
+            self._is_behind = False
             self._drawn = time.monotonic()
             self._draw()
 
@@ -54,6 +62,7 @@ class SyncView:
         """Make room for a line of text, which the picture comes back below."""
         self._display.show("")
         self._drawn = 0.0
+        self._is_behind = bool(self._stages)
 
     def _draw(self) -> None:
         if not self._display.is_visible:

@@ -13,12 +13,14 @@ from memocast.formats.mutable_item import SignedItem
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Sequence
     from typing import Any
 
     from memocast.library.tables.database import Database
 
 _NODES = "dht_nodes"
 _SLOW = "slow_channels"
+_LOST = "lost_turns"
 
 
 class Channels:
@@ -179,7 +181,9 @@ class Channels:
 
     def remove(self, channel: Channel) -> None:
         """Delete the channel. The caller has already deleted its feed."""
-        self._database.execute("DELETE FROM channel WHERE number = ?", (channel.number,))
+        with self._database.transaction():
+            self._database.execute("DELETE FROM channel WHERE number = ?", (channel.number,))
+            self.note_time(channel, slow=False)  # the next one can get its number
 
     # -- what the DHT has ------------------------------------------------------------
 
@@ -233,15 +237,30 @@ class Channels:
 
         Those whose last sync took all its time come last; otherwise the longest unchecked first.
         """
-        slow = set(self._recall(_SLOW))
+        slow = self.slow()
         return sorted(self.all(), key=lambda one: (one.number in slow, one.checked))
 
-    def note_time(self, channel: Channel, *, slow: bool) -> None:
-        """Record whether its sync ended because its time was over."""
+    def slow(self) -> set[int]:
+        """Return the numbers of the channels whose last sync took all its time."""
+        return set(self._recall(_SLOW))
+
+    def lost_turns(self) -> dict[int, int]:
+        """Return by channels' numbers how many syncs in a row took all their time for nothing."""
+        return {int(number): int(times) for number, times in self._recall(_LOST)}
+
+    def note_time(self, channel: Channel, *, slow: bool, lost: bool = False) -> None:
+        """Record whether its sync ended because its time was over, and was `lost` altogether."""
+        number = channel.number
         with self._database.transaction():
-            known = set(self._recall(_SLOW))
-            if slow != (channel.number in known):
-                self._note(_SLOW, sorted(known ^ {channel.number}))
+            known = self.slow()
+            if slow != (number in known):
+                self._note(_SLOW, sorted(known ^ {number}))
+            turns = self.lost_turns()
+            times = turns.pop(number, 0)
+            if lost:
+                turns[number] = times + 1
+            if lost or times:
+                self._note(_LOST, sorted(turns.items()))
 
     def nodes(self) -> list[tuple[str, int]]:
         """Return the addresses and ports of DHT nodes that answered lately."""
@@ -255,7 +274,7 @@ class Channels:
         row = self._database.row("SELECT value FROM state WHERE key = ?", (key,))
         return list(json.loads(row["value"])) if row else []
 
-    def _note(self, key: str, value: list[Any]) -> None:
+    def _note(self, key: str, value: Sequence[Any]) -> None:
         self._database.execute(
             "INSERT OR REPLACE INTO state VALUES (?, ?)", (key, json.dumps(value))
         )

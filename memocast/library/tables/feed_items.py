@@ -192,6 +192,14 @@ class FeedItems:
         missing = [one for one in reversed(newest) if one.arrived is None]
         return sorted(missing, key=lambda one: one.tried if one.problem else 0)
 
+    def has_problem(self, channel: Channel, problem: str) -> bool:
+        """Return whether that is why an item has not arrived yet."""
+        row = self._database.row(
+            "SELECT 1 FROM item WHERE channel = ? AND problem = ? AND arrived IS NULL LIMIT 1",
+            (channel.number, problem),
+        )
+        return row is not None
+
     def move_up(self, channel: Channel, page: str) -> None:
         """Make the page's items the newest, inside the caller's transaction."""
         for listed in reversed(self.items(channel, page=page)):
