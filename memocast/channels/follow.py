@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from memocast.channels.feed_reader import DEFAULT_TIMEOUT, FeedReader, identities
+from memocast.channels.floor_watch import FloorWatch
 from memocast.channels.time_limit import OutOfTime
 from memocast.channels.turns import TOO_LONG, must_wait
 from memocast.errors import (
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from memocast.settings import Settings
 
 _DAY = 24 * 3600
+_WORTH_A_PAUSE = 1 << 20
+"""Bytes that are not to be received again and again, and thrown away for want of room."""
 
 
 class Follower:
@@ -88,6 +91,7 @@ class Follower:
         self._library.channels.note_check(channel, int(time.time()), problem)
         channel = self._library.channels.get(channel.name)
         self._fetch(channel, notify, arrived, news)
+        self._library.channels.note_held(channel, news.held)
 
     def _read_podcast(self, channel: Channel, notify: Callable[[Stage], None]) -> None:
         known = self._library.channels.state(channel)
@@ -115,10 +119,14 @@ class Follower:
                 news.held += 1
                 continue
             before = self._bytes_of(listed)
+            watch = FloorWatch(self._floor, notify)
             try:
-                memo = self._fetch_item(channel, listed, self._floor.watched(notify))
+                memo = self._fetch_item(channel, listed, watch)
             except BelowDiskFloor:
                 news.held += 1
+                is_kept = self._bytes_of(listed) > before
+                if watch.received > _WORTH_A_PAUSE and not is_kept:
+                    items.note_problem(listed, "the disk had no room for it")
                 continue
             except LibraryError:
                 raise

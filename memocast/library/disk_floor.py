@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import os
-import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from memocast.errors import BelowDiskFloor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
-
-T = TypeVar("T")
-_LOOK_SECONDS = 0.5
 
 
 class DiskFloor:
@@ -22,7 +17,6 @@ class DiskFloor:
     def __init__(self, root: Path, floor: int) -> None:
         self._root = root
         self.floor = floor
-        self._looked = 0.0
 
     @property
     def free(self) -> int:
@@ -44,20 +38,13 @@ class DiskFloor:
     @property
     def is_reached(self) -> bool:
         """Whether nothing more may be fetched. Raises OSError."""
-        return bool(self.floor) and self.room <= 0
+        return not self.has_room(0)
+
+    def has_room(self, size: int) -> bool:
+        """Return whether so many bytes more may be fetched. Raises OSError."""
+        return not self.floor or self.room > size
 
     def check(self) -> None:
         """Raise BelowDiskFloor when the floor is reached."""
         if self.is_reached:
             raise BelowDiskFloor
-
-    def watched(self, notify: Callable[[T], None]) -> Callable[[T], None]:
-        """Return `notify`, but it also checks, twice a second, while something arrives."""
-
-        def checked(value: T) -> None:
-            if time.monotonic() - self._looked > _LOOK_SECONDS:
-                self._looked = time.monotonic()
-                self.check()
-            notify(value)
-
-        return checked

@@ -6,7 +6,7 @@ import io
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from memocast.errors import LibraryError, MemocastError, Refused
+from memocast.errors import BelowDiskFloor, LibraryError, MemocastError, Refused
 from memocast.fetching.fetch import FetchRequest, fetch
 from memocast.fetching.progress import Checking, Loading, Preview
 from memocast.formats import link
@@ -55,6 +55,7 @@ class Episodes:
         self._notify = notify
         self._guard = guard
         self._inside = guard.has_own or is_file
+        self._announced = 0
 
     def fetch(self, listed: ListedItem, max_size: int) -> Memo:
         """Fetch an episode by its torrent or, if that fails, from the web.
@@ -117,12 +118,17 @@ class Episodes:
         except Refused:
             is_refused = True
             raise
+        except BelowDiskFloor:
+            # It may never end, and would keep the disk as full as this.
+            is_refused = not self._announced
+            raise
         finally:
             if is_refused or (download and not download.has_something):
                 entry.discard()
             entry.release()
 
     def _tell(self, done: int, total: int) -> None:
+        self._announced = total
         self._notify(Loading(done, total))
 
 

@@ -71,6 +71,53 @@ def test_an_episode_larger_than_it_says_ends_at_the_floor(
         assert status.f_bavail * status.f_frsize > floor - 4_000_000
 
 
+def test_an_episode_without_room_is_not_begun_and_status_says_that_it_waits(
+    ben: Memocast, server: WebServer, opus: Path, tmp_path: Path
+) -> None:
+    size = 8_000_000
+    server.replies |= {
+        "/feed": Reply(rss(item(2, "large"), item(1, "1.opus"))),
+        "/large": Reply(bytes(size)),
+        "/1.opus": Reply(opus.read_bytes()),
+    }
+    with mounted(tmp_path / "disk", "16m") as disk:
+        small = ben.with_(MEMOCAST_LIBRARY=str(disk / "library"), MEMOCAST_DISK_FLOOR="10000000")
+        small.library = disk / "library"
+        small.run("follow", f"{server.url}/feed")
+        free = os.statvfs(disk).f_bavail
+        assert "1 new memo was not fetched" in small.run("sync", expect=8).err
+        assert titles(small) == ["Episode 1"]
+        assert free - os.statvfs(disk).f_bavail < 1_000_000 // os.statvfs(disk).f_bsize
+        assert "1 new memo did not fit at the last sync" in small.run("status").out
+        assert small.run("status", "--json").json["disk"]["waiting"] == 1
+        small.run("unfollow", "A show")
+        assert "disk" not in small.run("status", "--json").json
+
+
+def test_what_ended_at_the_floor_is_not_loaded_again_by_the_seeders_next_sync(
+    ben: Memocast, server: WebServer, tmp_path: Path
+) -> None:
+    def swell(request: BaseHTTPRequestHandler) -> None:
+        while not server.ended.wait(0.01):
+            request.wfile.write(bytes(1 << 16))
+
+    # Its ETag would let it go on where it was, but it may have no end.
+    server.replies["/endless"] = Reply(send=swell, headers={"ETag": '"e"'})
+    server.replies["/feed"] = Reply(rss(item(1, "endless")))
+    with mounted(tmp_path / "disk", "16m") as disk:
+        small = ben.with_(MEMOCAST_LIBRARY=str(disk / "library"), MEMOCAST_DISK_FLOOR="10000000")
+        small.library = disk / "library"
+        small.run("follow", f"{server.url}/feed")
+        small.run("sync", "--quiet", expect=8)
+        assert not list(small.library.glob("incoming/download-web-*")), "it makes room again"
+        asked = server.paths().count("/endless")
+        assert asked == 1
+        small.run("sync", "--quiet")
+        assert server.paths().count("/endless") == asked
+        small.run("sync", expect=8)
+        assert server.paths().count("/endless") == asked + 1, "unless the user wants it"
+
+
 def test_a_channel_s_memos_wait_for_room_too(
     someone: Callable[[str], Memocast], opus: Path
 ) -> None:

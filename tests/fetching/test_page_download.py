@@ -73,7 +73,7 @@ class Asked(list[tuple[str, int]]):
 
     @contextlib.contextmanager
     def _download(
-        self, _library: Library, where: Link, _settings: Settings, most: int, _timeout: float
+        self, _library: Library, where: Link, _settings: Settings, most: int, *_: object
     ) -> Iterator[DownloadedPage]:
         assert where.v1
         self.append((where.v1, most))

@@ -32,12 +32,16 @@ def status(context: typer.Context, json: JsonOption = False) -> None:
     rows = [_row(*found, report) for found in offered]
     floor = DiskFloor(current.root, current.settings.disk_floor)
     with current.library.translated():
-        is_held = floor.is_reached
-        said = floor.said if is_held else ""
-        disk = {"disk": {"free": floor.free, "floor": floor.floor}} if is_held else {}
-    lines = _reach_lines(report)
-    if is_held:
-        lines.append(("disk", f"{said}: nothing new is fetched from channels"))
+        waiting = current.library.channels.held_back()
+        facts = {"free": floor.free, "floor": floor.floor, "waiting": waiting}
+        disk = {"disk": facts} if floor.is_reached or waiting else {}
+        lines = _reach_lines(report)
+        if disk:
+            held = console.count(waiting, "new memo")
+            what = f"{held} did not fit at the last sync"
+            if floor.is_reached:
+                what = "nothing new is fetched from channels"
+            lines.append(("disk", f"{floor.said}: {what}"))
     if json:
         seeder = to_json(report) if report else None
         console.document({"seeder": seeder, "memos": rows, **disk})

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _NODES = "dht_nodes"
 _SLOW = "slow_channels"
 _LOST = "lost_turns"
+_HELD = "held_back"
 
 
 class Channels:
@@ -246,7 +247,17 @@ class Channels:
 
     def lost_turns(self) -> dict[int, int]:
         """Return by channels' numbers how many syncs in a row took all their time for nothing."""
-        return {int(number): int(times) for number, times in self._recall(_LOST)}
+        return self._counts(_LOST)
+
+    def held_back(self) -> int:
+        """Return how many memos the last syncs did not fetch, for want of room on the disk."""
+        counts = self._counts(_HELD)
+        return sum(counts.get(one.number, 0) for one in self.all())
+
+    def note_held(self, channel: Channel, count: int) -> None:
+        """Record how many memos its sync did not fetch, for want of room on the disk."""
+        if self._counts(_HELD).get(channel.number, 0) != count:
+            self._note_count(_HELD, channel, count)
 
     def note_time(self, channel: Channel, *, slow: bool, lost: bool = False) -> None:
         """Record whether its sync ended because its time was over, and was `lost` altogether."""
@@ -255,12 +266,9 @@ class Channels:
             known = self.slow()
             if slow != (number in known):
                 self._note(_SLOW, sorted(known ^ {number}))
-            turns = self.lost_turns()
-            times = turns.pop(number, 0)
-            if lost:
-                turns[number] = times + 1
+            times = self.lost_turns().get(number, 0)
             if lost or times:
-                self._note(_LOST, sorted(turns.items()))
+                self._note_count(_LOST, channel, times + 1 if lost else 0)
 
     def nodes(self) -> list[tuple[str, int]]:
         """Return the addresses and ports of DHT nodes that answered lately."""
@@ -269,6 +277,14 @@ class Channels:
     def note_nodes(self, nodes: list[tuple[str, int]]) -> None:
         """Store these nodes for the next look-up."""
         self._note(_NODES, nodes)
+
+    def _counts(self, key: str) -> dict[int, int]:
+        return {int(number): int(count) for number, count in self._recall(key)}
+
+    def _note_count(self, key: str, channel: Channel, count: int) -> None:
+        with self._database.transaction():
+            counts = self._counts(key) | {channel.number: count}
+            self._note(key, sorted(pair for pair in counts.items() if pair[1]))
 
     def _recall(self, key: str) -> list[Any]:
         row = self._database.row("SELECT value FROM state WHERE key = ?", (key,))
