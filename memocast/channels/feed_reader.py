@@ -100,7 +100,7 @@ class FeedReader:
         channel: Channel,
         walked: _Walk,
         files: contextlib.ExitStack,
-        tell: Callable[[int], None],
+        tell: Callable[[int], None] = lambda _: None,
     ) -> None:
         """Go on to ever older pages, to the oldest one, or until there are enough items.
 
