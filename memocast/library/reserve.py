@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 from typing import TYPE_CHECKING
@@ -57,8 +58,10 @@ class Reserve:
             if size > max(there, _LEAST_BYTES - 1):
                 try:
                     set_aside(self._path, size - there)
-                except OSError:  # a quota allows less than the disk has: take nothing of that
-                    self._shrink(there)
+                except OSError as error:
+                    # A full disk gives what it has; take nothing of what a quota leaves.
+                    if error.errno != errno.ENOSPC:
+                        self._shrink(there)
 
     def _shrink(self, size: int) -> None:
         if size:

@@ -136,7 +136,7 @@ def test_what_decodes_the_memo_stays_ready_however_long_its_sender_is_waited_for
 ) -> None:
     # Starting it anew would take place when all bytes are here, beside libtorrent's threads.
     (tmp_path / "asked.py").write_text(
-        "import os\ndef answer(given, file):\n    return os.getppid()\n"
+        "import os\nprepare = id\ndef answer(given, file):\n    return os.getppid()\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     nowhere = Settings(

@@ -217,7 +217,7 @@ def test_atom_feeds_and_odd_items_are_read() -> None:
     )
     late, early = parse(odd, "http://h.example/").items
     assert (len(late.title.encode()), len(late.text), len(late.id)) == (300, 8_000, 64)
-    assert late.published.year < 2990
+    assert late.published.year == 2990  # what a library shows of it is in the past
     assert (early.title, early.size, early.published.year) == ("untitled", 0, 1970)
     assert early.id == "http://h.example/1.mp3"
 

@@ -184,7 +184,9 @@ class Channels:
         """Delete the channel. The caller has already deleted its feed."""
         with self._database.transaction():
             self._database.execute("DELETE FROM channel WHERE number = ?", (channel.number,))
-            self.note_time(channel, slow=False)  # the next one can get its number
+            # The next channel can get its number.
+            self.note_time(channel, slow=False)
+            self.note_held(channel, 0)
 
     # -- what the DHT has ------------------------------------------------------------
 
