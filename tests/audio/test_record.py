@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from helpers.sound_card import SoundCard
 
 
-@pytest.mark.parametrize("format_", ["opus", "flac", "wav"][: scaled(3, 2)])
+@pytest.mark.parametrize("format_", ["opus", "flac", "wav"][: scaled(3, 1)])
 @pytest.mark.long
 def test_what_is_recorded_is_what_was_spoken(
     speaking_anna: Memocast, sound_card: SoundCard, speech: Path, format_: str

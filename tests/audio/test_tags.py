@@ -230,6 +230,7 @@ def title_of(path: Path) -> str:
     return ""
 
 
+@pytest.mark.full
 def test_a_bomb_that_was_added_is_refused_tags_and_exported_without(
     anna: Memocast, tmp_path: Path
 ) -> None:

@@ -93,6 +93,7 @@ def resources(pid: int) -> tuple[int, int]:
     return descriptors, int(status.partition("VmRSS:")[2].split()[0])
 
 
+@pytest.mark.full
 @pytest.mark.long
 def test_people_who_wait_are_served_whatever_becomes_of_others_at_their_address(
     net: Net, memocast: Callable[..., Memocast], megabyte: Path
@@ -183,6 +184,7 @@ def test_a_page_sounds_soon(net: Net, memocast: Callable[..., Memocast], megabyt
     assert sound, "each was heard"
 
 
+@pytest.mark.full
 @pytest.mark.long
 def test_a_web_session_that_dies_while_pages_load_does_not_keep_them_from_their_memo(
     net: Net, memocast: Callable[..., Memocast], megabyte: Path

@@ -153,9 +153,9 @@ def test_a_folder_without_permission_to_write_can_be_read(
     anna: Memocast, opus: Path, tmp_path: Path
 ) -> None:
     one = filled(anna, opus)
-    commands = readers(one, tmp_path / "copy.opus")
+    commands = readers(one, tmp_path / "copy.opus")[:: scaled(1, 4)]
     said = [anna.run(*command).out for command in commands]
-    (tmp_path / "new.key").unlink()
+    (tmp_path / "new.key").unlink(missing_ok=True)
 
     def run(*command: str) -> Result:
         whole = [*_PLAIN_USER, sys.executable, "-m", "memocast", *command]

@@ -158,6 +158,7 @@ def test_a_pairing_that_an_older_memocast_left_half_ended_is_ended(
     assert leftovers(anna) == set()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "name", ["publish privately", "publish", "retract", "share privately"][: scaled(4, 1)]
 )

@@ -151,7 +151,7 @@ def test_a_command_reads_no_more_in_a_library_of_four_times_as_many_memos(
     memocast: Callable[..., Memocast], tmp_path: Path, speech: Path
 ) -> None:
     sound = encoded(speech, tmp_path / "short.opus", format="OGG", subtype="OPUS")
-    commands = dict(list(COMMANDS.items())[:: scaled(1, 3)])
+    commands = dict(list(COMMANDS.items())[:: scaled(1, 4)])
     found: list[dict[str, dict[str, Any]]] = []
     for size in SIZES:
         library = tmp_path / str(size)

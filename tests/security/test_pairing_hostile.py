@@ -167,6 +167,7 @@ def test_bad_entries_are_left_out_alone_and_the_next_edit_reaches_all(
         mallory.close()
 
 
+@pytest.mark.full
 @pytest.mark.long
 def test_a_device_whose_clock_was_years_ahead_agrees_with_the_others_again(
     someone: Callable[..., Memocast], opus: Path, tmp_path: Path

@@ -80,6 +80,7 @@ def other_tab(net: Net, profile: BrowserContext) -> Page:
     return net.visit(f"{net.site.url}icon.svg", profile)
 
 
+@pytest.mark.full
 @pytest.mark.long
 def test_what_was_discarded_or_shared_and_deleted_leaves_nothing_behind(
     net: Net, profile: BrowserContext
@@ -104,6 +105,7 @@ def test_what_was_discarded_or_shared_and_deleted_leaves_nothing_behind(
     assert kept(visit_again(net, tab)) == (0, 0, 0)
 
 
+@pytest.mark.full
 @pytest.mark.long
 def test_recordings_of_tabs_that_died_are_offered_one_after_another_until_none_is_left(
     net: Net, profile: BrowserContext
@@ -149,6 +151,7 @@ def test_what_is_still_being_written_when_a_recording_is_discarded_goes_too(
     assert kept(visit_again(net, tab)) == (0, 0, 0)
 
 
+@pytest.mark.full
 @pytest.mark.long
 def test_a_browser_whose_room_is_used_up_keeps_no_memo_and_drops_its_draft_all_the_same(
     net: Net, profile: BrowserContext
@@ -183,6 +186,7 @@ def test_what_a_browser_does_not_delete_is_told_and_offered_again(
     assert kept(again) == (0, 0, 0)
 
 
+@pytest.mark.full
 def test_what_one_tab_has_deleted_no_other_tab_brings_back(
     net: Net, profile: BrowserContext
 ) -> None:
