@@ -170,7 +170,7 @@ anything = st.recursive(
 @given(st.lists(st.dictionaries(st.sampled_from(list(said())), anything), max_size=4), anything)
 def test_whatever_an_entry_says_it_is_taken_or_left_out(changes: list[Any], other: Any) -> None:
     bad = [said(**change) for change in changes]
-    found, reasons = entries_in(part(*bad, other), "a", NOW)
+    found, reasons = entries_in(part(*bad, json.dumps(other)), "a", NOW)
     assert found[LAST.key] == LAST
     assert set(found) <= {GOOD.key, LAST.key, *(str(entry["key"]) for entry in bad)}
     assert reasons.total() <= len(bad) + 1

@@ -7,7 +7,6 @@ import re
 import signal
 import stat
 import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +16,7 @@ from helpers.channel_commands import publish_one
 from helpers.full_or_short import scaled
 from helpers.mounted_folder import mounted
 from helpers.processes import running
-from helpers.programs import needs
+from helpers.system_calls import traced
 from helpers.waiting import wait_for
 from memocast.files import copy, creating
 
@@ -327,19 +326,3 @@ def test_copies_are_whole_within_a_file_system_and_across_two(tmp_path: Path, fl
                 copy(flac, file)
                 file.write(b"and more")
             assert (folder / "x").read_bytes() == flac.read_bytes() + b"and more"
-
-
-def traced(
-    user: Memocast, calls: str, arguments: list[str], *options: str, expect: int = 0
-) -> list[str]:
-    """The system calls of those kinds that a command makes, with the paths of descriptors."""
-    log = user.home / "calls"
-    strace = [needs("strace"), "-f", "-y", "-qq", "-s", "400", "-e", f"trace={calls}", "-o", log]
-    command = [*strace, *options, sys.executable, "-m", "memocast", *arguments]
-    done = subprocess.run(
-        command, env=user.environment, cwd=user.home, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == expect, done
-    found = [line.partition(" ")[2].strip() for line in log.read_text().splitlines()]
-    log.unlink()
-    return found

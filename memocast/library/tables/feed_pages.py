@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from memocast.files import file_stamp, fsync_folder
+from memocast.files import file_stamp, fsync_file, fsync_folder
 from memocast.library.tables.folders import FEEDS_FOLDER
 
 if TYPE_CHECKING:
@@ -145,6 +145,7 @@ class FeedPages:
             return
         self._pending_deletes.cancel(target)
         # A crash can leave a file without a row; the next page of the same content takes it.
+        fsync_file(stored.file)  # libtorrent, which may have written it, leaves that to the system
         stored.file.replace(target)
         fsync_folder(self._folder)
         size, mtime = file_stamp(target)
