@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from helpers.channel_commands import create
 from helpers.killed_commands import LINK, SECRET, memo
+from helpers.library_state import leftovers, state
 from helpers.mounted_folder import fill, make_room
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from helpers.memocast_user import Memocast
@@ -31,10 +32,16 @@ class Put:
         shutil.copytree(self._library, aside)
 
     def back(self, left: int) -> None:
-        make_room(self._disk)
+        self.make_room()
         shutil.rmtree(self._library)
         shutil.copytree(self._aside, self._library)
+        self.fill(left)
+
+    def fill(self, left: int) -> None:
         self._fill(self._disk, left)
+
+    def make_room(self) -> None:
+        make_room(self._disk)
 
 
 def everything(user: Memocast, opus: Path) -> None:
@@ -49,3 +56,23 @@ def everything(user: Memocast, opus: Path) -> None:
     user.run("pair", "-", stdin=SECRET)
     user.run("sync", expect=None)  # seals memos for the other device
     user.run("identity")
+
+
+def assert_room_can_be_made(user: Memocast, put: Put, left: Iterable[int]) -> None:
+    """Assert that what frees space works, with each of these left of the disk."""
+    commands = {
+        ("unshare", memo(user, "One"), memo(user, "Two")): "no longer shared",
+        ("unfollow", "Ben"): "no longer follow",
+        ("pair", "--end"): "no longer paired",
+    }
+    for command in commands:
+        user.run(*command)
+    expected = state(user)
+    for count in left:
+        put.back(count)
+        for command, says in commands.items():
+            assert says in user.run(*command).err
+            put.fill(count)
+        put.make_room()
+        assert state(user) == expected
+        assert leftovers(user) == set()

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from helpers.full_disk import Put, everything
+from helpers.full_disk import Put, assert_room_can_be_made, everything
 from helpers.full_or_short import scaled
 from helpers.killed_commands import LINK, memo
-from helpers.library_state import leftovers, state
+from helpers.library_state import leftovers
 from helpers.mounted_folder import PAGE_BYTES, fill, free_bytes, make_room, mounted
 from helpers.podcast_feeds import item, rss
 from helpers.web_server import Reply, WebServer
@@ -65,23 +65,7 @@ def test_what_frees_space_works_on_a_full_disk(
     anna: Memocast, opus: Path, disk: Path, tmp_path: Path
 ) -> None:
     everything(anna, opus)
-    commands = {
-        ("unshare", memo(anna, "One"), memo(anna, "Two")): "no longer shared",
-        ("unfollow", "Ben"): "no longer follow",
-        ("pair", "--end"): "no longer paired",
-    }
-    put = Put(anna, disk, tmp_path / "aside")
-    for command in commands:
-        anna.run(*command)
-    expected = state(anna)
-    for pages in SOME:
-        put.back(pages)
-        for command, says in commands.items():
-            assert says in anna.run(*command).err
-            fill(disk, pages)
-        make_room(disk)
-        assert state(anna) == expected
-        assert leftovers(anna) == set()
+    assert_room_can_be_made(anna, Put(anna, disk, tmp_path / "aside"), SOME)
 
 
 @IN_MEMORY

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from helpers.full_disk import Put, everything
+from helpers.full_disk import Put, assert_room_can_be_made, everything
 from helpers.full_or_short import scaled
 from helpers.killed_commands import memo
-from helpers.library_state import leftovers, state
-from helpers.mounted_folder import fill_with_files, free_files, make_room, mounted
+from helpers.library_state import leftovers
+from helpers.mounted_folder import fill_with_files, free_files, mounted
 from helpers.programs import needs
 
 if TYPE_CHECKING:
@@ -60,23 +60,7 @@ def test_what_frees_space_works_where_no_more_files_can_be(
     anna: Memocast, opus: Path, disk: Path, tmp_path: Path
 ) -> None:
     everything(anna, opus)
-    commands = {
-        ("unshare", memo(anna, "One"), memo(anna, "Two")): "no longer shared",
-        ("unfollow", "Ben"): "no longer follow",
-        ("pair", "--end"): "no longer paired",
-    }
-    put = Put(anna, disk, tmp_path / "aside", fill_with_files)
-    for command in commands:
-        anna.run(*command)
-    expected = state(anna)
-    for left in LEFT:
-        put.back(left)
-        for command, says in commands.items():
-            assert says in anna.run(*command).err
-            fill_with_files(disk, left)
-        make_room(disk)
-        assert state(anna) == expected
-        assert leftovers(anna) == set()
+    assert_room_can_be_made(anna, Put(anna, disk, tmp_path / "aside", fill_with_files), LEFT)
 
 
 def test_reading_takes_no_file_and_a_change_says_what_is_lacking(

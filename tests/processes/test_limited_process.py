@@ -20,16 +20,12 @@ import pytest
 from helpers.hostile.lying_audio import silent_vorbis
 from helpers.waiting import wait_for
 from memocast.audio.examine import examine
-from memocast.channels.pair_missing import MissingMemos
-from memocast.errors import MemocastError, NotALink, Refused, SwarmTimeout
-from memocast.formats.replica import EditStamp, ReplicaEntry
-from memocast.library.library import Library
+from memocast.errors import MemocastError, Refused
 from memocast.processes import (
     limited_process,
     limited_process_answer,
     limited_process_child,
     process_limits,
-    sandbox,
 )
 
 if TYPE_CHECKING:
@@ -280,107 +276,10 @@ def test_a_process_that_is_kept_does_not_end_for_want_of_work(run: Callable[...,
         until = time.monotonic() + 2
         while time.monotonic() < until:
             process.keep()
-            time.sleep(0.05)
+            time.sleep(0.05)  # as often as a fetch does it, for much longer than it may be idle
         process.ask(task, pids.append)
         assert pids[0] == pids[1]
         wait_for("its end, as nobody keeps it", lambda: not is_running(pids[0]))
-
-
-CLOSED = """
-import os, socket
-TROUBLE
-from memocast.processes import sandbox
-
-def prepare(what):
-    sandbox.load()
-
-def tried(deed, *arguments):
-    try:
-        deed(*arguments)
-    except (OSError, PermissionError) as error:
-        return type(error).__name__
-    return "done"
-
-def answer(given, file):
-    path = given.decode()
-    file.read()
-    return {
-        "open": tried(open, path), "list": tried(os.listdir, "/"), "pipe": tried(os.pipe),
-        "connect": tried(socket.socket), "copy": tried(os.dup, 0), "write": tried(file.write, b"x"),
-        "delete": tried(os.unlink, path), "rename": tried(os.rename, path, path + "2"),
-        "cut": tried(os.truncate, path, 0), "folder": tried(os.mkdir, path + "3"),
-        "link": tried(os.symlink, path, path + "4"), "fork": tried(forked),
-    } | ({"run": tried(os.execv, "/bin/true", ["true"])} if has_landlock() else {})
-
-def has_landlock():
-    try:
-        import landlock
-        return landlock.landlock_abi_version() > 0
-    except Exception:
-        return False
-
-def forked():
-    os.setresuid(65534, 65534, 65534)  # root may always
-    if not os.fork():
-        os._exit(0)
-"""
-
-
-FAILS_ONCE = """
-try:
-    os.close(os.open(__file__ + ".failed", os.O_CREAT | os.O_EXCL))
-except FileExistsError:
-    pass
-else:
-    raise OSError(24, "Too many open files")
-"""
-
-
-@pytest.mark.parametrize("trouble", ["", FAILS_ONCE], ids=["loaded", "loaded in the fork"])
-def test_a_decoder_can_open_nothing_and_change_nothing(
-    run: Callable[..., object], tmp_path: Path, trouble: str
-) -> None:
-    (tmp_path / "closed.py").write_text(CLOSED.replace("TROUBLE", trouble))
-    other = tmp_path / "precious"
-    other.write_bytes(b"precious")
-    with other.open("rb") as file:
-        given = os.fsencode(other)
-        done = limited_process.run("closed", given, 5, file)
-    assert isinstance(done, dict)
-    unnamed = {"open", "list", "pipe", "connect", "copy", "write", "fork"}
-    everywhere = {deed for deed in done if deed in unnamed}
-    landlock = pytest.importorskip("landlock")
-    try:
-        landlock.landlock_abi_version()
-    except Exception:  # a kernel without it
-        done = {deed: done[deed] for deed in everywhere}
-    assert {deed for deed, how in done.items() if how == "done"} == set(), done
-    assert other.read_bytes() == b"precious"
-
-
-def test_what_reads_strangers_data_gives_up_names_of_files() -> None:
-    """All but what reads a container, which would take longer for it; that is Python alone."""
-    for module, what in (
-        ("memocast.podcasts.parser_process", ""),
-        ("memocast.podcasts.earlier_feed", ""),
-        ("memocast.audio.tag_process", "mp3"),
-        ("memocast.audio.decoder_process", "sndfile"),
-    ):
-        code = f"import sys; from {module} import prepare; prepare({what!r})"
-        code += "; sys.exit('landlock' not in sys.modules)"
-        pytest.importorskip("landlock")
-        subprocess.run([sys.executable, "-c", code], check=True)
-
-
-@pytest.mark.parametrize("release", ["6.12.41+deb13-amd64", "6.18.39+rpt-rpi-v8", "4.19", ""])
-def test_a_kernel_without_landlock_refuses_nothing(
-    monkeypatch: pytest.MonkeyPatch, release: str
-) -> None:
-    plumbing = pytest.importorskip("landlock.plumbing")
-    monkeypatch.setattr(plumbing.platform, "release", lambda: release)
-    monkeypatch.setattr(plumbing.ctypes, "get_errno", lambda: errno.EOPNOTSUPP)
-    sandbox.load()
-    sandbox.give_up_names()
 
 
 def test_a_process_that_could_not_be_started_is_started_for_the_next_file(
@@ -401,25 +300,3 @@ def test_a_process_that_could_not_be_started_is_started_for_the_next_file(
         assert len(list(Path("/proc/self/fd").iterdir())) == before
         with pytest.raises(limited_process.Exceeded):  # it needs a file, and began to look
             process.ask(task)
-
-
-@pytest.mark.parametrize(
-    ("error", "is_asked_for_again"),
-    [
-        (SwarmTimeout("nobody", hint=""), True),
-        (MemocastError("was stopped", hint=""), True),
-        (Refused("no audio", hint=""), False),
-        (NotALink("no link", hint=""), False),
-    ],
-)
-def test_a_device_asks_again_for_what_an_accident_kept_from_it(
-    tmp_path: Path, error: MemocastError, is_asked_for_again: bool
-) -> None:
-    library = Library(tmp_path / "library")
-    entry = ReplicaEntry(
-        "aaaaaaaa", "One", EditStamp(1), "", EditStamp(1), link="magnet:?xt=urn:btih:" + "ab" * 20
-    )
-    MissingMemos(library.replicas, {entry.key: entry}).note(entry, error)
-    asked_for = MissingMemos(library.replicas, {entry.key: entry}).in_turn()
-    library.close()
-    assert asked_for == ([entry] if is_asked_for_again else [])
