@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from memocast.errors import BelowDiskFloor
+from memocast.library.tables.room import free_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,8 +21,7 @@ class DiskFloor:
     @property
     def free(self) -> int:
         """The bytes that are left for this user. Raises OSError."""
-        status = os.statvfs(self._root)
-        return status.f_bavail * status.f_frsize
+        return free_bytes(self._root)
 
     @property
     def room(self) -> int:
