@@ -77,7 +77,9 @@ def test_memos_of_a_podcast_that_are_old_enough_are_deleted_on_a_full_disk(
     anna.run("follow", f"{server.url}/feed.xml", "--keep-days", "3")
     (old,) = anna.run("sync").out.split()
     with closing(sqlite3.connect(anna.library / "library.db", isolation_level=None)) as database:
-        database.execute("UPDATE item SET arrived = ?", (int(time.time()) - 4 * 86_400,))
+        days_ago = int(time.time()) - 4 * 86_400
+        database.execute("UPDATE item SET arrived = ?", (days_ago,))
+        database.execute("UPDATE channel SET checked = ?", (days_ago,))
     fill(disk, 0)
     assert "the disk is full" in anna.run("sync", expect=8).err  # it cannot note that it looked
     assert not (anna.library / "memos" / f"{old}.opus").exists()
