@@ -223,27 +223,3 @@ def test_what_is_kept_is_edited_deleted_after_asking_and_shared_all_in_one_link(
     fetched = ben.run("fetch", link)
     titles = [ben.show(memo)["title"] for memo in fetched.lines]
     assert titles == ["Three", "Two"], "the link keeps the words it was made with"
-
-
-@pytest.mark.parametrize(
-    ("error", "words"),
-    [
-        ("NotFoundError", "No microphone was found. Connect one, then try again."),
-        ("NotAllowedError", "The browser does not let this page use the microphone."),
-        ("NotReadableError", "The microphone is in use by another program, or does not work."),
-    ],
-)
-def test_without_a_microphone_it_says_what_to_do(net: Net, error: str, words: str) -> None:
-    # Headless Chromium itself finds no microphone; what other reasons look like is told by name.
-    tab = net.context().new_page()
-    if error != "NotFoundError":
-        tab.add_init_script(
-            "navigator.mediaDevices.getUserMedia ="
-            f" () => Promise.reject(new DOMException('', '{error}'))"
-        )
-    else:
-        tab.context.grant_permissions(["microphone"])
-    tab.goto(net.site.url)
-    tab.get_by_role("button", name="Record").click()
-    tab.locator("#recorder-status", has_text=words).wait_for()
-    assert tab.get_by_role("button", name="Record").is_enabled()

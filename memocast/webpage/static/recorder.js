@@ -33,15 +33,16 @@ export class Recorder {
   static async start ({ onPart, onLevel, onEnd }) {
     const audio = { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: false }
     const stream = await navigator.mediaDevices.getUserMedia({ audio })
+    let recorder
     try {
-      const recorder = new Recorder(stream, onPart, onLevel)
+      recorder = new Recorder(stream, onPart, onLevel)
       // Unplugging the microphone ends the recording, which is kept.
       stream.getTracks()[0].addEventListener('ended', onEnd)
       recorder.mediaRecorder.onerror = onEnd
       await recorder.begin()
       return recorder
     } catch (error) {
-      for (const track of stream.getTracks()) track.stop()
+      release(stream, recorder?.context)
       throw new Error(error.message || 'the reason is unknown', { cause: error })
     }
   }
@@ -96,14 +97,22 @@ export class Recorder {
   /** Stop. Resolves to `{blob, duration, peaks}`, with the duration in seconds. */
   async stop () {
     const duration = this.seconds
-    if (this.mediaRecorder.state !== 'inactive') this.mediaRecorder.stop()
-    await this.stopped
-    for (const track of this.stream.getTracks()) track.stop()
-    await this.context.close()
+    try {
+      if (this.mediaRecorder.state !== 'inactive') this.mediaRecorder.stop()
+      await this.stopped
+    } finally {
+      release(this.stream, this.context)
+    }
     const blob = new Blob(this.parts, { type: this.type })
     const exact = duration < DECODE_BELOW ? await examine(blob).catch(() => null) : null
     return { blob, duration, peaks: this.peaks.slices(), ...exact }
   }
+}
+
+/** Let go of the microphone: browsers show the user for as long as a page has it. */
+function release (stream, context) {
+  for (const track of stream.getTracks()) track.stop()
+  context?.close().catch(() => {}) // the sound system has gone
 }
 
 /**

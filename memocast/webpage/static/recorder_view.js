@@ -84,10 +84,10 @@ export class RecorderView {
     } finally {
       this.recorder = null
       this.isStopping = false
+      this.show()
     }
     if (!recorded.blob.size || !recorded.duration) {
       await this.deleteDraft()
-      this.show()
       return this.showStatus('Nothing was recorded.', true)
     }
     this.showStatus('')
