@@ -118,6 +118,8 @@ def _sync(
     try:
         sync_run.run()
     except KeyboardInterrupt:
+        if not limits.eager:  # its seeder stops, which is no error for the log
+            raise
         raise Interrupted(
             "interrupted; what has arrived is kept", hint="resume with: memocast sync"
         ) from None
