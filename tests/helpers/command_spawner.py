@@ -5,56 +5,60 @@ what most commands then do, and the suite runs thousands of them. Each command i
 own all the same, with its own streams, environment and working directory. Whatever looks at how a
 process begins (its command line, its interpreter's options, what it imports) uses `start`.
 
-    python -m helpers.command_spawner DESCRIPTOR
+    python -m helpers.command_spawner DESCRIPTOR PADDING
 
-serves requests that come over that socket: four descriptors (the command's three streams, and
-where to write its pid and its exit code, a line each), the length of a JSON document and that.
-A command can be watched by strace, which can also kill it.
+serves requests that come over that socket: the descriptors of a file with JSON, of the command's
+three streams, of where to write its pid and its exit code, a line each, and of what it shall keep
+open besides. The commands send such requests too, for those that they start: seeders above all.
+A command can be watched by strace, which can also kill it. The padding is room for command lines.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
+import fcntl
 import functools
-import json
 import os
 import select
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from helpers import limited_process_fork
+from helpers import limited_process_fork, spawned_process
 from helpers.network_namespaces import Host
 from helpers.repository import TESTS
+from helpers.spawner_request import Request, connection, receive, send
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
-_LENGTH_BYTES = 8
 _BLOCK = 1 << 16
+_STREAMS = 3
+_LONGEST_COMMAND_LINE = 4096
+_ABOVE = 512
+"""Above the numbers of all descriptors."""
 
 
 class Spawner:
     """The test's side of it."""
 
     def __init__(self) -> None:
-        self._socket, theirs = socket.socketpair()
+        self._socket, theirs = connection()
         environment = {**os.environ, "LANG": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1"}
+        command = [sys.executable, "-m", "helpers.command_spawner", str(theirs.fileno())]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "helpers.command_spawner", str(theirs.fileno())],
+            [*command, "-" * _LONGEST_COMMAND_LINE],
             cwd=TESTS,
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             env=environment,
         )
         theirs.close()
-        self._lock = threading.Lock()
 
     def close(self) -> None:
         """End it."""
@@ -76,8 +80,6 @@ class Spawner:
         for `strace`, that watches it from its first step on.
         """
         words = [os.fsdecode(argument) for argument in arguments]
-        request = json.dumps([words, dict(environment), str(folder), Host.here(), [*strace]])
-        content = request.encode("utf-8", "surrogatepass")
         with contextlib.ExitStack() as ours:
             theirs = []
             ends = []
@@ -89,9 +91,8 @@ class Spawner:
                 ours.enter_context(open(end, "wb" if not index else "rb", buffering=0))  # noqa: PTH123
                 for index, end in enumerate(ends)
             )
-            with self._lock:
-                socket.send_fds(self._socket, [len(content).to_bytes(_LENGTH_BYTES)], theirs)
-                self._socket.sendall(content)
+            request = Request(words, {**environment}, str(folder), Host.here(), strace, theirs)
+            send(self._socket, request)
             for descriptor in theirs:
                 os.close(descriptor)
             out, err, status = _communicate(feed, sources, stdin, timeout)
@@ -146,7 +147,8 @@ def _load() -> None:
     from memocast.cli.lazy_commands import HOMES
 
     used = ("channels.follow", "channels.pair", "channels.publish", "channels.republish")
-    used += ("fetching.fetch", "library.recovery", "library.sharing")
+    used += ("channels.sync_workers", "fetching.fetch", "library.recovery", "library.sharing")
+    used += ("seeding.classic_worker", "seeding.supervisor", "seeding.webrtc_worker")
     families = {home.partition(":")[0] for home in HOMES.values()}
     names = [f"memocast.cli.commands.{family}" for family in families]
     names += [f"memocast.{module}" for module in used]
@@ -157,52 +159,46 @@ def _load() -> None:
 
 
 def _serve(descriptor: int) -> None:
-    requests = socket.socket(fileno=descriptor)
+    of_tests = socket.socket(fileno=descriptor)
+    for_commands, of_commands = connection()
     running: dict[int, Command] = {}  # by the descriptor that is readable once it has ended
     while True:
-        for ready in select.select([requests, *running], [], [])[0]:
-            if ready is requests:
-                request = _received(requests)
-                if request is None:
-                    return
-                ours = [descriptor, *(one for each in running.values() for one in each.ours)]
-                command = Command(*request, ours)
-                running[command.ending] = command
-            else:
+        for ready in select.select([of_tests, of_commands, *running], [], [])[0]:
+            if ready in running:
                 running.pop(ready).tell()
-
-
-def _received(requests: socket.socket) -> tuple[list[Any], list[int]] | None:
-    head, descriptors, _, _ = socket.recv_fds(requests, _LENGTH_BYTES, 4)
-    if not head:
-        return None
-    content = b""
-    while len(content) < int.from_bytes(head):
-        content += requests.recv(int.from_bytes(head) - len(content))
-    return json.loads(content.decode("utf-8", "surrogatepass")), descriptors
+                continue
+            request = receive(ready)
+            if request is None:
+                return
+            ours = [one.fileno() for one in (of_tests, of_commands)]
+            ours += [one for each in running.values() for one in each.ours]
+            command = Command(request, for_commands, ours)
+            running[command.ending] = command
 
 
 class Command:
     """A command in a process of its own, which is begun. `others` are the spawner's descriptors."""
 
     def __init__(
-        self, request: list[Any], descriptors: Sequence[int], others: Sequence[int]
+        self, request: Request, for_commands: socket.socket, others: Sequence[int]
     ) -> None:
-        *streams, self._status = descriptors
-        *request, strace = request
+        self._status = request.descriptors.pop(_STREAMS)
         self._process = os.fork()
         if self._process == 0:
             for one in (self._status, *others):
                 os.close(one)
-            if strace:
+            if request.strace:
                 _await_tracer()
-            _become(request, streams)
-        for one in streams:
+            else:
+                spawned_process.use(for_commands, request.network)
+            _become(request)
+        for one in request.descriptors:
             os.close(one)
         self.ending = os.pidfd_open(self._process)
         self.ours = (self._status, self.ending)
-        os.write(self._status, f"{self._process}\n".encode())
-        self._tracer = _traced(self._process, strace) if strace else None
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._status, f"{self._process}\n".encode())
+        self._tracer = _traced(self._process, request.strace) if request.strace else None
 
     def tell(self) -> None:
         """Tell how it ended."""
@@ -236,14 +232,14 @@ def _await_tracer() -> None:
             status.seek(0)
 
 
-def _become(request: list[Any], streams: Sequence[int]) -> NoReturn:
+def _become(request: Request) -> NoReturn:
     import random
 
-    arguments, environment, folder, network = request
-    Host.enter(network)
-    for number, stream in enumerate(streams):
-        os.dup2(stream, number)
-        os.close(stream)
+    environment = request.environment
+    if request.is_session_leader:
+        os.setsid()
+    Host.enter(request.network)
+    _renumber(request)
     # Those of the interpreter were made for what it began with.
     encoding, _, errors = environment.get("PYTHONIOENCODING", "").partition(":")
     sys.stdin, sys.stdout, sys.stderr = (
@@ -262,13 +258,37 @@ def _become(request: list[Any], streams: Sequence[int]) -> NoReturn:
     os.environ.clear()
     os.environ.update(environment)
     time.tzset()
-    os.chdir(folder)
+    os.chdir(request.folder)
     random.seed()
-    sys.argv = ["memocast", *arguments]
+    if request.code:
+        limited_process_fork.serve(request.code, request.numbers)
+    sys.argv = ["memocast", *request.arguments]
+    _show_command_line(["python", "-m", *sys.argv])
     limited_process_fork.use()
     from memocast.__main__ import run
 
     run()
+
+
+def _renumber(request: Request) -> None:
+    """Give the descriptors the numbers that they shall have."""
+    numbers = [*range(_STREAMS), *request.numbers]
+    aside = [fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, _ABOVE) for one in request.descriptors]
+    for one in request.descriptors:
+        os.close(one)
+    for one, number in zip(aside, numbers, strict=True):
+        os.dup2(one, number)
+        os.close(one)
+
+
+def _show_command_line(words: Sequence[str]) -> None:
+    """Have `ps` and /proc say that this process is that command."""
+    import ctypes
+
+    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    start, end = (int(field) for field in fields[45:47])  # fields 48 and 49 of proc(5)
+    line = b"".join(os.fsencode(word) + b"\0" for word in words)[: end - start - 1]
+    ctypes.memmove(start, line.ljust(end - start, b"\0"), end - start)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,7 @@
 It is begun anew by every command that reads a sound or a feed, and importing numpy, a decoder or a
 parser takes more of the processor than all that it then does. So a command that was divided off by
 the spawner, which has imported them, divides itself once more. One that has threads, as `fetch` has
-once libtorrent runs, starts it as everybody does; and so does every command that a test starts
-by itself.
+once libtorrent runs, asks the spawner for it.
 """
 
 from __future__ import annotations
@@ -40,13 +39,17 @@ def load() -> None:
     sandbox.load()
 
 
+def is_limited(command: Sequence[str]) -> bool:
+    """Whether it is the command line of such a process."""
+    return command[1:3] == ["-P", "-c"] and "limited_process_child" in command[3]
+
+
 def use() -> None:
     """Have this process divide itself where it would start such a process."""
     start = subprocess.Popen
 
     def begin(command: Any, **options: Any) -> Any:
-        is_one = command[1:3] == ["-P", "-c"] and "limited_process_child" in command[3]
-        if is_one and len(list(_THREADS.iterdir())) == 1:
+        if is_limited(command) and len(list(_THREADS.iterdir())) == 1:
             return _Fork(command[3], options["pass_fds"])
         return start(command, **options)
 
@@ -60,7 +63,7 @@ class _Fork:
         self.returncode: int | None = None
         self.pid = os.fork()
         if self.pid == 0:
-            _serve(code, kept)
+            serve(code, kept)
 
     def poll(self) -> int | None:
         if self.returncode is None:
@@ -82,7 +85,7 @@ class _Fork:
             os.kill(self.pid, signal.SIGKILL)
 
 
-def _serve(code: str, kept: Sequence[int]) -> NoReturn:
+def serve(code: str, kept: Sequence[int]) -> NoReturn:
     """Become what the interpreter that runs `code` would be."""
     try:
         signal.set_wakeup_fd(-1)

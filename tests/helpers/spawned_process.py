@@ -1,6 +1,7 @@
 """The memocast that a command of the spawner's starts, such as a seeder: the spawner begins it too.
 
-The command cannot divide itself: it has a database open, whose locks do not stand that.
+So it does with what reads untrusted data. The command cannot divide itself: its database and its
+threads do not stand that.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ import signal
 import subprocess
 from typing import IO, TYPE_CHECKING, Any
 
+from helpers.limited_process_fork import is_limited
 from helpers.spawner_request import Request, send
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
 _OURS = ["-P", "-m", "memocast"]  # as memocast.processes.self_command has it
 
@@ -25,8 +27,13 @@ def use(requests: socket.socket, network: str) -> None:
     start = subprocess.Popen
 
     def begin(command: Any, **options: Any) -> Any:
-        if isinstance(command, list) and command[1:4] == _OURS:
-            return _Process(requests, network, command[4:], **options)
+        if command[1:4] == _OURS:
+            request = Request(command[4:], options["env"], str(options["cwd"]), network)
+            request.is_session_leader = options["start_new_session"]
+            return _Process(requests, request, options)
+        if is_limited(command):
+            request = Request([], options["env"], os.getcwd(), network, code=command[3])  # noqa: PTH109
+            return _Process(requests, request, options)
         return start(command, **options)
 
     subprocess.Popen = begin  # type: ignore[misc, assignment]
@@ -36,30 +43,19 @@ class _Process:
     """As much of `subprocess.Popen` as memocast needs."""
 
     def __init__(
-        self,
-        requests: socket.socket,
-        network: str,
-        arguments: Sequence[str],
-        *,
-        stdin: int,
-        stdout: int | IO[bytes],
-        stderr: int | IO[bytes],
-        cwd: Any,
-        env: dict[str, str],
-        start_new_session: bool,
-        pass_fds: Sequence[int],
+        self, requests: socket.socket, request: Request, options: Mapping[str, Any]
     ) -> None:
         self.returncode: int | None = None
         theirs: list[int] = []
         self.stdin, self.stdout, self.stderr = (
-            _stream(given, theirs, is_input=not number)
-            for number, given in enumerate((stdin, stdout, stderr))
+            _stream(options[name], theirs, is_input=name == "stdin")
+            for name in ("stdin", "stdout", "stderr")
         )
         self._status, told = os.pipe()
         theirs.append(told)
-        theirs.extend(os.dup(one) for one in pass_fds)
-        request = Request(arguments, env, str(cwd), network, (), theirs)
-        request.is_session_leader = start_new_session
+        request.numbers = options["pass_fds"]
+        theirs.extend(os.dup(one) for one in request.numbers)
+        request.descriptors = theirs
         try:
             send(requests, request)
         finally:

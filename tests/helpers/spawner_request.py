@@ -16,10 +16,11 @@ _MOST_DESCRIPTORS = 16
 
 @dataclass
 class Request:
-    """A command: `python -m memocast` with these arguments.
+    """A command: `python -m memocast` with these arguments, or what reads untrusted data by `code`.
 
     The network is a path under /proc. `descriptors` are the command's three streams, where the
-    spawner writes its pid and its exit code, a line each, and what the command keeps open besides.
+    spawner writes its pid and its exit code, a line each, and what the command keeps open besides,
+    under these `numbers`.
     """
 
     arguments: Sequence[str]
@@ -28,7 +29,9 @@ class Request:
     network: str
     strace: Sequence[str] = ()
     descriptors: list[int] = field(default_factory=list)
+    numbers: Sequence[int] = ()
     is_session_leader: bool = False
+    code: str = ""
 
 
 def connection() -> tuple[socket.socket, socket.socket]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import graphlib
 import subprocess
 import sys
@@ -15,10 +16,15 @@ import memocast
 from memocast import errors
 
 PACKAGE = Path(memocast.__file__).parent
-MODULES = {
-    ".".join(path.relative_to(PACKAGE).with_suffix("").parts): ast.parse(path.read_text())
-    for path in sorted(PACKAGE.rglob("*.py"))
-}
+
+
+@functools.cache
+def modules() -> dict[str, ast.Module]:
+    """Every module of ours, by its name below memocast."""
+    return {
+        ".".join(path.relative_to(PACKAGE).with_suffix("").parts): ast.parse(path.read_text())
+        for path in sorted(PACKAGE.rglob("*.py"))
+    }
 
 
 class Package(NamedTuple):
@@ -154,14 +160,14 @@ def ours(tree: ast.AST) -> set[str]:
 
 
 def test_every_package_has_a_row() -> None:
-    assert {package_of(module) for module in MODULES} == {row.name for row in PACKAGES}
+    assert {package_of(module) for module in modules()} == {row.name for row in PACKAGES}
 
 
 @pytest.mark.parametrize("row", PACKAGES, ids=lambda row: row.name)
 def test_a_package_imports_what_its_row_says(row: Package) -> None:
     used = {
         package: module
-        for module, tree in MODULES.items()
+        for module, tree in modules().items()
         if package_of(module) == row.name
         for package in ours(tree) - {row.name}
     }
@@ -175,9 +181,9 @@ def test_imports_run_one_way() -> None:
 
 
 def test_no_module_imports_itself_by_way_of_others() -> None:
-    names = {f"memocast.{module}" for module in MODULES}
+    names = {f"memocast.{module}" for module in modules()}
     graph = {
-        f"memocast.{module}": (run_time_imports(tree) & names) for module, tree in MODULES.items()
+        f"memocast.{module}": (run_time_imports(tree) & names) for module, tree in modules().items()
     }
     del graph["memocast.__init__"]  # it only gives names to what is public
     graphlib.TopologicalSorter(graph).prepare()
@@ -187,14 +193,14 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
 def test_only_its_packages_know_a_library(library: str) -> None:
     users = {
         package_of(module)
-        for module, tree in MODULES.items()
+        for module, tree in modules().items()
         if any(name.split(".")[0] == library for name in imported(tree))
     }
     assert users == set(LIBRARIES[library].split())
 
 
 def test_every_library_has_a_row() -> None:
-    used = {name.split(".")[0] for tree in MODULES.values() for name in imported(tree)}
+    used = {name.split(".")[0] for tree in modules().values() for name in imported(tree)}
     assert used - set(sys.stdlib_module_names) - {"memocast"} == set(LIBRARIES)
 
 
@@ -205,7 +211,7 @@ def test_packages_say_what_they_hold_and_import_nothing() -> None:
 
 
 def test_only_the_command_line_prints_or_exits() -> None:
-    for module, tree in MODULES.items():
+    for module, tree in modules().items():
         if module.startswith("cli") or module == "__main__":
             continue
         called = {
