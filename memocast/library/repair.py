@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from memocast.audio.examine import examine
 from memocast.audio.tags import read_tags
 from memocast.errors import DamagedLibrary, LibraryError, Refused
+from memocast.files import fsync_folder
 from memocast.formats.memo import ID_PATTERN, now, title_from_time
 from memocast.library import backups
 from memocast.library.audit import audit
@@ -89,6 +90,7 @@ def _rebuild(root: Path, tell: Callable[[str], None]) -> None:
             os.fsync(file.fileno())
         aside = _put_aside(root, path)
         rebuilt.replace(path)
+        fsync_folder(root)
     if aside:
         tell(f"the damaged database was moved to {aside}")
     if copy:

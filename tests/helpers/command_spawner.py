@@ -7,10 +7,9 @@ process begins (its command line, its interpreter's options, what it imports) us
 
     python -m helpers.command_spawner DESCRIPTOR PADDING
 
-serves requests that come over that socket: the descriptors of a file with JSON, of the command's
-three streams, of where to write its pid and its exit code, a line each, and of what it shall keep
-open besides. The commands send such requests too, for those that they start: seeders above all.
-A command can be watched by strace, which can also kill it. The padding is room for command lines.
+serves the requests of `spawner_request` that come over that socket. Commands send them too, for
+those that they start: seeders above all. A command can be watched by strace, which can also kill
+it. The padding is room for command lines.
 """
 
 from __future__ import annotations
@@ -91,7 +90,8 @@ class Spawner:
                 ours.enter_context(open(end, "wb" if not index else "rb", buffering=0))  # noqa: PTH123
                 for index, end in enumerate(ends)
             )
-            request = Request(words, {**environment}, str(folder), Host.here(), strace, theirs)
+            theirs.insert(_STREAMS, Host.here())
+            request = Request(words, {**environment}, str(folder), strace, theirs)
             send(self._socket, request)
             for descriptor in theirs:
                 os.close(descriptor)
@@ -182,7 +182,8 @@ class Command:
     def __init__(
         self, request: Request, for_commands: socket.socket, others: Sequence[int]
     ) -> None:
-        self._status = request.descriptors.pop(_STREAMS)
+        network, self._status = request.descriptors[_STREAMS : _STREAMS + 2]
+        del request.descriptors[_STREAMS : _STREAMS + 2]
         self._process = os.fork()
         if self._process == 0:
             for one in (self._status, *others):
@@ -190,9 +191,11 @@ class Command:
             if request.strace:
                 _await_tracer()
             else:
-                spawned_process.use(for_commands, request.network)
+                spawned_process.use(for_commands)
+            Host.enter(network)
+            os.close(network)
             _become(request)
-        for one in request.descriptors:
+        for one in (network, *request.descriptors):
             os.close(one)
         self.ending = os.pidfd_open(self._process)
         self.ours = (self._status, self.ending)
@@ -238,7 +241,6 @@ def _become(request: Request) -> NoReturn:
     environment = request.environment
     if request.is_session_leader:
         os.setsid()
-    Host.enter(request.network)
     _renumber(request)
     # Those of the interpreter were made for what it began with.
     encoding, _, errors = environment.get("PYTHONIOENCODING", "").partition(":")

@@ -11,7 +11,6 @@ import contextlib
 import ctypes
 import os
 import subprocess
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,18 +48,15 @@ class Host:
                 _call("setns", before, _CLONE_NEWNET)
 
     @staticmethod
-    def enter(path: str) -> None:
-        """Move this thread there for good. `path` is `here`, as another process says it."""
-        if Path(path).readlink() == _THIS.readlink():
-            return  # which everybody may, and not only root
-        network = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        _call("setns", network, _CLONE_NEWNET)
-        os.close(network)
+    def enter(network: int) -> None:
+        """Move this thread there for good. `network` is `here`, of another thread or process."""
+        if os.fstat(network).st_ino != _THIS.stat().st_ino:  # else everybody may, and not only root
+            _call("setns", network, _CLONE_NEWNET)
 
     @staticmethod
-    def here() -> str:
-        """Where this thread is now: a name for other processes."""
-        return f"/proc/{os.getpid()}/task/{threading.get_native_id()}/ns/net"
+    def here() -> int:
+        """A descriptor of the machine that this thread is on now. The caller closes it."""
+        return os.open(_THIS, os.O_RDONLY | os.O_CLOEXEC)
 
     def plug_in(self) -> None:
         """Give it its address and its end of the cable."""

@@ -13,6 +13,7 @@ import subprocess
 from typing import IO, TYPE_CHECKING, Any
 
 from helpers.limited_process_fork import is_limited
+from helpers.network_namespaces import Host
 from helpers.spawner_request import Request, send
 
 if TYPE_CHECKING:
@@ -22,17 +23,17 @@ if TYPE_CHECKING:
 _OURS = ["-P", "-m", "memocast"]  # as memocast.processes.self_command has it
 
 
-def use(requests: socket.socket, network: str) -> None:
+def use(requests: socket.socket) -> None:
     """Have this process ask the spawner where it would start one."""
     start = subprocess.Popen
 
     def begin(command: Any, **options: Any) -> Any:
         if command[1:4] == _OURS:
-            request = Request(command[4:], options["env"], str(options["cwd"]), network)
+            request = Request(command[4:], options["env"], str(options["cwd"]))
             request.is_session_leader = options["start_new_session"]
             return _Process(requests, request, options)
         if is_limited(command):
-            request = Request([], options["env"], os.getcwd(), network, code=command[3])  # noqa: PTH109
+            request = Request([], options["env"], os.getcwd(), code=command[3])  # noqa: PTH109
             return _Process(requests, request, options)
         return start(command, **options)
 
@@ -52,7 +53,7 @@ class _Process:
             for name in ("stdin", "stdout", "stderr")
         )
         self._status, told = os.pipe()
-        theirs.append(told)
+        theirs += [Host.here(), told]
         request.numbers = options["pass_fds"]
         theirs.extend(os.dup(one) for one in request.numbers)
         request.descriptors = theirs

@@ -18,15 +18,13 @@ _MOST_DESCRIPTORS = 16
 class Request:
     """A command: `python -m memocast` with these arguments, or what reads untrusted data by `code`.
 
-    The network is a path under /proc. `descriptors` are the command's three streams, where the
-    spawner writes its pid and its exit code, a line each, and what the command keeps open besides,
-    under these `numbers`.
+    `descriptors` are the command's three streams, its network, where the spawner writes its pid and
+    its exit code, a line each, and what the command keeps open besides, under these `numbers`.
     """
 
     arguments: Sequence[str]
     environment: dict[str, str]
     folder: str
-    network: str
     strace: Sequence[str] = ()
     descriptors: list[int] = field(default_factory=list)
     numbers: Sequence[int] = ()

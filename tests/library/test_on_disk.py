@@ -13,6 +13,7 @@ import pytest
 
 from helpers.shared_memo import address_of
 from helpers.system_calls import traced
+from memocast.library.library import Library
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,3 +94,49 @@ def test_the_pages_of_a_channel_and_what_they_list(
     anna.run("seed", "--background")
     ben.run("follow", link)
     assert_in_order(ben, ["sync"], ["memos", "feeds"])
+
+
+@pytest.mark.long
+def test_a_recording(speaking_anna: Memocast) -> None:
+    assert_in_order(speaking_anna, ["record", "--duration", "1s"], ["memos"])
+
+
+@pytest.mark.parametrize("format_", ["opus", "flac"])
+def test_a_recording_that_was_cut_off(
+    anna: Memocast, request: pytest.FixtureRequest, format_: str
+) -> None:
+    sound: Path = request.getfixturevalue(format_)
+    anna.run("list")
+    library = Library(anna.library)
+    entry = library.staging.create("recording")
+    entry.note(library.draft("Cut off", "", format_, "recorded").to_facts())
+    entry.audio(format_).write_bytes(sound.read_bytes()[:-100])
+    entry.release()
+    library.close()
+    assert_in_order(anna, ["list"], ["memos"])
+
+
+def test_a_copy_of_the_database_and_a_database_that_was_rebuilt_from_it(
+    anna: Memocast, opus: Path
+) -> None:
+    calls = traced(anna, CALLS, ["add", str(opus)])
+    assert_complete_when_named(calls, anna.library / "backups/1.db")
+    (anna.library / "library.db").write_bytes(b"It was overwritten." * 1000)
+    calls = traced(anna, CALLS, ["doctor", "--repair"])
+    put = assert_complete_when_named(calls, anna.library / "library.db")
+    assert any(is_sync_of(str(anna.library), call) for call in calls[put:]), "of its name"
+    assert [memo["title"] for memo in anna.run("list", "--json").json] == ["speech"]
+
+
+def assert_complete_when_named(calls: list[str], name: Path) -> int:
+    """Assert that a file's content was on disk when it got its name; return which call that was."""
+    for number, call in enumerate(calls):
+        renamed = re.match(rf'rename\("([^"]+)", "{re.escape(str(name))}"\) += 0', call)
+        if renamed:
+            assert any(is_sync_of(renamed[1], earlier) for earlier in calls[:number])
+            return number
+    raise AssertionError(f"nothing was renamed to {name}")
+
+
+def is_sync_of(path: str, call: str) -> bool:
+    return call.startswith(("fsync", "fdatasync")) and f"<{path}>)" in call
