@@ -143,15 +143,13 @@ class Backups:
                 # Without a file for the index of its log, which a full disk could not hold.
                 target.execute("PRAGMA locking_mode = EXCLUSIVE")
                 connection.backup(target)
-                # One file, without a write-ahead log beside it.
+                # One file, without a write-ahead log beside it; SQLite leaves it on disk.
                 target.execute("PRAGMA journal_mode = DELETE")
                 found = problem(target)
             if found:
                 self._failed.touch()
                 raise DamagedLibrary(self._database, found)
             self._failed.unlink(missing_ok=True)
-            with partial.open("rb") as file:
-                os.fsync(file.fileno())
             os.utime(partial, (moment, moment))  # later commits are not in it
             self._rotate()
             partial.replace(self.copy(1))
