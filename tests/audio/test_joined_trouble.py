@@ -120,6 +120,7 @@ def test_rates_that_recorders_have_are_joined(tmp_path: Path) -> None:
         assert (rate, len(samples) / rate) == (first.rate, pytest.approx(2.0, abs=0.01))
 
 
+@pytest.mark.full
 def test_a_packet_that_is_as_large_as_its_file_is_never_all_in_memory(tmp_path: Path) -> None:
     path = tmp_path / "one.opus"
     with path.open("wb") as file:

@@ -12,6 +12,7 @@ import pytest
 
 from helpers.channel_commands import create, publish
 from helpers.dht_network import ForgetfulDht
+from helpers.full_or_short import scaled
 from helpers.shared_memo import sha256
 from helpers.waiting import wait_for
 
@@ -113,15 +114,16 @@ def test_a_channel_outlives_its_author_and_the_memory_of_the_dht(
         assert titles(carla) == {"Number 0", "Number 1", "Number 2"}
 
 
-def test_a_follower_who_was_off_catches_up_with_ten_publications(
+def test_a_follower_who_was_off_catches_up_with_many_publications(
     someone: Callable[..., Memocast], opus: Path
 ) -> None:
     anna, ben = someone("anna"), someone("ben")
     ben.run("follow", create(anna))
-    for number in range(10):
+    many = scaled(10, 4)
+    for number in range(many):
         publish(anna, opus, f"Number {number}")
     came = ben.run("sync").out.split()
-    assert [ben.show(memo)["title"] for memo in came] == [f"Number {n}" for n in range(10)]
+    assert [ben.show(memo)["title"] for memo in came] == [f"Number {n}" for n in range(many)]
 
 
 @pytest.mark.long
@@ -253,6 +255,7 @@ def test_record_publishes_and_what_is_new_is_played(
     assert ben.audio(got).exists()
 
 
+@pytest.mark.full
 def test_a_memo_that_was_taken_back_is_still_offered_by_a_follower_who_shares_it(
     someone: Callable[..., Memocast], opus: Path
 ) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import pytest
+
 from helpers.memocast_user import Memocast
 from helpers.mounted_folder import mounted
 from helpers.podcast_feeds import item, rss, titles
@@ -119,6 +121,7 @@ def test_what_ended_at_the_floor_is_not_loaded_again_by_the_seeders_next_sync(
         assert server.paths().count("/endless") == asked + 1, "unless the user wants it"
 
 
+@pytest.mark.full
 def test_a_channel_s_memos_wait_for_room_too(
     someone: Callable[[str], Memocast], opus: Path
 ) -> None:

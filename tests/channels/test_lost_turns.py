@@ -12,6 +12,8 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from helpers.podcast_feeds import item, problem, rss, titles
 from helpers.private_settings import PRIVATE
 from helpers.web_server import Reply, WebServer
@@ -29,8 +31,6 @@ from memocast.settings import Settings
 if TYPE_CHECKING:
     from http.server import BaseHTTPRequestHandler
     from pathlib import Path
-
-    import pytest
 
     from helpers.memocast_user import Memocast
     from memocast.formats.channel import Channel
@@ -120,6 +120,7 @@ def test_a_sync_beside_a_long_one_leaves_out_what_would_hold_it_up_too(library: 
     assert [one.name for one in turns.quick(library, LIMITS, 300)] == [new.name, due.name]
 
 
+@pytest.mark.full
 def test_feeds_that_trickle_do_not_keep_slow_channels_from_their_turn(
     library: Library, server: WebServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

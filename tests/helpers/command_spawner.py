@@ -39,6 +39,13 @@ if TYPE_CHECKING:
 _BLOCK = 1 << 16
 _STREAMS = 3
 _LONGEST_COMMAND_LINE = 4096
+_LIBRARIES = (
+    *("concurrent.futures.thread", "encodings.idna", "feedparser", "libtorrent", "platformdirs"),
+    *("plistlib", "pyrage", "rich.console", "sqlite3", "typer._click.decorators", "xml.sax"),
+    *("xml.etree.ElementTree", "cryptography.hazmat.primitives.asymmetric.ed25519"),
+)
+"""What memocast imports only where it is needed."""
+
 _ABOVE = 512
 """Above the numbers of all descriptors."""
 
@@ -143,17 +150,13 @@ def spawner() -> Spawner:
 def _load() -> None:
     """Import what commands import, as far as that starts no threads and opens nothing."""
     import importlib
+    import pkgutil
 
-    from memocast.cli.lazy_commands import HOMES
+    import memocast
 
-    used = ("channels.follow", "channels.pair", "channels.publish", "channels.republish")
-    used += ("channels.sync_workers", "fetching.fetch", "library.recovery", "library.sharing")
-    used += ("seeding.classic_worker", "seeding.supervisor", "seeding.webrtc_worker")
-    families = {home.partition(":")[0] for home in HOMES.values()}
-    names = [f"memocast.cli.commands.{family}" for family in families]
-    names += [f"memocast.{module}" for module in used]
-    others = ("libtorrent", "pyrage", "rich.console", "sqlite3")
-    for name in (*names, *others, "cryptography.hazmat.primitives.asymmetric.ed25519"):
+    ours = [found.name for found in pkgutil.walk_packages(memocast.__path__, "memocast.")]
+    ours.remove("memocast.__main__")
+    for name in (*ours, *_LIBRARIES):
         importlib.import_module(name)
     limited_process_fork.load()
 

@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+import pytest
+
 from helpers.processes import running
 from helpers.programs import needs
 from helpers.repository import README
@@ -30,6 +32,7 @@ def documented_commands(source: Path, target: Path) -> str:
     return f"from='{source}' to='{target}'\n{rest}"
 
 
+@pytest.mark.full
 def test_a_backup_made_while_the_library_is_in_use_is_whole(
     memocast: Callable[..., Memocast], anna: Memocast, opus: Path, tmp_path: Path
 ) -> None:

@@ -87,6 +87,7 @@ def test_memos_of_a_podcast_that_are_old_enough_are_deleted_on_a_full_disk(
     assert anna.run("list").out == ""
 
 
+@pytest.mark.full
 @IN_MEMORY
 def test_memos_can_be_removed_when_no_room_was_set_aside(
     anna: Memocast, opus: Path, disk: Path, tmp_path: Path

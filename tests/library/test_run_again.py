@@ -85,6 +85,7 @@ def test_a_command_that_was_killed_at_any_step_completes_when_it_is_run_again(
     )
 
 
+@pytest.mark.full
 def test_a_publication_that_was_killed_reaches_followers_once_it_is_run_again(
     someone: Callable[..., Memocast], opus: Path
 ) -> None:
@@ -211,6 +212,7 @@ def test_a_follower_who_was_killed_while_memos_came_and_went_has_each_of_them_on
     assert shares == {"Stays": 0, "Goes": 1, "Comes": 0}
 
 
+@pytest.mark.full
 def test_an_episode_of_a_podcast_comes_once_although_the_sync_was_killed(
     ben: Memocast, server: WebServer, opus: Path
 ) -> None:
@@ -227,6 +229,7 @@ def test_an_episode_of_a_podcast_comes_once_although_the_sync_was_killed(
     assert_completes(ben, "sync", every=scaled(1, 12), name="sync with a podcast")
 
 
+@pytest.mark.full
 @pytest.mark.long
 def test_a_device_that_was_killed_while_it_synced_comes_to_the_state_of_the_others(
     someone: Callable[..., Memocast], opus: Path

@@ -177,6 +177,7 @@ def children(pid: int) -> list[int]:
         return []
 
 
+@pytest.mark.full
 def test_each_thread_learns_how_its_own_process_ended(run: Callable[..., object]) -> None:
     """Of four at once, one is killed while another uses more time than it may."""
     before_and_after: list[threading.Event] = [threading.Event() for _ in range(2)]

@@ -146,6 +146,7 @@ COMMANDS: dict[str, Callable[[str], list[str]]] = {
 }
 
 
+@pytest.mark.full
 @pytest.mark.long
 def test_a_command_reads_no_more_in_a_library_of_four_times_as_many_memos(
     memocast: Callable[..., Memocast], tmp_path: Path, speech: Path

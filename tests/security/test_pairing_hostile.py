@@ -102,6 +102,7 @@ def joined(device: Memocast, secret: str) -> None:
     device.run("seed", "--background")
 
 
+@pytest.mark.full
 @pytest.mark.long
 def test_bad_entries_are_left_out_alone_and_the_next_edit_reaches_all(
     someone: Callable[..., Memocast], opus: Path, flac: Path, speech: Path
@@ -202,6 +203,7 @@ def test_a_device_whose_clock_was_years_ahead_agrees_with_the_others_again(
     assert texts_of(laptop) == {}
 
 
+@pytest.mark.full
 def test_links_that_lead_to_no_memo_keep_none_from_arriving(
     someone: Callable[..., Memocast], opus: Path
 ) -> None:

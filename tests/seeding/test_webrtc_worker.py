@@ -100,6 +100,7 @@ def test_status_tells_browsers_from_other_peers_and_counts_what_they_took(
     wait_for("the tab to be gone, which says so", lambda: row()["peers"] == 0)
 
 
+@pytest.mark.full
 @pytest.mark.long
 def test_the_latest_memos_are_offered_within_the_limit_of_descriptors(
     net: Net, anna: Memocast, opus: Path

@@ -120,6 +120,7 @@ def test_the_second_tab_gets_it_from_the_first_after_the_seeder_has_stopped(
     assert "connected to 1 person" in found.locator(".status").inner_text()
 
 
+@pytest.mark.full
 @pytest.mark.long
 def test_a_memo_fetched_from_a_browser_alone_is_then_served_to_aria2(
     net: Net, anna: Memocast, ben: Memocast, opus: Path, tmp_path: Path
@@ -154,6 +155,7 @@ def test_a_browser_is_reached_although_its_address_is_that_of_a_client_that_does
     assert sha256(ben.audio()) == sha256(opus)
 
 
+@pytest.mark.full
 @pytest.mark.long
 def test_a_fetch_whose_clients_fall_silent_goes_on_with_browsers(
     net: Net, anna: Memocast, ben: Memocast, long_memo: Path

@@ -126,6 +126,7 @@ def test_a_recording_whose_browser_died_is_offered_again(
     until(again, "document.querySelector('article audio').currentTime > 0.1")
 
 
+@pytest.mark.full
 @pytest.mark.long
 def test_one_that_had_been_stopped_is_offered_again_too_with_its_length_and_waveform(
     net: Net, speech: Path, tmp_path: Path
@@ -171,6 +172,7 @@ def test_recording_can_begin_once_the_page_knows_what_it_keeps_and_no_click_is_l
     share(tab)
 
 
+@pytest.mark.full
 @pytest.mark.long
 def test_a_recording_in_another_tab_is_left_to_that_tab(net: Net, profile: BrowserContext) -> None:
     tab = net.visit(context=profile)

@@ -135,6 +135,7 @@ def test_recordings_of_tabs_that_died_are_offered_one_after_another_until_none_i
     assert kept(visit_again(net, again)) == (1, 0, 0)
 
 
+@pytest.mark.full
 def test_what_is_still_being_written_when_a_recording_is_discarded_goes_too(
     net: Net, profile: BrowserContext
 ) -> None:
@@ -169,6 +170,7 @@ def test_a_browser_whose_room_is_used_up_keeps_no_memo_and_drops_its_draft_all_t
     assert kept(visit_again(net, tab)) == (0, 0, 0)
 
 
+@pytest.mark.full
 def test_what_a_browser_does_not_delete_is_told_and_offered_again(
     net: Net, profile: BrowserContext
 ) -> None:
@@ -220,6 +222,7 @@ def test_a_memo_that_is_dismissed_while_it_is_being_kept_is_not_kept(
     wait_for("nothing to be left", lambda: kept(tab)[0] == 0)
 
 
+@pytest.mark.full
 def test_a_database_that_the_browser_has_closed_is_opened_again(
     net: Net, profile: BrowserContext
 ) -> None:

@@ -158,6 +158,7 @@ def test_a_stun_server_that_answers_is_waited_for_and_what_it_says_is_offered(
     assert [sdp for sdp in said.offers if f" {SEEN_FROM_OUTSIDE} " not in sdp] == []
 
 
+@pytest.mark.full
 def test_a_server_that_was_silent_is_left_alone_for_a_minute_and_then_tried_again(
     net: Net, hosted: Callable[[str], str], stun: StunServer
 ) -> None:
