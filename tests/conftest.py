@@ -7,6 +7,7 @@ listens on loopback; a test turns on exactly what it is about.
 
 from __future__ import annotations
 
+import gc
 import signal
 import subprocess
 from typing import TYPE_CHECKING
@@ -69,6 +70,12 @@ def pytest_collection_modifyitems(
         for place, item in reversed(list(enumerate(mine))):
             share.insert(len(share) * place * 2 // (3 * len(mine)), item)
         items += share
+
+
+def pytest_collection_finish() -> None:
+    """Keep what was collected from being looked through for garbage again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 # How long an example takes says how busy the machine is.

@@ -14,31 +14,25 @@ it. The padding is room for command lines.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import fcntl
-import functools
+import gc
 import os
 import select
-import signal
 import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from helpers import limited_process_fork, spawned_process
 from helpers.network_namespaces import Host
-from helpers.repository import TESTS
-from helpers.spawner_request import Request, connection, receive, send
+from helpers.spawner_request import STREAMS, Request, connection, receive
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-_BLOCK = 1 << 16
-_STREAMS = 3
-_LONGEST_COMMAND_LINE = 4096
 _LIBRARIES = (
     *("concurrent.futures.thread", "encodings.idna", "feedparser", "libtorrent", "platformdirs"),
     *("plistlib", "pyrage", "rich.console", "sqlite3", "typer._click.decorators", "xml.sax"),
@@ -50,103 +44,6 @@ _ABOVE = 512
 """Above the numbers of all descriptors."""
 
 
-class Spawner:
-    """The test's side of it."""
-
-    def __init__(self) -> None:
-        self._socket, theirs = connection()
-        environment = {**os.environ, "LANG": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1"}
-        command = [sys.executable, "-m", "helpers.command_spawner", str(theirs.fileno())]
-        self._process = subprocess.Popen(
-            [*command, "-" * _LONGEST_COMMAND_LINE],
-            cwd=TESTS,
-            pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL,
-            env=environment,
-        )
-        theirs.close()
-
-    def close(self) -> None:
-        """End it."""
-        self._socket.close()
-        self._process.wait()
-
-    def run(
-        self,
-        arguments: Sequence[str],
-        environment: Mapping[str, str],
-        folder: Path,
-        stdin: bytes,
-        timeout: float,
-        strace: Sequence[str] = (),
-    ) -> tuple[int, bytes, bytes]:
-        """Run memocast to its end: its exit code, and what it wrote to its two streams.
-
-        It is on the machine that this thread is on, perhaps one of a test's own. With options
-        for `strace`, that watches it from its first step on.
-        """
-        words = [os.fsdecode(argument) for argument in arguments]
-        with contextlib.ExitStack() as ours:
-            theirs = []
-            ends = []
-            for is_input in (True, False, False, False):
-                read, write = os.pipe()
-                theirs.append(read if is_input else write)
-                ends.append(write if is_input else read)
-            feed, *sources = (
-                ours.enter_context(open(end, "wb" if not index else "rb", buffering=0))  # noqa: PTH123
-                for index, end in enumerate(ends)
-            )
-            theirs.insert(_STREAMS, Host.here())
-            request = Request(words, {**environment}, str(folder), strace, theirs)
-            send(self._socket, request)
-            for descriptor in theirs:
-                os.close(descriptor)
-            out, err, status = _communicate(feed, sources, stdin, timeout)
-        return int(status.split()[1]), out, err
-
-
-def _communicate(feed: Any, sources: Sequence[Any], stdin: bytes, timeout: float) -> list[bytes]:
-    """What comes out of the sources, while `stdin` is fed. Raises TimeoutError, and kills it."""
-    os.set_blocking(feed.fileno(), False)
-    found = dict.fromkeys(sources, b"")
-    open_ones = list(sources)
-    left = memoryview(stdin)
-    deadline = time.monotonic() + timeout
-    while open_ones:
-        if not left and not feed.closed:
-            feed.close()
-        wait = max(0.0, deadline - time.monotonic())
-        readable, writable, _ = select.select(open_ones, [] if feed.closed else [feed], [], wait)
-        if not readable and not writable:
-            status = found[sources[-1]].split()
-            if status:
-                os.kill(int(status[0]), signal.SIGKILL)
-            raise TimeoutError(f"not done after {timeout:g} s; it said: {list(found.values())}")
-        for source in readable:
-            block = source.read(_BLOCK)
-            found[source] += block
-            if not block:
-                open_ones.remove(source)
-        if writable:
-            try:
-                left = left[feed.write(left) or 0 :]
-            except BrokenPipeError:
-                left = left[:0]
-    return list(found.values())
-
-
-@functools.cache
-def spawner() -> Spawner:
-    """What runs the commands of this test session."""
-    found = Spawner()
-    atexit.register(found.close)
-    return found
-
-
-# -- the other side --------------------------------------------------------------------
-
-
 def _load() -> None:
     """Import what commands import, as far as that starts no threads and opens nothing."""
     import importlib
@@ -156,9 +53,12 @@ def _load() -> None:
 
     ours = [found.name for found in pkgutil.walk_packages(memocast.__path__, "memocast.")]
     ours.remove("memocast.__main__")
+    gc.disable()
     for name in (*ours, *_LIBRARIES):
         importlib.import_module(name)
     limited_process_fork.load()
+    gc.freeze()  # else it is copied to each command when that looks for garbage
+    gc.enable()
 
 
 def _serve(descriptor: int) -> None:
@@ -185,8 +85,8 @@ class Command:
     def __init__(
         self, request: Request, for_commands: socket.socket, others: Sequence[int]
     ) -> None:
-        network, self._status = request.descriptors[_STREAMS : _STREAMS + 2]
-        del request.descriptors[_STREAMS : _STREAMS + 2]
+        network, self._status = request.descriptors[STREAMS : STREAMS + 2]
+        del request.descriptors[STREAMS : STREAMS + 2]
         self._process = os.fork()
         if self._process == 0:
             for one in (self._status, *others):
@@ -277,7 +177,7 @@ def _become(request: Request) -> NoReturn:
 
 def _renumber(request: Request) -> None:
     """Give the descriptors the numbers that they shall have."""
-    numbers = [*range(_STREAMS), *request.numbers]
+    numbers = [*range(STREAMS), *request.numbers]
     aside = [fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, _ABOVE) for one in request.descriptors]
     for one in request.descriptors:
         os.close(one)

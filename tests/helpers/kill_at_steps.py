@@ -16,7 +16,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from helpers.command_spawner import spawner
+from helpers.spawned_commands import spawner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

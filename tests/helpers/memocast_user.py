@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from helpers.command_spawner import spawner
 from helpers.private_settings import PRIVATE
 from helpers.processes import processes_of
+from helpers.spawned_commands import spawner
 from helpers.waiting import wait_for
 from memocast.library.seeder_lock import SeederLock
 from memocast.library.seeder_report import to_json

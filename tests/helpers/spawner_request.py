@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+STREAMS = 3
 _MOST_DESCRIPTORS = 16
 
 
