@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from helpers.odd_replica_entries import MAGNET, NOW, part, said
 from memocast.errors import MemocastError
 from memocast.formats import json_pieces, magnet, untrusted
 from memocast.formats.addresses import page_address
@@ -14,14 +15,13 @@ from memocast.formats.age import recipients
 from memocast.formats.feed import MAX_ID, MAX_LINK, MAX_MILLISECONDS, MAX_SIZE, FeedItem, parse_page
 from memocast.formats.link import MAX_TEXT, MAX_TORRENT_FILE, parse
 from memocast.formats.memo import checked_description, checked_title
+from memocast.formats.replica_entries import entries_in
 from memocast.formats.trackers import is_tracker
 from memocast.podcasts.http_get import MAX_URL, checked_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-MAGNET = "magnet:?xt=urn:btih:" + "0" * 40
 
 
 def is_taken(act: Callable[[], object]) -> bool:
@@ -62,12 +62,21 @@ def test_a_torrent_file_and_a_key_file_have_a_largest_size(
     tmp_path: Path, more: int, *, taken: bool
 ) -> None:
     torrent = tmp_path / "memo.torrent"
-    torrent.write_bytes(b"d" + b"0" * (MAX_TORRENT_FILE - 2 + more) + b"e")
+    torrent.write_bytes(b"d" + b"e" * (MAX_TORRENT_FILE - 1 + more))
     assert is_taken(lambda: parse(str(torrent))) == taken
     key = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
     keys = tmp_path / "keys"
     keys.write_text(f"{key}\n#".ljust((1 << 16) + more, "x"))
     assert is_taken(lambda: recipients([str(keys)])) == taken
+
+
+@pytest.mark.parametrize(("more", "reasons"), [(0, {}), (1, {"too long": 1})])
+def test_an_entry_of_a_paired_device_has_a_largest_size(more: int, reasons: dict[str, int]) -> None:
+    entry = json.dumps(said())
+    spaces = " " * ((1 << 17) - len(entry) + more)
+    found, why = entries_in(part(f"{{{spaces}{entry[1:]}"), "a", NOW)
+    assert dict(why) == reasons
+    assert len(found) == (2 if reasons else 3)
 
 
 @pytest.mark.parametrize(("length", "is_one"), [(300, True), (301, False)])
