@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import socket
 import threading
 import urllib.error
@@ -127,3 +128,28 @@ def test_a_tracker_without_a_path_is_asked_at_the_root(
     monkeypatch.setattr(Guard, "owns", lambda *_: True)  # only public ones are asked there
     assert announce(relay, server.url) == 200
     assert server.targets == ["/?info_hash=%ab&event=started"]
+
+
+@pytest.mark.parametrize(("times", "status"), [(5, 200), (6, 502)])
+def test_a_tracker_redirects_five_times_at_most(
+    relay: TrackerRelay,
+    monkeypatch: pytest.MonkeyPatch,
+    server: WebServer,
+    times: int,
+    status: int,
+) -> None:
+    monkeypatch.setattr(Guard, "owns", lambda *_: True)  # only public ones are asked there
+    paths = ["/announce", *(f"/announce/{number}" for number in range(times))]
+    for path, following in itertools.pairwise(paths):
+        server.replies[path] = Reply(status=302, headers={"Location": following})
+    server.replies[paths[-1]] = ANSWER
+    assert announce(relay, f"{server.url}/announce") == status
+    assert server.paths() == paths[:6]
+
+
+@pytest.mark.parametrize(("size", "status"), [(1 << 20, 200), ((1 << 20) + 1, 502)])
+def test_an_answer_has_a_largest_size(
+    relay: TrackerRelay, server: WebServer, size: int, status: int
+) -> None:
+    server.replies["/announce"] = Reply(bytes(size))
+    assert announce(relay, f"{server.url}/announce") == status
