@@ -204,6 +204,24 @@ def test_the_answer_to_a_question_counts_only_from_the_node_that_was_asked() -> 
             assert krpc.settled(0.2) == [], "a question is answered once"
 
 
+@pytest.mark.parametrize(("size", "is_taken"), [(2_048, True), (2_049, False)])
+def test_an_answer_has_a_largest_size(size: int, *, is_taken: bool) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+        asked.bind(("127.0.0.1", 0))
+        asked.settimeout(DEADLINE)
+        with Krpc() as krpc:
+            krpc.ask(asked.getsockname(), b"get", {b"target": bytes(20)})
+            query, asker = asked.recvfrom(1 << 16)
+            answer: Any = lt.bdecode(said(lt.bdecode(query)))  # type: ignore[arg-type]
+            room = size - len(lt.bencode({**answer, b"z": bytes(1_000)}))
+            asked.sendto(lt.bencode({**answer, b"z": bytes(1_000 + room)}), asker)
+            small = said(lt.bdecode(query))  # type: ignore[arg-type]
+            asked.sendto(small, asker)
+            (settled,) = krpc.settled(DEADLINE) or krpc.settled(DEADLINE)
+    assert settled.message
+    assert (b"z" in settled.message) == is_taken
+
+
 class SlowToConnect(socket.socket):
     """Before it is connected, strangers find its address."""
 
