@@ -291,25 +291,6 @@ def test_nobody_is_waited_for_who_does_not_answer() -> None:
         assert client.get(KEY, SALT, [], SECONDS).closest == ()
 
 
-def test_a_node_that_names_ever_more_nodes_is_asked_no_more_than_a_look_up_takes() -> None:
-    asked = []
-
-    def endless(query: dict[bytes, Any]) -> bytes:
-        number = len(asked)
-        asked.append(number)
-        more = [
-            hashlib.sha1(f"{number} {index}".encode(), usedforsecurity=False).digest()
-            + socket.inet_aton("127.0.0.1")
-            + (1024 + (8 * number + index) % 60_000).to_bytes(2, "big")
-            for index in range(8)
-        ]
-        return said(query, nodes=b"".join(more))
-
-    with Node(endless) as node, dht.Dht() as client:
-        found = client.get(KEY, SALT, [node.address], 3)
-    assert found.item is None
-
-
 def compact(node: Node) -> bytes:
     """A node as others name it (BEP 5)."""
     host, port = node.address
