@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import select
 import socket
-import threading
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-import libtorrent as lt
-
-from helpers.dht_node import KEY, SALT, said
+from helpers.dht_node import KEY, SALT, Nodes, said
 from helpers.waiting import DEADLINE
 from memocast.bittorrent import dht
 from memocast.formats import mutable_item
@@ -18,38 +14,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 
-class Crowd:
+class Crowd(Nodes):
     """Nodes whose ids come ever closer to the item; each names the nodes that it is told to."""
 
     def __init__(self, count: int, named: Callable[[int], Iterable[int]]) -> None:
+        super().__init__(count)
         self._named = named
-        self._sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(count)]
-        for one in self._sockets:
-            one.bind(("127.0.0.1", 0))
-        self.addresses: list[dht.Address] = [one.getsockname() for one in self._sockets]
         self.asked: list[int] = []
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._serve)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *failure: object) -> None:
-        self._ending.set()
-        self._thread.join()
-        for one in self._sockets:
-            one.close()
-
-    def _serve(self) -> None:
-        while not self._ending.is_set():
-            for ready in select.select(self._sockets, [], [], 0.05)[0]:
-                number = self._sockets.index(ready)
-                datagram, asker = ready.recvfrom(1 << 16)
-                self.asked.append(number)
-                query: Any = lt.bdecode(datagram)
-                nodes = b"".join(self._compact(other) for other in self._named(number))
-                ready.sendto(said(query, id=self._id(number), nodes=nodes), asker)
+    def answer(self, number: int, query: dict[bytes, Any]) -> bytes:
+        self.asked.append(number)
+        nodes = b"".join(self._compact(other) for other in self._named(number))
+        return said(query, id=self._id(number), nodes=nodes)
 
     def _compact(self, number: int) -> bytes:
         host, port = self.addresses[number]

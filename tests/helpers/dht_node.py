@@ -28,17 +28,14 @@ def version(seq: int, secret: bytes = SECRET, value: bytes | None = None) -> Sig
     return mutable_item.sign(secret, SALT, seq, value or dht.pointer(f"{seq:040x}"))
 
 
-class Node:
-    """A node of the test's own, which answers everything with what it is told to."""
+class Nodes:
+    """Nodes of the test's own on one machine, each at a port of its own."""
 
-    def __init__(
-        self, answer: Callable[[dict[bytes, Any]], bytes], host: str = "127.0.0.1"
-    ) -> None:
-        self._answer = answer
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind((host, 0))
-        self.address: dht.Address = self._socket.getsockname()
-        self.asked = 0
+    def __init__(self, count: int, host: str = "127.0.0.1") -> None:
+        self._sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(count)]
+        for one in self._sockets:
+            one.bind((host, 0))
+        self.addresses: list[dht.Address] = [one.getsockname() for one in self._sockets]
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._serve)
 
@@ -49,14 +46,36 @@ class Node:
     def __exit__(self, *failure: object) -> None:
         self._ending.set()
         self._thread.join()
-        self._socket.close()
+        for one in self._sockets:
+            one.close()
+
+    def answer(self, number: int, query: dict[bytes, Any]) -> bytes:
+        """What the node of that number answers."""
+        raise NotImplementedError  # abstract: each kind of nodes has its own
 
     def _serve(self) -> None:
         while not self._ending.is_set():
-            if select.select([self._socket], [], [], 0.05)[0]:
-                datagram, address = self._socket.recvfrom(1 << 16)
-                self.asked += 1
-                self._socket.sendto(self._answer(lt.bdecode(datagram)), address)  # type: ignore[arg-type]
+            for ready in select.select(self._sockets, [], [], 0.05)[0]:
+                datagram, asker = ready.recvfrom(1 << 16)
+                query: Any = lt.bdecode(datagram)
+                ready.sendto(self.answer(self._sockets.index(ready), query), asker)
+
+
+class Node(Nodes):
+    """A node of the test's own, which answers everything with what it is told to."""
+
+    def __init__(
+        self, answer: Callable[[dict[bytes, Any]], bytes], host: str = "127.0.0.1"
+    ) -> None:
+        super().__init__(1, host)
+        self._answer = answer
+        (self._socket,) = self._sockets
+        (self.address,) = self.addresses
+        self.asked = 0
+
+    def answer(self, _number: int, query: dict[bytes, Any]) -> bytes:
+        self.asked += 1
+        return self._answer(query)
 
 
 def said(query: dict[bytes, Any], **fields: Any) -> bytes:
