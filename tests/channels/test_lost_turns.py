@@ -124,6 +124,8 @@ def test_a_sync_beside_a_long_one_leaves_out_what_would_hold_it_up_too(library: 
 def test_feeds_that_trickle_do_not_keep_slow_channels_from_their_turn(
     library: Library, server: WebServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name in [name for name in os.environ if name.startswith("MEMOCAST_")]:
+        monkeypatch.delenv(name)  # those of a full run, which no command knows
     for name, value in PRIVATE.items():
         monkeypatch.setenv(name, value)
 
