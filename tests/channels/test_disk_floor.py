@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from helpers.channel_commands import create
 from helpers.memocast_user import Memocast
 from helpers.mounted_folder import mounted
 from helpers.podcast_feeds import item, rss, titles
@@ -126,7 +127,7 @@ def test_a_channel_s_memos_wait_for_room_too(
     someone: Callable[[str], Memocast], opus: Path
 ) -> None:
     anna, ben = someone("anna"), someone("ben")
-    link = anna.run("channel", "create", "Notes").out.strip()
+    link = create(anna)
     anna.run("channel", "publish", anna.add(opus, title="Said"))
     ben.run("follow", link)
     full = ben.with_(MEMOCAST_DISK_FLOOR=str(2**50))

@@ -64,7 +64,10 @@ class _Process:
                 os.close(one)
         self._said = b""
         while b"\n" not in self._said:
-            self._said += os.read(self._status, 64) or b"-1\n"
+            block = os.read(self._status, 64)
+            if not block:
+                raise OSError("the spawner has ended")
+            self._said += block
         self.pid = int(self._said.split()[0])
 
     def poll(self) -> int | None:

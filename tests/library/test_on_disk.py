@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from helpers.channel_commands import create
 from helpers.shared_memo import address_of
 from helpers.system_calls import traced
 from memocast.library.library import Library
@@ -86,7 +87,7 @@ def test_the_pages_of_a_channel_and_what_they_list(
     someone: Callable[[str], Memocast], opus: Path
 ) -> None:
     anna, ben = someone("anna"), someone("ben")
-    link = anna.run("channel", "create", "Notes").out.strip()
+    link = create(anna)
     memo = anna.add(opus)
     # strace would follow a seeder that publishing starts.
     quiet = anna.with_(MEMOCAST_AUTOSTART="false")
